@@ -1,0 +1,73 @@
+"""Every network by name."""
+
+import inspect
+from collections.abc import Callable
+from functools import partial
+
+from jaxvis.nets.alexnet import alexnet, caffe_alexnet, caffenet
+from jaxvis.nets.cnn_m import vgg_m
+from jaxvis.nets.densenet import densenet121
+from jaxvis.nets.googlenet import googlenet
+from jaxvis.nets.resnet import resnet
+from jaxvis.nets.squeezenet import squeezenet
+from jaxvis.nets.vgg import vgg
+from jaxvis.types import Network
+
+NETS: dict[str, Callable[..., Network]] = {
+    "alexnet": alexnet,
+    "caffe_alexnet": caffe_alexnet,
+    "caffenet": caffenet,
+    "vgg_m": vgg_m,
+    "vgg11": partial(vgg, "vgg11"),
+    "vgg11_bn": partial(vgg, "vgg11_bn"),
+    "vgg13": partial(vgg, "vgg13"),
+    "vgg13_bn": partial(vgg, "vgg13_bn"),
+    "vgg16": partial(vgg, "vgg16"),
+    "vgg16_bn": partial(vgg, "vgg16_bn"),
+    "vgg19": partial(vgg, "vgg19"),
+    "vgg19_bn": partial(vgg, "vgg19_bn"),
+    "squeezenet1_0": partial(squeezenet, "squeezenet1_0"),
+    "squeezenet1_1": partial(squeezenet, "squeezenet1_1"),
+    "googlenet": googlenet,
+    "resnet18": partial(resnet, "resnet18"),
+    "resnet34": partial(resnet, "resnet34"),
+    "resnet50": partial(resnet, "resnet50"),
+    "resnet101": partial(resnet, "resnet101"),
+    "densenet121": densenet121,
+}
+"""Name -> the function that builds the network; its keywords are the net's options."""
+
+
+def build(
+    name: str,
+    *,
+    pool: str | None = None,
+    head: str | None = None,
+    input_size: tuple[int, int] | None = None,
+) -> Network:
+    """Returns a network by name, without parameters.
+
+    Args:
+      name: a key of `NETS`.
+      pool: "max" or "avg", for the VGG networks; None is the network's own.
+      head: what follows the class scores: "softmax", "linear" (nothing) or "relu";
+        None is the network's own, softmax.
+      input_size: (H, W) in pixels; fully connected layers are made for it. None is
+        the size that the published weights were trained at.
+
+    Raises:
+      ValueError: for an unknown name (the message lists the known ones), an option
+        that this network does not have, or a value that an option does not take.
+    """
+    if name not in NETS:
+        raise ValueError(f"no network is called {name!r}; there are {', '.join(NETS)}")
+    given = {"pool": pool, "head": head, "input_size": input_size}
+    options = {key: value for key, value in given.items() if value is not None}
+    accepted = inspect.signature(NETS[name]).parameters
+    for option in options:
+        if option not in accepted:
+            raise ValueError(
+                f"{name} has no option {option!r}; its options are "
+                f"{', '.join(key for key in given if key in accepted)}"
+            )
+    return NETS[name](**options)

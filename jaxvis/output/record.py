@@ -1,0 +1,227 @@
+"""The JSON beside a picture: what is enough to make the picture again.
+
+A record is a plain dict of JSON values. Numbers that JSON has no word for are strings:
+"nan", "inf", "-inf" (`float` reads them back). Paths are written as the user gave them;
+nothing else of the machine's file system is in a record.
+"""
+
+import dataclasses
+import datetime
+import hashlib
+import importlib.metadata
+import json
+import math
+import platform
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxvis.output.files import write_atomically
+
+SCHEMA = 1
+"""Grows when a field changes its meaning; new fields do not change it."""
+STATUS = ("done", "failed", "unfinished")
+"""Words for `jaxvis.types.DONE`, `FAILED`, `UNFINISHED`."""
+PACKAGES = ("jaxvis", "jax", "jaxlib", "flax", "optax", "numpy")
+VALUES = 100_000
+"""The longest array that a record takes, in values."""
+
+
+def record(
+    command: str,
+    arguments: Mapping[str, Any],
+    *,
+    net: str | None = None,
+    weights: str | None = None,
+    sha256: str | None = None,
+    key: jax.Array | None = None,
+    steps: int | None = None,
+    seconds: float | None = None,
+    trace: Mapping[str, Any] | None = None,
+    pictures: Sequence[Mapping[str, Any]] = (),
+    **facts: Any,
+) -> dict[str, Any]:
+    """Returns the record of a run, ready for `write_record`.
+
+    Args:
+      command: what was run, such as "maximize".
+      arguments: its arguments by name, defaults included, as the user gave them.
+      net: the network's name.
+      weights: where its parameters came from: the path given, "random:0", "embedded".
+      sha256: of the file of weights, in hex (`file_sha256`).
+      key: the typed random key of the run.
+      steps: optimisation steps.
+      seconds: wall time.
+      trace: a `Run`'s trace; its terms' first and last values and the items' status
+        are kept, `[N]` or `[N, S]` nested lists.
+      pictures: facts on each picture, such as {"file": ..., "index": ..., "seed": ...}.
+      **facts: further JSON values, arrays, keys or dataclasses.
+
+    Returns:
+      dict: "schema", "command", "arguments", "network", "key", "steps", "seconds",
+      "loss", "status", "pictures", "versions", "device", "created" (UTC), and `facts`.
+
+    Raises:
+      ValueError: names a value that does not belong in a record.
+    """
+    terms = {name: values for name, values in (trace or {}).items() if name != "status"}
+    status = (trace or {}).get("status")
+    whole = {
+        "schema": SCHEMA,
+        "command": command,
+        "arguments": dict(arguments),
+        "network": {"name": net, "weights": weights, "sha256": sha256},
+        "key": key,
+        "steps": steps,
+        "seconds": None if seconds is None else round(seconds, 3),
+        "loss": {name: _ends(np.asarray(values)) for name, values in terms.items()},
+        "status": None if status is None else _words(np.asarray(status)),
+        "pictures": list(pictures),
+        "versions": versions(),
+        "device": device(),
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        **facts,
+    }
+    return {name: plain(value, name) for name, value in whole.items()}
+
+
+def _ends(values: np.ndarray) -> dict[str, Any]:
+    """Returns the first and last value of every line of `[..., steps]`."""
+    if values.ndim == 0 or not values.shape[-1]:
+        return {"first": None, "last": None}
+    return {"first": values[..., 0], "last": values[..., -1]}
+
+
+def _words(status: np.ndarray) -> Any:
+    return (
+        np.asarray(STATUS, object)[status].tolist() if status.ndim else STATUS[status]
+    )
+
+
+def versions() -> dict[str, str]:
+    """Returns the versions of Python and of the packages that make the numbers."""
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def device() -> dict[str, Any]:
+    """Returns the default device's platform and kind, and how many there are."""
+    first = jax.devices()[0]
+    return {
+        "platform": first.platform,
+        "kind": first.device_kind,
+        "count": jax.device_count(),
+    }
+
+
+def file_sha256(path: str | Path) -> str:
+    """Returns the sha256 of a file in hex, as `sha256sum` prints it.
+
+    Args:
+      path: the file.
+
+    Raises:
+      OSError: if it cannot be read.
+    """
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def plain(value: Any, name: str) -> Any:
+    """Returns a value in JSON's own types.
+
+    Args:
+      value: None, a bool, number, string, path, array, typed key, dataclass, mapping
+        or sequence of such.
+      name: what the message calls it.
+
+    Raises:
+      ValueError: for anything else, and for arrays of more than `VALUES` values.
+    """
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {str(k): plain(v, f"{name}.{k}") for k, v in value.items()}
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = {
+            field.name: getattr(value, field.name)
+            for field in dataclasses.fields(value)
+        }
+        return plain({"type": type(value).__name__, **fields}, name)
+    if isinstance(value, (list, tuple, range, set, frozenset)):
+        value = sorted(value) if isinstance(value, (set, frozenset)) else value
+        return [plain(item, f"{name}[{i}]") for i, item in enumerate(value)]
+    return _plain_array(value, name)
+
+
+def _plain_array(value: Any, name: str) -> Any:
+    if isinstance(value, jax.Array) and jax.dtypes.issubdtype(
+        value.dtype, jax.dtypes.prng_key
+    ):
+        data = np.asarray(jax.random.key_data(value))
+        return {"key": data.tolist(), "impl": str(jax.random.key_impl(value))}
+    if not isinstance(value, (jax.Array, np.ndarray, np.generic)):
+        raise ValueError(
+            f"the record's {name!r} is a {type(value).__name__}, which JSON cannot say"
+        )
+    if value.size > VALUES:
+        raise ValueError(
+            f"the record's {name!r} has {value.size} values: arrays that large belong "
+            "in a file beside it"
+        )
+    return plain(np.asarray(value).tolist(), name)
+
+
+def write_record(path: str | Path, record: Mapping[str, Any]) -> None:
+    """Writes a record as JSON, whole or not at all.
+
+    Args:
+      path: the file; one that exists is replaced.
+      record: what `record` returns, or part of it.
+
+    Raises:
+      OSError: if the folder is missing or cannot be written.
+      ValueError: names a value that JSON cannot say.
+    """
+    text = json.dumps(plain(record, "record"), indent=1, allow_nan=False)
+    # One line for a list of numbers. JSON strings have no raw newline, so none is hit.
+    text = re.sub(r"\[\n[^\[\]{}\"]*\]", lambda m: " ".join(m[0].split()), text)
+    write_atomically(path, (text + "\n").encode())
+
+
+def read_record(path: str | Path) -> dict[str, Any]:
+    """Returns a record that `write_record` wrote.
+
+    Args:
+      path: the file.
+
+    Returns:
+      dict: JSON values; numbers that are not finite are still strings.
+
+    Raises:
+      OSError: if the file cannot be opened.
+      ValueError: if it is no record, or was written by a later jaxvis.
+    """
+    try:
+        found = json.loads(Path(path).read_text(encoding="utf-8"))
+        schema = found["schema"]
+    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError):
+        raise ValueError(f"{path} is not a record of a jaxvis run") from None
+    if not isinstance(schema, int) or schema > SCHEMA:
+        raise ValueError(
+            f"{path} has schema {schema}, this jaxvis reads up to {SCHEMA}: update it"
+        )
+    return found

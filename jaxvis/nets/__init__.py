@@ -1,14 +1,20 @@
 """Networks: from an image to its named activations."""
 
+from jaxvis.nets.adapters import from_function, from_linen, from_nnx
 from jaxvis.nets.geometry import Geometry, geometry, layers_table
 from jaxvis.nets.layers import parameter_shapes
+from jaxvis.nets.random import random_params
 from jaxvis.nets.registry import NETS, build
 
 __all__ = [
     "NETS",
     "Geometry",
     "build",
+    "from_function",
+    "from_linen",
+    "from_nnx",
     "geometry",
     "layers_table",
     "parameter_shapes",
+    "random_params",
 ]

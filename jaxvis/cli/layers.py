@@ -1,0 +1,44 @@
+"""jaxvis layers: what a network is made of."""
+
+import json
+from pathlib import Path
+
+from jaxvis import weights as weight_files
+from jaxvis.nets.geometry import layers_table
+from jaxvis.nets.registry import build
+
+
+def layers(
+    net: str,
+    *,
+    pool: str | None = None,
+    head: str | None = None,
+    input_size: tuple[int, int] | None = None,
+    weights: Path | None = None,
+) -> None:
+    """Prints a network's layers: shape, receptive field, stride, offset, parameters.
+
+    The names are those that --tap takes elsewhere. Fields, strides and offsets are in
+    pixels of the image; parameters count what is trained.
+
+    Args:
+      net: the network's name, such as vgg16 or squeezenet1_1.
+      pool: max or avg, for the VGG networks.
+      head: what follows the class scores: softmax, linear or relu.
+      input_size: height and width of the image in pixels; fully connected layers are
+        made for it.
+      weights: a converted file; it is checked against the network, and what it says
+        of itself is printed after the table.
+
+    Raises:
+      ValueError: for an unknown network or option, or a file that does not fit.
+      FileNotFoundError: if there is no such file.
+    """
+    network = build(net, pool=pool, head=head, input_size=input_size)
+    lines = [layers_table(network)]
+    if weights is not None:
+        weight_files.read(weights, network)
+        facts = weight_files.metadata(weights)
+        source = ", ".join(json.loads(facts.get("source") or "[]")) or "unknown"
+        lines.append(f"{weights} fits; converted from: {source}")
+    print("\n".join(lines))

@@ -10,6 +10,7 @@ from jaxvis.nets.registry import build
 
 def layers(
     net: str,
+    /,
     *,
     pool: str | None = None,
     head: str | None = None,

@@ -3,6 +3,7 @@
 Arrays here live on the host: numpy float32 RGB in [0, 1], `[H, W, 3]`.
 """
 
+import functools
 import io
 import math
 import struct
@@ -250,6 +251,11 @@ def crop_to(image: np.ndarray, size: int | tuple[int, int]) -> np.ndarray:
     return np.asarray(image[top : top + height, left : left + width], np.float32)
 
 
+@functools.lru_cache(maxsize=16)
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    return ImageFont.load_default(size=size)
+
+
 def text(line: str, *, size: int = 13) -> np.ndarray:
     """Returns one line of text as ink, in the font that comes with Pillow.
 
@@ -260,7 +266,7 @@ def text(line: str, *, size: int = 13) -> np.ndarray:
     Returns:
       numpy.ndarray: `[h, w]` float32, 1 where there is ink; h depends on `size` alone.
     """
-    font = ImageFont.load_default(size=size)
+    font = _font(size)
     ascent, descent = font.getmetrics()
     left, _, right, _ = font.getbbox(line or " ")
     width = max(1, math.ceil(right - min(left, 0)))

@@ -48,14 +48,15 @@ def contact_sheet(
     inks = [_ink(note, width, font_size) for note in notes or [""] * len(pictures)]
     below = max(ink.shape[0] for ink in inks)
     step, rows = (height + below + gap, width + gap), -(-len(pictures) // columns)
-    page = np.full((rows * step[0] + gap, columns * step[1] + gap, 3), background)
+    shape = (rows * step[0] + gap, columns * step[1] + gap, 3)
+    page = np.full(shape, background, np.float32)
     pen = 0.0 if background > 0.5 else 1.0
     for i, (picture, ink) in enumerate(zip(pictures, inks)):
         top, left = gap + i // columns * step[0], gap + i % columns * step[1]
         _centre(page[top : top + height, left : left + width], picture)
         here = page[top + height : top + height + len(ink), left : left + width]
         here += (pen - here) * ink[..., None]
-    return page.astype(np.float32)
+    return page
 
 
 def _shrunk(image: np.ndarray, cell: int | None) -> np.ndarray:

@@ -1,0 +1,157 @@
+"""The command line: a name -> a function whose signature is its flags.
+
+What a function takes by position is given by position; its keyword-only parameters are
+the flags, named, typed and described by its signature and docstring. A command prints
+what it did and raises ValueError or OSError for what the user can mend; `main` turns
+these into one line and exit code 2 (JAXVIS_DEBUG=1 shows the traceback instead).
+"""
+
+import ast
+import importlib
+import importlib.metadata
+import inspect
+import os
+import sys
+import typing
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+COMMANDS = {
+    "layers": "layers.layers",
+}
+"""Command -> file and function in this folder; imported only when it is called."""
+
+ABOUT = """See what a convolutional network has learned.
+
+`jaxvis COMMAND --help` lists a command's flags. JAXVIS_HOME is the folder for weights
+and compiled programs (else the platform's cache folder); JAXVIS_DEBUG=1 shows the
+traceback of an error; `jaxvis --version` prints the version."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command line.
+
+    Args:
+      argv: the words after `jaxvis`; None takes the process's own.
+
+    Returns:
+      int: the exit code: 0; 2 for a mistake in the command line or in what it names,
+      told in one line on stderr; 130 when interrupted.
+    """
+    try:
+        result = _dispatch(list(sys.argv[1:] if argv is None else argv))
+        sys.stdout.flush()
+        return result if isinstance(result, int) else 0
+    except SystemExit as stop:  # tyro has said why
+        return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+    except KeyboardInterrupt:
+        print("jaxvis: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output has gone; the interpreter's last flush would complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except (ValueError, OSError, MemoryError, RuntimeError) as error:
+        line = _line(error)
+        if os.environ.get("JAXVIS_DEBUG") or line is None:
+            raise
+        print(f"jaxvis: error: {line}", file=sys.stderr)
+        return 2
+
+
+def _line(error: Exception) -> str | None:
+    """Returns an error as one line, or None if it is a fault of the program."""
+    if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error):
+        return "out of memory: ask for fewer at once (--chunk) or a smaller image"
+    if isinstance(error, RuntimeError):
+        return None
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return f"{error.filename}: {error.strerror}"
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _dispatch(words: list[str]) -> Any:
+    if words == ["--version"]:
+        print(f"jaxvis {_version()}")
+        return 0
+    for length in (2, 1):
+        name = " ".join(words[:length])
+        if name in COMMANDS:
+            return _call(name, words[length:])
+    group = f"{words[0]} " if words else ""
+    if not any(name.startswith(group) for name in COMMANDS):
+        group = ""
+    names = [name for name in COMMANDS if name.startswith(group)]
+    stubs = {name.removeprefix(group): _stub(name) for name in names}
+    rest = words[1:] if group.strip() else words
+    prog = f"jaxvis {group}".rstrip()
+    return tyro.extras.subcommand_cli_from_dict(
+        stubs, prog=prog, description=ABOUT, args=rest
+    )
+
+
+def _version() -> str:
+    try:
+        return importlib.metadata.version("jaxvis")
+    except importlib.metadata.PackageNotFoundError:
+        return "(a source tree that is not installed)"
+
+
+def _call(name: str, words: list[str]) -> Any:
+    """Parses the flags of one command and runs it."""
+    module, function = COMMANDS[name].rsplit(".", 1)
+    command = getattr(importlib.import_module(f"jaxvis.cli.{module}"), function)
+    return tyro.cli(_signed(command), prog=f"jaxvis {name}", args=words)
+
+
+def _signed(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Returns a command as tyro wants it: by position stays by position."""
+    from jaxvis.cli._setup import enable_compilation_cache
+
+    def run(*args: Any, **flags: Any) -> Any:
+        enable_compilation_cache()
+        return command(*args, **flags)
+
+    hints = typing.get_type_hints(command, include_extras=True)
+    parameters = []
+    for parameter in inspect.signature(command).parameters.values():
+        hint = hints.get(parameter.name, parameter.annotation)
+        if parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
+            parameter = parameter.replace(kind=inspect.Parameter.POSITIONAL_ONLY)
+            if typing.get_origin(hint) not in (list, tuple):
+                shown = parameter.name.upper()
+                shown = shown if parameter.default is parameter.empty else f"[{shown}]"
+                hint = Annotated[hint, tyro.conf.arg(metavar=shown)]
+        parameters.append(parameter.replace(annotation=hint))
+    # Not functools.wraps: tyro would look through it, at the command's own signature.
+    run.__name__, run.__doc__ = command.__name__, command.__doc__
+    run.__signature__ = inspect.Signature(parameters)
+    run.__annotations__ = {p.name: p.annotation for p in parameters}
+    return run
+
+
+def _stub(name: str) -> Callable[[], None]:
+    """Returns a function that stands for a command in the list of commands."""
+
+    def stub() -> None:
+        raise SystemExit(2)
+
+    stub.__doc__ = summary(name)
+    return stub
+
+
+def summary(name: str) -> str:
+    """Returns the first line of a command's docstring, without importing the command.
+
+    Args:
+      name: one of `COMMANDS`.
+    """
+    module, function = COMMANDS[name].rsplit(".", 1)
+    source = (Path(__file__).parent / f"{module}.py").read_text(encoding="utf-8")
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.FunctionDef) and node.name == function:
+            return (ast.get_docstring(node) or "").partition("\n")[0]
+    raise LookupError(f"{module}.py has no function {function}")

@@ -1,0 +1,28 @@
+"""What a command does before it runs, and the library never does on import."""
+
+import jax
+
+from jaxvis.weights import home
+
+SECONDS = 0.2
+"""Programs that compile faster than this are not worth a file."""
+
+
+def enable_compilation_cache() -> None:
+    """Keeps compiled programs in a folder, so that a second run starts at once.
+
+    The folder is `xla` in $JAXVIS_HOME or the platform's cache folder for jaxvis. JAX's
+    own settings win: JAX_COMPILATION_CACHE_DIR names another folder, and
+    JAX_ENABLE_COMPILATION_CACHE=false turns it off. A folder that cannot be written is
+    no error: the programs are compiled each time.
+    """
+    if jax.config.jax_compilation_cache_dir is not None:
+        return
+    folder = home() / "xla"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return
+    jax.config.update("jax_compilation_cache_dir", str(folder))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", SECONDS)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)

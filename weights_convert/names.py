@@ -1,0 +1,110 @@
+"""From a file's names to rows of a network's table: the one naming inside."""
+
+import re
+from collections.abc import Callable, Iterable
+
+from jaxvis.types import Network
+
+LEAVES = {
+    "weight": "kernel",
+    "kernel": "kernel",
+    "filters": "kernel",
+    "bias": "bias",
+    "biases": "bias",
+    "running_mean": "mean",
+    "running_var": "var",
+}
+"""Last part of a file's name -> our parameter; a norm's weight is its scale."""
+HARMLESS = re.compile(
+    r"(^|[./])(num_batches_tracked$|aux\d?\.|AuxLogits|loss[12]/|kernel_scale_min$)"
+)
+"""Names that a file may have beyond the network: counters and auxiliary classifiers."""
+KERAS = {"fc1": "fc6", "fc2": "fc7", "predictions": "fc8"}
+FIRES = {
+    "squeezenet1_0": (3, 4, 5, 7, 8, 9, 10, 12),
+    "squeezenet1_1": (3, 4, 6, 7, 9, 10, 11, 12),
+}
+"""Version -> torchvision's indices of fire2 to fire9 in `features`."""
+CLASSIFIERS = {
+    "vgg": ("classifier.0", "classifier.3", "classifier.6"),
+    "alexnet": ("classifier.1", "classifier.4", "classifier.6"),
+}
+TIMM = {"pre_logits.fc1": "fc6", "pre_logits.fc2": "fc7", "head.fc": "fc8"}
+OLD_DENSE = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12])$")
+"""torchvision's first DenseNets wrote norm.1 for norm1."""
+
+
+def mapping(naming: str, net: Network) -> Callable[[str], str | None]:
+    """Returns the function from a file's tensor name to ours, `row/leaf`, or None.
+
+    Args:
+      naming: "torch", "caffe", "keras" or "matconvnet".
+      net: the network whose rows are looked for.
+
+    Raises:
+      ValueError: if files of this naming hold another network of the same name.
+    """
+    ops = {row.name: row.op for row in net.rows}
+    layer_of = _layers(naming, net)
+
+    def rename(name: str) -> str | None:
+        layer, _, leaf = re.sub(r":\d+$", "", name).replace(".", "/").rpartition("/")
+        layer = name[: len(layer)]
+        row = layer_of(layer)
+        if row not in ops or leaf not in LEAVES:
+            return None
+        leaf = LEAVES[leaf]
+        is_norm = ops[row] == "bn" and leaf == "kernel"
+        return f"{row}/{'scale' if is_norm else leaf}"
+
+    return rename
+
+
+def unprefixed(names: Iterable[str]) -> dict[str, str]:
+    """Returns each name -> the name without the "module." that torch's wrappers add.
+
+    Args:
+      names: all names of a file; the prefix goes only if every one has it.
+    """
+    names = list(names)
+    prefix = "module."
+    shared = all(name.startswith(prefix) for name in names)
+    return {name: name.removeprefix(prefix) if shared else name for name in names}
+
+
+def _layers(naming: str, net: Network) -> Callable[[str], str | None]:
+    """Returns the function from a file's layer name to a row's."""
+    if naming == "keras":
+        return lambda layer: KERAS.get(
+            layer, re.sub(r"^block(\d)_conv(\d)$", r"conv\1_\2", layer)
+        )
+    if naming != "torch":
+        return lambda layer: layer
+    if net.name == "googlenet":
+        raise ValueError(
+            "torchvision's GoogLeNet has batch norm and no LRN: it is not Caffe's, "
+            "which this network is; convert Caffe's own file: python -m "
+            "weights_convert bvlc_googlenet.caffemodel --net googlenet --out FILE"
+        )
+    if net.name.startswith("caffe"):
+        raise ValueError(f"no torch file holds {net.name}: convert its .caffemodel")
+    table = _torch(net)
+    return lambda layer: table.get(layer, OLD_DENSE.sub(r"\1\2", layer))
+
+
+def _torch(net: Network) -> dict[str, str]:
+    """Returns torchvision's and timm's layer names -> rows, where they differ."""
+    table = {}
+    if net.name in FIRES:
+        table = {"features.0": "conv1", "classifier.1": "conv10"}
+        for number, index in enumerate(FIRES[net.name], 2):
+            for part in ("squeeze", "expand1x1", "expand3x3"):
+                row = part + "1x1" * (part == "squeeze")
+                table[f"features.{index}.{part}"] = f"fire{number}/{row}"
+    kind = re.match("vgg|alexnet|", net.name).group()
+    if kind in CLASSIFIERS:
+        # The rows are one to one torch's Sequential, behind the input row.
+        rows = enumerate(net.rows[1:])
+        table = {f"features.{i}": row.name for i, row in rows if row.op != "fc"}
+        table |= dict(zip(CLASSIFIERS[kind], ("fc6", "fc7", "fc8"))) | TIMM
+    return table

@@ -1,0 +1,91 @@
+"""What a checkpoint wants of its input, folded into parameters at conversion.
+
+Networks here take RGB in [0, 1]; y = x * scale + shift happens in their `input` row,
+and the order of channels is that of the first kernel.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+SYNTAX = "ORDER:MAXIMUM:MEAN:STD, such as bgr:255:104,117,123:1,1,1"
+
+
+@dataclass(frozen=True)
+class Preprocess:
+    """Returns an input convention: y = (x * maximum - mean) / std, channel by channel.
+
+    Args:
+      order: "rgb" or "bgr": the channels of the first kernel, of mean and of std.
+      maximum: what white is: 1 or 255.
+      mean, std: three numbers each, in `order`, on the scale of `maximum`.
+    """
+
+    order: str
+    maximum: float
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float] = (1.0, 1.0, 1.0)
+
+    def __str__(self) -> str:
+        """Returns the convention as `parse` reads it."""
+        mean, std = (",".join(f"{v:.9g}" for v in t) for t in (self.mean, self.std))
+        return f"{self.order}:{self.maximum:g}:{mean}:{std}"
+
+    def affine(self) -> dict[str, np.ndarray]:
+        """Returns {"scale", "shift"}, `[3]` float32 in R, G, B order."""
+        mean, std = np.asarray(self.mean), np.asarray(self.std)
+        affine = {"scale": self.maximum / std, "shift": -mean / std}
+        step = -1 if self.order == "bgr" else 1
+        return {k: v[::step].astype(np.float32) for k, v in affine.items()}
+
+
+PRESETS = {
+    "imagenet": Preprocess("rgb", 1, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    "caffe": Preprocess("bgr", 255, (104.0, 117.0, 123.0)),
+    "caffe_vgg": Preprocess("bgr", 255, (103.939, 116.779, 123.68)),
+    "amdegroot": Preprocess("rgb", 1, (0.48235, 0.45882, 0.40784), (1 / 255,) * 3),
+    "unit": Preprocess("rgb", 1, (0.0, 0.0, 0.0)),
+    "symmetric": Preprocess("rgb", 1, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+}
+"""Names that `--preprocess` takes: imagenet is torchvision's and timm's, caffe the
+mean of the BVLC nets, caffe_vgg that of the VGG group's (also in Keras), amdegroot
+that of torchvision's vgg16 features, unit [0, 1] and symmetric [-1, 1]."""
+
+
+def default(naming: str, net: str) -> Preprocess:
+    """Returns the convention that goes with a naming, where the file says nothing.
+
+    Args:
+      naming: "torch", "caffe", "keras" or "matconvnet".
+      net: the network's name; the VGG group's nets have a mean of their own.
+    """
+    if naming == "torch":
+        return PRESETS["imagenet"]
+    preset = PRESETS["caffe_vgg" if net.startswith("vgg") else "caffe"]
+    if naming == "matconvnet":
+        return Preprocess("rgb", 255, preset.mean[::-1])
+    return preset
+
+
+def parse(text: str) -> Preprocess:
+    """Returns the convention that a preset's name or "ORDER:MAXIMUM:MEAN:STD" means.
+
+    Args:
+      text: for instance "imagenet" or "bgr:255:104,117,123:1,1,1".
+
+    Raises:
+      ValueError: if it is neither; says what is understood.
+    """
+    if text in PRESETS:
+        return PRESETS[text]
+    try:
+        order, maximum, *triples = text.split(":")
+        mean, std = (tuple(float(v) for v in part.split(",")) for part in triples)
+        fits = order in ("rgb", "bgr") and len(mean) == len(std) == 3
+        if fits and float(maximum) > 0 and min(std) > 0:
+            return Preprocess(order, float(maximum), mean, std)
+    except ValueError:
+        pass
+    raise ValueError(
+        f"preprocess {text!r} is neither one of {', '.join(PRESETS)} nor {SYNTAX}"
+    )

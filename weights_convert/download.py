@@ -134,7 +134,7 @@ def _plain(
         return ConnectionError(f"{url}: the server answers {status}; try again later")
     if isinstance(error, known.ProxyError):
         return ConnectionError(
-            f"{url} cannot be reached through the proxy: check HTTPS_PROXY and HTTP_PROXY"
+            f"{url} cannot be reached through the proxy: check HTTPS_PROXY, HTTP_PROXY"
         )
     if isinstance(error, known.Timeout) or "timed out" in str(error):
         return TimeoutError(

@@ -9,6 +9,7 @@ along a sweep is a pytree.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
@@ -104,6 +105,39 @@ class Network:
             )
         return self.forward(params, dict(zip(starts, images)), wanted)
 
+    def shape(
+        self, params: Params, tap: str, *, size: tuple[int, int] | None = None
+    ) -> tuple[int, ...]:
+        """Returns the shape of a tap, `(h, w, c)` or `(d,)`, computing nothing.
+
+        Args:
+          params: this network's parameters.
+          tap: the tap's name.
+          size: (H, W) of the image in pixels; None takes the native one.
+
+        Raises:
+          ValueError: as `apply` does.
+        """
+        image = jax.ShapeDtypeStruct((*(size or self.input_size), 3), "float32")
+        return jax.eval_shape(
+            lambda params, image: self.apply(params, image, stop=tap)[tap],
+            params, image,
+        ).shape  # fmt: skip
+
+    def code(self, params: Params, image: Image, tap: str) -> Array:
+        """Returns the code Phi(image) at one tap, compiled: `[h, w, c]` or `[d]`.
+
+        Args:
+          params: this network's parameters.
+          image: `[H, W, 3]` in [0, 1].
+          tap: the tap's name.
+
+        Raises:
+          ValueError: as `apply` does.
+        """
+        self.named(tap)
+        return _code(self, tap, params, image)
+
     def named(self, taps: str | tuple[str, ...]) -> tuple[str, ...]:
         """Returns the tap name(s) as a tuple, checked against this network's.
 
@@ -121,6 +155,11 @@ class Network:
                     f"{', '.join(self.taps)}"
                 )
         return names
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _code(net: Network, tap: str, params: Params, image: Image) -> Array:
+    return net.apply(params, image, stop=tap)[tap]
 
 
 class Canvas(Protocol):
@@ -162,3 +201,8 @@ class Run(NamedTuple):
 
 
 DONE, FAILED, UNFINISHED = 0, 1, 2
+
+
+def as_key(key: Key | int) -> Key:
+    """Returns a typed random key: `key` itself, or the key of an integer seed."""
+    return jax.random.key(key) if isinstance(key, int) else key

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from math import prod
 
 from jaxvis.nets.layers import Layer, parameter_shapes, shapes, sources
-from jaxvis.types import Network
+from jaxvis.types import Network, Params
 
 STATISTICS = ("mean", "var")
 """Entries of a batch norm row that are measured, not trained: not counted."""
@@ -35,6 +35,24 @@ class Geometry:
     stride: int
     offset: float
     parameters: int
+
+
+def stride_of(net: Network, params: Params, tap: str) -> int:
+    """Returns the stride of a tap in pixels, of any network.
+
+    Args:
+      net, params: the network. Without a table, the stride is the image's side over
+        the map's, and 1 for a vector.
+      tap: the tap's name.
+
+    Raises:
+      ValueError: for an unknown tap.
+    """
+    net.named(tap)
+    if net.rows:
+        return next(row.stride for row in geometry(net) if row.name == tap)
+    shape = net.shape(params, tap)
+    return max(round(net.input_size[0] / shape[0]), 1) if len(shape) == 3 else 1
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""The parts of a loss: canvases, views, objectives, priors, and their sum."""

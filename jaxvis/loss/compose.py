@@ -1,0 +1,85 @@
+"""The composed loss: canvas, view, network, objective and priors, in one sum."""
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+
+from jaxvis.loss.objectives import Algebra
+from jaxvis.loss.views import Identity
+from jaxvis.types import Array, Canvas, Key, Network, Params, Prior, Terms, View
+
+
+@dataclass(frozen=True)
+class Weighted:
+    """Returns weight * prior(image), under a name of its own in the trace."""
+
+    name: str
+    weight: float
+    prior: Prior
+
+
+@dataclass(frozen=True)
+class Composed:
+    """Returns (loss, terms) of one item; see `compose`."""
+
+    net: Network
+    canvas: Canvas
+    view: View
+    priors: tuple[Weighted, ...]
+    draws: int
+
+    def __call__(
+        self, params: Params, z: Array, item: Algebra, key: Key
+    ) -> tuple[Array, Terms]:
+        """Returns the loss `[]` and its terms, which sum to it.
+
+        Args:
+          params: the network's parameters.
+          z: the canvas parameters.
+          item: the objective.
+          key: serves the canvas and the views.
+        """
+        canvas_key, view_key = jax.random.split(key)
+        image = self.canvas.decode(z, canvas_key)
+
+        def look(view_key: Key) -> Array:
+            seen = self.view(view_key, image)
+            return item(self.net.apply(params, seen, stop=item.taps))
+
+        keys = jax.random.split(view_key, self.draws)
+        terms = {"objective": jnp.mean(jax.vmap(look)(keys))}
+        for entry in self.priors:
+            terms[entry.name] = entry.weight * entry.prior(image)
+        return sum(terms.values()), terms
+
+
+def compose(
+    net: Network,
+    canvas: Canvas,
+    *,
+    view: View | None = None,
+    priors: tuple[Weighted, ...] = (),
+    draws: int = 1,
+) -> Composed:
+    """Returns the loss E(z) = objective(net(view(x))) + sum_k weight_k prior_k(x).
+
+    x = canvas.decode(z). The objective comes with each item, so one compiled loss
+    serves a whole sweep.
+
+    Args:
+      net: the network.
+      canvas: what is painted on.
+      view: what the network sees of the image; None shows it as it is.
+      priors: named, weighted terms of the whole image.
+      draws: how many views a step averages over.
+
+    Raises:
+      ValueError: if two priors share a name, or draws is below 1.
+    """
+    names = ["objective", *(entry.name for entry in priors)]
+    if len(set(names)) < len(names):
+        raise ValueError(f"every term needs a name of its own, got {names}")
+    if draws < 1:
+        raise ValueError(f"draws must be at least 1, got {draws}")
+    return Composed(net, canvas, view or Identity(), tuple(priors), draws)

@@ -1,0 +1,92 @@
+"""Priors: `image -> []`, smaller is more natural. Frozen dataclasses.
+
+Grey levels of the papers (B = 80 of 255 around the mean colour) are given here in the
+image's own unit, [0, 1].
+"""
+
+from dataclasses import dataclass
+
+import jax.numpy as jnp
+
+from jaxvis.loss.colour import MEAN
+from jaxvis.types import Array, Image
+
+BOUND = 80.0 / 255.0
+"""B: the typical length of a pixel's RGB vector around the mean colour."""
+
+
+def _centred(image: Image, center: tuple[float, float, float]) -> Array:
+    return image - jnp.asarray(center, image.dtype)
+
+
+@dataclass(frozen=True)
+class BoundedRange:
+    """Returns R_alpha = mean over pixels of (|x|_2 / B)^alpha, x around the mean colour.
+
+    Isotropic in RGB: a pixel's three channels enter as one vector.
+
+    Args:
+      alpha: the exponent; 6 makes it nearly a wall at B.
+      bound: B, in [0, 1] units.
+      center: RGB in [0, 1] from which x is measured.
+
+    Source: Mahendran & Vedaldi (IJCV 2016), Eq. 5. Departures: the exponent is alpha/2
+    of the squared norm, as in the authors' code; the print lost the alpha.
+    """
+
+    alpha: float = 6.0
+    bound: float = BOUND
+    center: tuple[float, float, float] = MEAN
+
+    def __call__(self, image: Image) -> Array:
+        """Returns the prior of `image` `[H, W, 3]`, `[]`."""
+        square = jnp.sum(_centred(image, self.center) ** 2, axis=-1)
+        return jnp.mean((square / self.bound**2) ** (self.alpha / 2))
+
+
+@dataclass(frozen=True)
+class TotalVariation:
+    """Returns R_TV = sum of (dx^2 + dy^2)^(beta/2) / (H W V^beta), per channel.
+
+    Forward differences; the last row and column have none.
+
+    Args:
+      beta: the exponent; 2 spreads edges, 1 keeps them sharp.
+      slope: V, the typical difference of neighbours, in [0, 1] units per pixel.
+
+    Source: Mahendran & Vedaldi (IJCV 2016), 3.2.2. Departures: with beta other than 2,
+    dx^2 + dy^2 is kept above 1e-6 grey levels squared, as in the authors' code.
+    """
+
+    beta: float = 2.0
+    slope: float = BOUND / 6.5
+
+    def __call__(self, image: Image) -> Array:
+        """Returns the prior of `image` `[H, W, 3]`, `[]`."""
+        height, width = image.shape[:2]
+        dy = jnp.diff(image, axis=0, append=image[-1:]) / self.slope
+        dx = jnp.diff(image, axis=1, append=image[:, -1:]) / self.slope
+        square = dy * dy + dx * dx
+        if self.beta != 2:
+            square = jnp.maximum(square, 1e-6 / (255 * self.slope) ** 2)
+            square = square ** (self.beta / 2)
+        return jnp.sum(square) / (height * width)
+
+
+@dataclass(frozen=True)
+class L2:
+    """Returns |x|_2^2 = the sum of squares around `center`, over pixels and channels.
+
+    Args:
+      center: RGB in [0, 1] from which x is measured.
+      scale: units per unit of the image; 255 counts grey levels.
+
+    Source: Simonyan, Vedaldi & Zisserman (2014), Eq. 1; Lecture 21, 21.7.
+    """
+
+    center: tuple[float, float, float] = MEAN
+    scale: float = 1.0
+
+    def __call__(self, image: Image) -> Array:
+        """Returns the prior of `image` `[H, W, 3]`, `[]`."""
+        return jnp.sum((_centred(image, self.center) * self.scale) ** 2)

@@ -1,0 +1,1 @@
+"""Recipes: each composes a loss and hands it to the solver."""

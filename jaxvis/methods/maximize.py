@@ -1,0 +1,234 @@
+"""Activation maximisation: the image that a neuron, channel or class likes best."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from jaxvis.loss import views
+from jaxvis.loss.canvas import Fourier, Phase, Pixels
+from jaxvis.loss.compose import Weighted, compose
+from jaxvis.loss.objectives import Algebra, Excite
+from jaxvis.loss.priors import L2
+from jaxvis.optimize import Problem, Tidy, solve
+from jaxvis.optimize.optimizers import adam, lecture_sgd, nadam
+from jaxvis.optimize.solve import OnChunk
+from jaxvis.types import Canvas, Key, Network, Params, Run, View, as_key
+
+Size = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Returns a named way to maximise: everything but the network and the objective.
+
+    Args:
+      canvas: what is painted on.
+      view: what the network sees; None shows the image as it is.
+      optimizer: an optax transformation.
+      steps: how many updates.
+      priors: named, weighted terms.
+      projection: `z -> z` after every update.
+      finish: `(key, image) -> image` after the last step.
+      draws: views averaged in a step.
+    """
+
+    canvas: Canvas
+    view: View | None
+    optimizer: optax.GradientTransformation
+    steps: int
+    priors: tuple[Weighted, ...] = ()
+    projection: Callable[[Any], Any] | None = None
+    finish: Callable[..., Any] | None = None
+    draws: int = 1
+
+
+def robust(size: Size, seen: Size) -> Recipe:
+    """Returns the default: Fourier canvas, random windows at random scales.
+
+    Args:
+      size: (H, W) of the picture in pixels.
+      seen: (H, W) of what the network is shown.
+    """
+    zoom = seen[0] / size[0]
+    view = views.Scale(0.77 * zoom, 1.4 * zoom, size=seen, shift=0.15 * seen[0])
+    return Recipe(Fourier(size), view, adam(0.05), 256)
+
+
+def lucid(size: Size, seen: Size) -> Recipe:
+    """Returns Lucid's recipe: pad, roll, scale, rotate, roll on a Fourier canvas.
+
+    Args:
+      size: (H, W) of the picture in pixels.
+      seen: (H, W) of what the network is shown.
+
+    Source: Olah, Mordvintsev & Schubert, Feature Visualization (2017).
+    """
+    view = views.in_order(
+        views.Pad(12), views.Roll(8), views.Scale(0.9, 1.1), views.Rotate(10),
+        views.Roll(4), views.Centre(seen),
+    )  # fmt: skip
+    return Recipe(Fourier(size), view, adam(0.05), 256)
+
+
+def plain(size: Size, seen: Size) -> Recipe:
+    """Returns the lecture's recipe: zero image, L2, blur, small values thresholded.
+
+    Args:
+      size: (H, W) of the picture in pixels.
+      seen: unused; the network sees the picture.
+
+    Source: Simonyan et al. (2014); Yosinski et al. (2015); Lecture 21, 21.7.
+    """
+    del seen
+    return Recipe(
+        canvas=Pixels(size, scale=255.0),
+        view=None,
+        optimizer=lecture_sgd(300.0, momentum=0.9, small=0.1),
+        steps=256,
+        priors=(Weighted("l2", 1e-5, L2(scale=255.0)),),
+        projection=Tidy(blur=views.Blur(0.5), small=0.1),
+    )
+
+
+def maco(size: Size, seen: Size) -> Recipe:
+    """Returns the MACO recipe: phases alone, random crops, noise.
+
+    Args:
+      size: (H, W) of the picture in pixels.
+      seen: (H, W) of what the network is shown.
+
+    Source: Fel et al., MACO (2023), section 3.
+    """
+    zoom = seen[0] / size[0]
+    crop = views.Scale(1.0 * zoom, 2.5 * zoom, size=seen, shift=0.3 * seen[0])
+    view = views.in_order(crop, views.Noise(0.08))
+    return Recipe(Phase(size), view, nadam(1.0), 256)
+
+
+RECIPES: dict[str, Callable[[Size, Size], Recipe]] = {
+    "robust": robust,
+    "lucid": lucid,
+    "plain": plain,
+    "maco": maco,
+}
+"""Preset name -> recipe for a picture's size and the size that the network is shown."""
+
+
+def maximize(
+    net: Network,
+    params: Params,
+    *,
+    tap: str | None = None,
+    index: int | Sequence[int] | range = 0,
+    position: None | str | tuple[int, int] = None,
+    objective: Algebra | Sequence[Algebra] | None = None,
+    seeds: int = 1,
+    key: Key | int = 0,
+    preset: str = "robust",
+    size: Size | None = None,
+    steps: int | None = None,
+    optimizer: optax.GradientTransformation | None = None,
+    chunk: int | None = None,
+    progress: bool = False,
+    on_chunk: OnChunk | None = None,
+) -> Run:
+    """Returns pictures that maximise neurons, channels, classes or any objective.
+
+    x* = argmin_z E(view(decode(z))) + priors, for every index and seed together.
+
+    Args:
+      net, params: the network.
+      tap: where to maximise; None takes the network's class scores.
+      index: which neuron, channel or class; one, or several for a sweep.
+      position: of a tap `[h, w, c]`: None for the channel's mean, "centre" or (y, x)
+        for one neuron.
+      objective: instead of tap and index, one objective or a list of the same
+        structure (directions, sums of several neurons...).
+      seeds: pictures per index, from different random starts.
+      key: a typed random key, or an integer seed.
+      preset: a key of `RECIPES`.
+      size: (H, W) of the pictures in pixels; None takes the network's native size.
+      steps: how many updates; None takes the preset's.
+      optimizer: an optax transformation instead of the preset's.
+      chunk, progress, on_chunk: see `jaxvis.optimize.solve`.
+
+    Returns:
+      Run with two leading axes, index and seed: image `[n, seeds, H, W, 3]` in [0, 1],
+      trace["loss"] `[n, seeds, steps]`, trace["status"] `[n, seeds]`.
+
+    Raises:
+      ValueError: for an unknown tap, preset, an index outside the tap's channels, or a
+        size that the network cannot take.
+
+    Source: Lecture 21, 21.7; Simonyan et al. 2014; Olah et al. 2017; Fel et al. 2023.
+    """
+    if preset not in RECIPES:
+        raise ValueError(f"preset is one of {', '.join(RECIPES)}, not {preset!r}")
+    if seeds < 1:
+        raise ValueError(f"seeds must be at least 1, got {seeds}")
+    size = size or net.input_size
+    items = _items(net, params, tap, index, position, objective)
+    seen = _seen(net, params, items, size)
+    recipe = RECIPES[preset](size, seen)
+    if steps is not None:
+        recipe = replace(recipe, steps=steps)
+    if optimizer is not None:
+        recipe = replace(recipe, optimizer=optimizer)
+    repeated = jax.tree.map(lambda leaf: jnp.repeat(leaf, seeds, axis=0), items)
+    run = solve(
+        _problem(net, recipe), params, repeated, as_key(key),
+        chunk=chunk, progress=progress, on_chunk=on_chunk,
+    )  # fmt: skip
+    return jax.tree.map(lambda leaf: leaf.reshape(-1, seeds, *leaf.shape[1:]), run)
+
+
+def _problem(net: Network, recipe: Recipe) -> Problem:
+    loss = compose(
+        net, recipe.canvas, view=recipe.view, priors=recipe.priors, draws=recipe.draws
+    )
+    return Problem(
+        loss, recipe.canvas, recipe.optimizer, recipe.steps,
+        projection=recipe.projection, finish=recipe.finish,
+    )  # fmt: skip
+
+
+def _items(net, params, tap, index, position, objective) -> Algebra:
+    if objective is not None:
+        parts = list(objective) if isinstance(objective, Sequence) else [objective]
+        return jax.tree.map(lambda *leaves: jnp.stack(leaves), *parts)
+    tap = tap or net.classes
+    if tap is None:
+        raise ValueError(
+            f"{net.name} names no class scores: pass tap=, one of {', '.join(net.taps)}"
+        )
+    net.named(tap)
+    indices = np.atleast_1d(np.asarray(index, np.int32))
+    width = net.shape(params, tap)[-1]
+    if indices.size == 0 or indices.min() < 0 or indices.max() >= width:
+        raise ValueError(
+            f"{tap!r} of {net.name} has {width} channels, 0..{width - 1}; got index "
+            f"{index!r}"
+        )
+    return jax.vmap(lambda i: Excite(tap, i, position=position))(indices)
+
+
+def _seen(net: Network, params: Params, items: Algebra, size: Size) -> Size:
+    """Returns what the network is shown: about 5/7 of the picture where any size goes.
+
+    Smaller views are cheaper by half and as good; a fully connected layer demands its
+    own size.
+    """
+    small = tuple(max(side * 5 // 7 // 8 * 8, 8) for side in size)
+    for shown in (small, net.input_size):
+        try:
+            for tap in items.taps or net.taps[-1:]:
+                net.shape(params, tap, size=shown)
+        except ValueError:
+            continue
+        return shown
+    return size

@@ -1,0 +1,15 @@
+"""How a loss is minimised: problems, optimizers and the one solver."""
+
+from jaxvis.optimize.preimage import learning_rate, preimage_sgd
+from jaxvis.optimize.problem import Ball, Box, Problem, Tidy
+from jaxvis.optimize.solve import solve
+
+__all__ = [
+    "Ball",
+    "Box",
+    "Problem",
+    "Tidy",
+    "learning_rate",
+    "preimage_sgd",
+    "solve",
+]

@@ -1,0 +1,163 @@
+"""Records: strict JSON that says enough to repeat the run, and no more."""
+
+import dataclasses
+import hashlib
+import json
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jaxvis.output.record import (
+    SCHEMA,
+    file_sha256,
+    plain,
+    read_record,
+    record,
+    versions,
+    write_record,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Pixels:
+    size: tuple[int, int]
+    spread: float = 0.1
+
+
+def whole(**more):
+    trace = {
+        "loss": jnp.array([[3.0, 2.0], [jnp.nan, jnp.inf]]),
+        "tv": np.ones((2, 2)),
+        "status": np.array([0, 1], np.int8),
+    }
+    arguments = {"net": "vgg19", "out": Path("out/x"), "size": (224, 224), "lr": 0.05}
+    return record(
+        "maximize", arguments, net="vgg19", weights="random:0", key=jax.random.key(7),
+        steps=2, seconds=1.23456, trace=trace, pictures=[{"file": "a.png"}], **more,
+    )  # fmt: skip
+
+
+def test_record_says_what_is_needed_to_repeat_the_run():
+    found = whole(canvas=Pixels((8, 8)))
+    assert found["schema"] == SCHEMA and found["command"] == "maximize"
+    assert found["arguments"] == {
+        "net": "vgg19", "out": "out/x", "size": [224, 224], "lr": 0.05,
+    }  # fmt: skip
+    assert found["network"] == {"name": "vgg19", "weights": "random:0", "sha256": None}
+    assert found["loss"]["loss"] == {"first": [3.0, "nan"], "last": [2.0, "inf"]}
+    assert found["status"] == ["done", "failed"]
+    assert found["seconds"] == 1.235 and found["steps"] == 2
+    assert found["canvas"] == {"type": "Pixels", "size": [8, 8], "spread": 0.1}
+    assert found["versions"]["jax"] == jax.__version__
+    assert found["device"]["platform"] == jax.devices()[0].platform
+
+
+def test_record_keeps_the_key_whole():
+    kept = whole()["key"]
+    data = jnp.array(kept["key"], jnp.uint32)
+    key = jax.random.wrap_key_data(data, impl=kept["impl"])
+    assert jax.random.bits(key) == jax.random.bits(jax.random.key(7))
+
+
+def test_record_names_no_folder_of_the_machine():
+    assert str(Path.home()) not in json.dumps(whole())
+    assert str(Path.cwd()) not in json.dumps(whole())
+
+
+def test_write_record_then_read_record_is_the_record(tmp_path):
+    found = whole(note='brackets "[\n 1,  2 ]" stay')
+    write_record(tmp_path / "r.json", found)
+    assert read_record(tmp_path / "r.json") == found
+    text = (tmp_path / "r.json").read_text()
+    assert "NaN" not in text and "Infinity" not in text
+    json.loads(text, parse_constant=lambda word: pytest.fail(f"not JSON: {word}"))
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=12,
+)
+
+
+@given(json_values)
+def test_write_record_reads_back_whatever_it_is_given(tmp_path_factory, value):
+    path = tmp_path_factory.mktemp("record") / "r.json"
+    write_record(path, {"schema": SCHEMA, "value": value})
+    assert read_record(path)["value"] == plain(value, "value")
+
+
+@pytest.mark.parametrize(
+    ("value", "wanted"),
+    [
+        (np.float32(0.5), 0.5),
+        (np.int8(3), 3),
+        (np.bool_(True), True),
+        (float("nan"), "nan"),
+        (-np.inf, "-inf"),
+        (jnp.arange(3), [0, 1, 2]),
+        (np.array(["a", "b"]), ["a", "b"]),
+        ((1, [2.5, None]), [1, [2.5, None]]),
+        (range(3), [0, 1, 2]),
+        ({2, 1}, [1, 2]),
+        ({1: Path("a")}, {"1": "a"}),
+    ],
+    ids=str,
+)
+def test_plain_turns_values_into_json(value, wanted):
+    assert plain(value, "x") == wanted
+    json.dumps(plain(value, "x"), allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (object(), "'a.b' is a object"),
+        (lambda: 1, "'a.b' is a function"),
+        (Pixels, "'a.b' is a type"),
+        (np.zeros((200, 200, 3)), "'a.b' has 120000 values"),
+    ],
+)
+def test_plain_refuses_what_does_not_belong_and_names_it(value, words):
+    with pytest.raises(ValueError, match=words):
+        plain({"b": value}, "a")
+
+
+def test_record_of_a_scalar_status_and_an_empty_trace():
+    trace = {"loss": np.zeros((0,)), "status": np.int8(2)}
+    found = record("dream", {}, trace=trace)
+    assert found["status"] == "unfinished"
+    assert found["loss"]["loss"] == {"first": None, "last": None}
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("", "is not a record"),
+        ("[1, 2]", "is not a record"),
+        ('{"a": 1}', "is not a record"),
+        ('{"schema": 99}', "has schema 99.*update"),
+        ('{"schema": "x"}', "has schema x"),
+        ("\x00\x01", "is not a record"),
+    ],
+)
+def test_read_record_names_a_file_that_is_none(tmp_path, content, words):
+    (tmp_path / "r.json").write_text(content)
+    with pytest.raises(ValueError, match=f"r.json {words}"):
+        read_record(tmp_path / "r.json")
+
+
+def test_file_sha256_is_the_hash_of_the_bytes(tmp_path):
+    (tmp_path / "a").write_bytes(b"abc" * 100_000)
+    wanted = hashlib.sha256(b"abc" * 100_000).hexdigest()
+    assert file_sha256(tmp_path / "a") == wanted
+
+
+def test_versions_say_so_when_a_package_is_missing(monkeypatch):
+    monkeypatch.setattr("jaxvis.output.record.PACKAGES", ("jax", "no-such-package"))
+    assert versions()["no-such-package"] == "not installed"

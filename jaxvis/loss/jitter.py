@@ -1,4 +1,4 @@
-"""Jitter as a crop of a larger canvas, with the canvas and the view that belong to it."""
+"""Jitter as a crop of a larger canvas: the canvas and the view that belong together."""
 
 from jaxvis.loss.canvas import Pixels
 from jaxvis.loss.views import Centre, Crop, Identity

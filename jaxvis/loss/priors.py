@@ -21,7 +21,7 @@ def _centred(image: Image, center: tuple[float, float, float]) -> Array:
 
 @dataclass(frozen=True)
 class BoundedRange:
-    """Returns R_alpha = mean over pixels of (|x|_2 / B)^alpha, x around the mean colour.
+    """Returns R_alpha = mean over pixels of (|x|_2 / B)^alpha, x from the mean colour.
 
     Isotropic in RGB: a pixel's three channels enter as one vector.
 

@@ -13,7 +13,7 @@ from jaxvis.optimize import Ball, Problem, learning_rate, preimage_sgd, solve
 from jaxvis.types import Array, Image, Key, Network, Params, Run, as_key
 
 FIDELITY = ((8, 300.0), (16, 20.0), (np.inf, 1.0))
-"""Largest stride of a tap -> C: shallow codes are followed closely, deep ones loosely."""
+"""Largest stride of a tap -> C: shallow codes are followed closely, deep ones less."""
 
 
 def invert(
@@ -63,7 +63,7 @@ def invert(
     wanted = float(jnp.sum((mask * target) ** 2))
     if not wanted > 0:
         raise ValueError(
-            f"the code of this image at {tap!r} is zero or not finite (under the mask): "
+            f"this image's code at {tap!r} is zero or not finite (under the mask): "
             "there is nothing to invert; choose an earlier tap or another image"
         )
     stride = stride_of(net, params, tap)

@@ -57,6 +57,7 @@ class Scale(nnx.Module):
         self.shift = nnx.Param(jnp.zeros(3))
 
     def __call__(self, x: Array) -> Array:
+        """Returns the image `[..., 3]` as the first layer wants it."""
         return x * self.scale[...] + self.shift[...]
 
 
@@ -232,6 +233,7 @@ class Stack(nnx.Module):
         )
 
     def __call__(self, values: Mapping[str, Array], wanted: frozenset[str]) -> Taps:
+        """Returns `values` and the `wanted` taps, each with a batch axis in front."""
         taps = dict(values)
         reads = sources(self.rows)
         for row in self.rows:

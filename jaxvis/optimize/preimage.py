@@ -35,7 +35,7 @@ def learning_rate(
 
 @lru_cache(maxsize=64)
 def preimage_sgd(eta: float, *, rho: float = 0.9) -> optax.GradientTransformation:
-    """Returns Algorithm 1: G <- rho G + g^2, mu <- rho mu - g / (1/eta + sqrt G), x + mu.
+    """Returns Algorithm 1: G <- rho G + g^2, mu <- rho mu - g / (1/eta + sqrt G).
 
     Equal arguments return the same object, so a rebuilt problem does not recompile.
 

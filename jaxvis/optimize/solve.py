@@ -136,7 +136,12 @@ def _chunks(
         z, _, alive = carry
         status = np.where(np.asarray(alive), DONE, FAILED).astype(np.int8)
         run = Run(z, stepping.finish(problem, keys, z), {**terms, "status": status})
-        yield where, jax.tree.map(lambda leaf: np.asarray(leaf)[: len(where)], run)
+        yield where, _first(run, len(where))
+
+
+def _first(run: Run, count: int) -> Run:
+    """Returns the first items of a run, on the host."""
+    return jax.tree.map(lambda leaf: np.asarray(leaf)[:count], run)
 
 
 def _join(runs: list[Run], count: int) -> Run:

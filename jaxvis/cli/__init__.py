@@ -8,7 +8,6 @@ these into one line and exit code 2 (JAXVIS_DEBUG=1 shows the traceback instead)
 
 import ast
 import importlib
-import importlib.metadata
 import inspect
 import os
 import sys
@@ -18,6 +17,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
+
+import jaxvis
 
 COMMANDS = {
     "layers": "layers.layers",
@@ -75,7 +76,7 @@ def _line(error: Exception) -> str | None:
 
 def _dispatch(words: list[str]) -> Any:
     if words == ["--version"]:
-        print(f"jaxvis {_version()}")
+        print(f"jaxvis {jaxvis.__version__}")
         return 0
     for length in (2, 1):
         name = " ".join(words[:length])
@@ -91,13 +92,6 @@ def _dispatch(words: list[str]) -> Any:
     return tyro.extras.subcommand_cli_from_dict(
         stubs, prog=prog, description=ABOUT, args=rest
     )
-
-
-def _version() -> str:
-    try:
-        return importlib.metadata.version("jaxvis")
-    except importlib.metadata.PackageNotFoundError:
-        return "(a source tree that is not installed)"
 
 
 def _call(name: str, words: list[str]) -> Any:

@@ -244,7 +244,9 @@ def _cell(items):
     return cell
 
 
-def write_mat(path, net, state, *, image, labels=(), old=False, nested=False):
+def write_mat(
+    path, net, state, *, image, labels=(), old=False, nested=False, packed=False
+):
     """Writes MATLAB 5; nested puts everything into a struct `net`."""
     from scipy.io import savemat
 
@@ -252,7 +254,7 @@ def write_mat(path, net, state, *, image, labels=(), old=False, nested=False):
     classes = {"classes": {"description": _cell(labels)}} if labels else {}
     content = {"layers": _cell(matconvnet_layers(net, state, old=old))}
     content |= normalization | classes if old else {"meta": normalization | classes}
-    savemat(path, {"net": content} if nested else content)
+    savemat(path, {"net": content} if nested else content, do_compression=packed)
 
 
 def write_mat73(path, net, state, *, image, labels=()):
@@ -266,10 +268,12 @@ def write_mat73(path, net, state, *, image, labels=()):
             name = f"#refs#/{next(count)}"
             if isinstance(value, str):
                 file[name] = np.array([[ord(c)] for c in value], np.uint16)
+                file[name].attrs["MATLAB_class"] = np.bytes_("char")
             elif isinstance(value, np.ndarray) and value.dtype == object:
                 made = [put(item) for item in value.ravel()]
                 file.create_dataset(name, (len(made), 1), h5py.ref_dtype)
                 file[name][:, 0] = made
+                file[name].attrs["MATLAB_class"] = np.bytes_("cell")
             elif isinstance(value, dict):
                 group = file.create_group(name)
                 for key, item in value.items():

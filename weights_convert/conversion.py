@@ -152,7 +152,8 @@ def _params(
     for target, part in parts.items():
         row, _, leaf = target.rpartition("/")
         array = part.arrange(part.tensor.read())
-        array = np.ascontiguousarray(array, dtype=np.float32)
+        with np.errstate(over="ignore"):  # a double too large is told as infinite
+            array = np.ascontiguousarray(array, dtype=np.float32)
         bad = array.size - int(np.count_nonzero(np.isfinite(array)))
         if bad:
             broken.append(f"{row} ({part.name}): {bad} of {array.size}")

@@ -37,7 +37,10 @@ def read(path: Path) -> Checkpoint:
             if isinstance(item, dataset) and not name.startswith(OPTIMIZER):
                 shapes[name] = item.shape
 
-        file.visititems(visit)
+        try:
+            file.visititems(visit)
+        except (OSError, KeyError, RuntimeError) as error:
+            raise damaged(path, error) from None
     tensors = {
         _short(name): Stored(shape, partial(_array, path, name))
         for name, shape in shapes.items()
@@ -64,5 +67,5 @@ def _array(path: Path, name: str) -> np.ndarray:
     with hdf5.opened(path) as file:
         try:
             return file[name][()]
-        except (OSError, KeyError) as error:
+        except (OSError, KeyError, RuntimeError) as error:
             raise damaged(path, error) from None

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 SYNTAX = "ORDER:MAXIMUM:MEAN:STD, such as bgr:255:104,117,123:1,1,1"
+LARGEST = 1e6
 
 
 @dataclass(frozen=True)
@@ -19,12 +20,23 @@ class Preprocess:
       order: "rgb" or "bgr": the channels of the first kernel, of mean and of std.
       maximum: what white is: 1 or 255.
       mean, std: three numbers each, in `order`, on the scale of `maximum`.
+
+    Raises:
+      ValueError: for another order or numbers that no image has.
     """
 
     order: str
     maximum: float
     mean: tuple[float, float, float]
     std: tuple[float, float, float] = (1.0, 1.0, 1.0)
+
+    def __post_init__(self) -> None:
+        sound = self.order in ("rgb", "bgr") and len(self.mean) == len(self.std) == 3
+        sound = sound and all(abs(v) <= LARGEST for v in self.mean)
+        if not sound or not all(
+            1 / LARGEST <= v <= LARGEST for v in (*self.std, self.maximum)
+        ):
+            raise ValueError(f"{self} is no convention that images follow: {SYNTAX}")
 
     def __str__(self) -> str:
         """Returns the convention as `parse` reads it."""
@@ -81,11 +93,8 @@ def parse(text: str) -> Preprocess:
     try:
         order, maximum, *triples = text.split(":")
         mean, std = (tuple(float(v) for v in part.split(",")) for part in triples)
-        fits = order in ("rgb", "bgr") and len(mean) == len(std) == 3
-        if fits and float(maximum) > 0 and min(std) > 0:
-            return Preprocess(order, float(maximum), mean, std)
+        return Preprocess(order, float(maximum), mean, std)
     except ValueError:
-        pass
-    raise ValueError(
-        f"preprocess {text!r} is neither one of {', '.join(PRESETS)} nor {SYNTAX}"
-    )
+        raise ValueError(
+            f"preprocess {text!r} is neither one of {', '.join(PRESETS)} nor {SYNTAX}"
+        ) from None

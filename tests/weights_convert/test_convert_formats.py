@@ -70,6 +70,7 @@ FORMATS = {
     "new.mat": lambda p, n, s: write.write_mat(p, n, s, image=IMAGE),
     "old.mat": lambda p, n, s: write.write_mat(p, n, s, image=IMAGE, old=True),
     "nested.mat": lambda p, n, s: write.write_mat(p, n, s, image=IMAGE, nested=True),
+    "packed.mat": lambda p, n, s: write.write_mat(p, n, s, image=IMAGE, packed=True),
     "v73.mat": lambda p, n, s: write.write_mat73(p, n, s, image=IMAGE),
 }
 OUTER = {"torch.safetensors", "caffe.npz", "zip.pth"}
@@ -166,12 +167,12 @@ def test_several_files_make_one_network(tmp_path):
     assert weights_file.metadata(out)["source"] == '["True.npz", "False.npz"]'
 
 
-@pytest.mark.parametrize("name", ["new.mat", "old.mat", "v73.mat"])
+@pytest.mark.parametrize("name", ["new.mat", "old.mat", "packed.mat", "v73.mat"])
 def test_matconvnet_mean_and_labels_are_kept(tmp_path, name):
     pytest.importorskip("h5py")
     net = write.tiny_net()
     writer = write.write_mat73 if name == "v73.mat" else write.write_mat
-    options = {"old": True} if name == "old.mat" else {}
+    options = {"old.mat": {"old": True}, "packed.mat": {"packed": True}}.get(name, {})
     labels = ("cat", "dog, hound", "eel")
     path = tmp_path / name
     writer(path, net, write.random_state(net), image=IMAGE, labels=labels, **options)

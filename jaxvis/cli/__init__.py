@@ -21,7 +21,16 @@ import tyro
 import jaxvis
 
 COMMANDS = {
+    "demo": "demo.demo",
     "layers": "layers.layers",
+    "maximize": "maximize.maximize",
+    "sweep": "maximize.sweep",
+    "invert": "image.invert",
+    "caricature": "image.caricature",
+    "dream": "image.dream",
+    "weights get": "weights.get",
+    "weights list": "weights.show",
+    "convert": "weights.convert",
 }
 """Command -> file and function in this folder; imported only when it is called."""
 
@@ -142,6 +151,9 @@ def summary(name: str) -> str:
 
     Args:
       name: one of `COMMANDS`.
+
+    Raises:
+      LookupError: if the table names a function that is not there.
     """
     module, function = COMMANDS[name].rsplit(".", 1)
     source = (Path(__file__).parent / f"{module}.py").read_text(encoding="utf-8")

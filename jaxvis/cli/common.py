@@ -8,7 +8,7 @@ writes into it all the same, replacing files of the same name and leaving the ot
 import collections
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -188,6 +188,7 @@ def save_run(
     captions: Sequence[str] | None = None,
     items: Sequence[Mapping[str, Any]] | None = None,
     first: Sequence[tuple[str, np.ndarray]] = (),
+    saved: Collection[str] = (),
     bits: int = 8,
     prefix: str = "",
     **facts: Any,
@@ -203,8 +204,10 @@ def save_run(
       run: image `[N, H, W, 3]` or `[N, S, H, W, 3]`, and its trace.
       names: N file names without ending.
       captions: N captions for the sheet; None takes the names.
-      items: N further facts for the record, such as {"class": 1}.
+      items: N further facts for the record, such as {"class": 1}; a list of S values
+        is one for each seed.
       first: (caption, image `[H, W, 3]`) shown before the others in the sheet.
+      saved: files that are already written.
       bits: 8 or 16 bits a channel in the files.
       prefix: of every file name.
       **facts: for `jaxvis.output.record.record`: command, arguments, net, weights,
@@ -227,11 +230,14 @@ def save_run(
         item, seed = divmod(i, seeds)
         name = names[item] if images.ndim == 4 else f"{names[item]}_{seed}"
         file = f"{prefix}{name}.png" if np.isfinite(image).all() else None
-        if file is not None:
+        if file is not None and file not in saved:
             write_image(folder / file, image, bits=bits)
         about = {"file": file, "name": names[item], "seed": seed}
-        extra = items[item] if items is not None else {}
-        pictures.append({**about, "status": STATUS[status[i]], **extra})
+        about["status"] = STATUS[status[i]]
+        for fact, value in (items[item] if items is not None else {}).items():
+            each = isinstance(value, list) and images.ndim == 5 and len(value) == seeds
+            about[fact] = value[seed] if each else value
+        pictures.append(about)
     notes = [note for note in captions or names for _ in range(seeds)]
     _write_sheet(folder / f"{prefix}contact.png", flat, notes, seeds, first)
     facts = {**facts, "trace": run.trace, "pictures": pictures}

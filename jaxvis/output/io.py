@@ -275,9 +275,7 @@ def text(line: str, *, size: int = 13) -> np.ndarray:
     return np.asarray(page, np.float32) / 255
 
 
-def sample_photo(
-    name: str = "chelsea", *, size: int | tuple[int, int] | None = None
-) -> np.ndarray:
+def sample_photo(name: str, *, size: int | tuple[int, int] | None = None) -> np.ndarray:
     """Returns a photograph that comes inside the scikit-image package.
 
     Args:

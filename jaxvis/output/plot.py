@@ -86,8 +86,8 @@ def loss_curves(
 
     Args:
       trace: a `Run`'s trace: "loss" and every term, `[N, steps]` or `[N, S, steps]`;
-        "status", `[N]` or `[N, S]`, is counted in the title. Values that are not
-        finite leave a gap.
+        "status", `[N]` or `[N, S]`, is counted in the title; what else has no step
+        axis is left out. Values that are not finite leave a gap.
       terms: which of them, in this order; None shows all, "loss" first.
       labels: a name for each line, shown in a legend.
       log: logarithmic axes (values at or below zero leave a gap).
@@ -99,7 +99,8 @@ def loss_curves(
       ValueError: for a term that the trace does not have, or labels that are not as
         many as the lines.
     """
-    known = [name for name in trace if name != "status"]
+    whole = np.ndim(trace["loss"]) if "loss" in trace else 1
+    known = [name for name in trace if np.ndim(trace[name]) >= whole]
     terms = list(terms or sorted(known, key=lambda name: name != "loss"))
     missing = [name for name in terms if name not in known]
     if missing or not terms:

@@ -56,8 +56,8 @@ def record(
       key: the typed random key of the run.
       steps: optimisation steps.
       seconds: wall time.
-      trace: a `Run`'s trace; its terms' first and last values and the items' status
-        are kept, `[N]` or `[N, S]` nested lists.
+      trace: a `Run`'s trace; its terms' first and last values, what it has without a
+        step axis and the items' status are kept, `[N]` or `[N, S]` nested lists.
       pictures: facts on each picture, such as {"file": ..., "index": ..., "seed": ...}.
       **facts: further JSON values, arrays, keys or dataclasses.
 
@@ -78,7 +78,9 @@ def record(
         "key": key,
         "steps": steps,
         "seconds": None if seconds is None else round(seconds, 3),
-        "loss": {name: _ends(np.asarray(values)) for name, values in terms.items()},
+        "loss": {
+            name: _ends(values, terms.get("loss")) for name, values in terms.items()
+        },
         "status": None if status is None else _words(np.asarray(status)),
         "pictures": list(pictures),
         "versions": versions(),
@@ -89,8 +91,14 @@ def record(
     return {name: plain(value, name) for name, value in whole.items()}
 
 
-def _ends(values: np.ndarray) -> dict[str, Any]:
-    """Returns the first and last value of every line of `[..., steps]`."""
+def _ends(values: Any, loss: Any) -> Any:
+    """Returns the first and last value of every line of `[..., steps]`.
+
+    A value without a step axis, such as a final error, is returned as it is.
+    """
+    values = np.asarray(values)
+    if loss is not None and values.ndim < np.ndim(loss):
+        return values
     if values.ndim == 0 or not values.shape[-1]:
         return {"first": None, "last": None}
     return {"first": values[..., 0], "last": values[..., -1]}

@@ -1,5 +1,6 @@
 """What commands share: their words, their network, their folder, their run."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -95,11 +96,20 @@ def test_parse_size_refuses_in_words(text):
 
 
 def test_open_net_draws_random_parameters_from_the_seed():
-    opened = open_net("squeezenet1_1", weights="random:3")
-    net, params = weights.load("squeezenet1_1", weights=jax.random.key(3))
+    opened = open_net("demo", weights="random:3")
+    net, params = weights.load("demo", weights=jax.random.key(3))
     assert opened.net == net and opened.weights == "random:3"
     assert opened.sha256 is None and opened.labels == ()
     jax.tree.map(np.testing.assert_array_equal, opened.params, params)
+
+
+def test_open_net_says_which_file_the_parameters_came_from(tmp_path):
+    net, params = weights.load("demo", weights=jax.random.key(3))
+    file = tmp_path / "demo.safetensors"
+    weights.save(file, net, params, {"labels": '["a", "b"]'})
+    opened = open_net("demo", weights=str(file))
+    assert opened.weights == str(file) and opened.labels == ("a", "b")
+    assert opened.sha256 == hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 @pytest.mark.parametrize("text", ["random", "random:", "random:x", "random:-1"])
@@ -162,7 +172,7 @@ def a_run() -> Run:
 
 
 def test_save_run_writes_pictures_sheet_and_record(tmp_path):
-    run, items = a_run(), [{"class": n} for n in (4, 5, 6)]
+    run, items = a_run(), [{"class": n, "top1": [True, n < 5]} for n in (4, 5, 6)]
     pictures = save_run(
         tmp_path, run, ["a", "b", "c"], items=items, bits=16, command="maximize",
         arguments={"net": "demo"}, net="demo", steps=5,
@@ -179,9 +189,18 @@ def test_save_run_writes_pictures_sheet_and_record(tmp_path):
     assert words == ["done", "done", "done", "failed", "unfinished", "done"]
     assert pictures[5] == {
         "file": "c_1.png", "name": "c", "seed": 1, "status": "done", "class": 6,
+        "top1": False,
     }  # fmt: skip
     line = summary(Path("out"), pictures)
     assert line.startswith("out: 6 pictures, 2 of them not finished")
+
+
+def test_save_run_leaves_files_alone_that_are_already_written(tmp_path):
+    (tmp_path / "a_0.png").write_bytes(b"earlier")
+    options = {"command": "sweep", "arguments": {}}
+    save_run(tmp_path, a_run(), ["a", "b", "c"], saved={"a_0.png"}, **options)
+    assert (tmp_path / "a_0.png").read_bytes() == b"earlier"
+    assert (tmp_path / "a_1.png").stat().st_size > 7
 
 
 def test_save_run_without_seeds_and_with_a_photograph_first(tmp_path):

@@ -75,7 +75,7 @@ def test_grid_draws_itself_for_a_notebook_without_pyplot():
 def test_loss_curves_draws_the_loss_first_and_one_line_for_each_item():
     rng = np.random.default_rng(0)
     trace = {"tv": rng.random((2, 3, 7)), "loss": rng.random((2, 3, 7)),
-             "status": np.zeros((2, 3), np.int8)}  # fmt: skip
+             "status": np.zeros((2, 3), np.int8), "error": np.ones((2, 3))}  # fmt: skip
     figure = loss_curves(trace, labels=list("abcdef"))
     assert [axes.get_title() for axes in figure.axes] == ["loss", "tv"]
     lines = figure.axes[1].lines

@@ -128,6 +128,11 @@ def test_plain_refuses_what_does_not_belong_and_names_it(value, words):
         plain({"b": value}, "a")
 
 
+def test_record_keeps_a_value_without_steps_whole():
+    trace = {"loss": np.ones((2, 5)), "error": np.array([0.25, 0.5])}
+    assert record("invert", {}, trace=trace)["loss"]["error"] == [0.25, 0.5]
+
+
 def test_record_of_a_scalar_status_and_an_empty_trace():
     trace = {"loss": np.zeros((0,)), "status": np.int8(2)}
     found = record("dream", {}, trace=trace)

@@ -1,0 +1,54 @@
+"""Who may import what, beyond the layers that import-linter knows."""
+
+import ast
+from pathlib import Path
+
+import pytest
+from importlinter.cli import lint_imports
+
+ROOT = Path(__file__).resolve().parents[2]
+FILES = sorted(
+    path for package in ("jaxvis", "weights_convert")
+    for path in (ROOT / package).rglob("*.py")
+)  # fmt: skip
+ONLY = {
+    "PIL": {"jaxvis/output/io.py"},
+    "matplotlib": {"jaxvis/output/plot.py"},
+    "skimage": {"jaxvis/output/io.py"},
+}
+"""Package -> the files that may import it."""
+TESTS_ONLY = {"torch", "torchvision", "pytest", "hypothesis", "tests", "benchmarks"}
+
+
+def imported(path: Path) -> set[str]:
+    """Returns the top-level packages that a file imports, wherever in it."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            found.add(node.module.split(".")[0])
+    return found
+
+
+@pytest.mark.parametrize("package", ONLY)
+def test_a_package_with_one_door_is_imported_there_alone(package):
+    users = {str(p.relative_to(ROOT)) for p in FILES if package in imported(p)}
+    assert users <= ONLY[package], f"{package} is imported by {users - ONLY[package]}"
+
+
+def test_the_library_imports_nothing_of_the_tests():
+    for path in FILES:
+        assert not imported(path) & TESTS_ONLY, path
+
+
+def test_the_import_contracts_are_kept(capsys, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    code = lint_imports(no_cache=True, no_logo=True)
+    assert code == 0, capsys.readouterr().out
+
+
+def test_imports_are_absolute():
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            assert not (isinstance(node, ast.ImportFrom) and node.level), path

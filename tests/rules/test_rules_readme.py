@@ -1,0 +1,41 @@
+"""The README's code blocks: marked, parsed, and found by the check script."""
+
+import ast
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def readme():
+    """Returns the check script's reader of README blocks, as a module."""
+    spec = importlib.util.spec_from_file_location("readme", ROOT / ".ci" / "readme.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_two_commands_are_the_readmes(readme):
+    assert readme.command("command-one") == "pip install . && jaxvis demo"
+    assert readme.command("command-two") == 'pip install -e ".[test]" && pytest'
+
+
+def test_every_python_block_is_executed_or_says_why_not(readme):
+    blocks = [block for block in readme.blocks() if block.language == "python"]
+    fences = re.findall(r"^```python$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert len(blocks) == len(fences) > 0
+    for block in blocks:
+        ast.parse(block.text)
+        assert not block.comment or re.match(r"skip: \w+", block.comment)
+
+
+def test_blocks_are_read_with_their_line_and_comment(readme, tmp_path):
+    text = "a\n\n```python\nx = 1\n```\n<!-- skip: big -->\n```bash\nls\n```\n"
+    (tmp_path / "R.md").write_text(text)
+    first, second = readme.blocks(tmp_path / "R.md")
+    assert first == ("python", "x = 1\n", 4, "")
+    assert second == ("bash", "ls\n", 8, "skip: big")

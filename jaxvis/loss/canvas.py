@@ -26,8 +26,8 @@ class Pixels:
       scale: units of z per unit of the image; 255 makes z grey levels.
       noise: standard deviation of the start, in units of z; 0 starts flat.
       init_range: where given, the start is uniform noise in [-init_range, init_range]
-        divided by the 0.95 quantile of its absolute value, as in the natural
-        pre-images code, instead of Gaussian.
+        divided by its 0.95 quantile (about 0.9), as in the natural pre-images code,
+        instead of Gaussian.
     """
 
     size: tuple[int, int]
@@ -138,6 +138,18 @@ class Fourier:
         return jnp.stack([spectrum.real, spectrum.imag])
 
 
+def _hermitian(phases: Array, width: int) -> Array:
+    """Returns phases that a real image of `width` pixels has, odd in their own mirror.
+
+    The first column of a half spectrum, and the last of an even width, holds each
+    frequency together with its negative. Left free, the two would interfere, and the
+    magnitude would depend on the phases.
+    """
+    column = jnp.arange(phases.shape[1])[:, None]
+    mirrored = jnp.roll(jnp.flip(phases, 0), 1, 0)
+    return jnp.where((column == 0) | (2 * column == width), phases - mirrored, phases)
+
+
 @dataclass(frozen=True)
 class Phase:
     """Returns an image whose Fourier magnitude is fixed; z are the phases alone.
@@ -174,7 +186,9 @@ class Phase:
         lowest = 1.0 / max(self.size)
         magnitude = np.maximum(frequencies(self.size), lowest) ** -self.decay
         magnitude[0, 0] = 0.0  # the mean is set by the sigmoid's centre
-        spectrum = jax.lax.complex(jnp.cos(z), jnp.sin(z)) * magnitude[..., None]
+        phases = _hermitian(z, self.size[1])
+        turned = jax.lax.complex(jnp.cos(phases), jnp.sin(phases))
+        spectrum = turned * magnitude[..., None]
         axes = jnp.fft.irfft2(spectrum, s=self.size, axes=(0, 1))
         axes = axes / jnp.std(axes, axis=(0, 1), keepdims=True)
         return _to_rgb(axes * self.contrast * jnp.asarray((1.0, *self.saturation)))

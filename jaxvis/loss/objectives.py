@@ -93,16 +93,34 @@ class Excite(_OneTap):
     position: None | str | tuple[int, int] = field(default=None, kw_only=True)
 
     def __call__(self, taps: Taps) -> Array:
-        """Returns the objective, `[]`."""
+        """Returns the objective, `[]`.
+
+        Raises:
+          ValueError: for a position that the tap does not have.
+        """
         # A product with a one-hot vector: its gradient is dense and fast, an index's
         # would be a scatter.
         values = taps[self.tap]
         chosen = values @ jax.nn.one_hot(self.index, values.shape[-1])
         if chosen.ndim == 0 or self.position is None:
             return -jnp.mean(chosen)
-        height, width = chosen.shape
-        centre = (height // 2, width // 2)
-        return -chosen[centre if self.position == "centre" else self.position]
+        return -chosen[self._cell(*chosen.shape)]
+
+    def _cell(self, height: int, width: int) -> tuple[int, int]:
+        if self.position == "centre":
+            return height // 2, width // 2
+        # Checked here, since indexing a traced array clamps to the edge in silence.
+        try:
+            y, x = self.position
+            inside = 0 <= y < height and 0 <= x < width
+        except (TypeError, ValueError):
+            inside = False
+        if not inside:
+            raise ValueError(
+                f"position is None, 'centre' or (y, x) within the {height}x{width} "
+                f"cells of {self.tap!r}, not {self.position!r}"
+            )
+        return y, x
 
 
 @_pytree(("vector",), ("tap", "cosine_power"))
@@ -130,8 +148,9 @@ class Direction(_OneTap):
         product = values @ self.vector
         if not self.cosine_power:
             return -product
-        norm = jnp.linalg.norm(values) * jnp.linalg.norm(self.vector)
-        cosine = product / jnp.maximum(norm, 1e-6)
+        # The maximum comes before the root, whose gradient at a dead tap is infinite.
+        square = jnp.sum(values**2) * jnp.sum(self.vector**2)
+        cosine = product / jnp.sqrt(jnp.maximum(square, 1e-12))
         return -product * jnp.maximum(cosine, 0.1) ** self.cosine_power
 
 

@@ -31,7 +31,8 @@ class BoundedRange:
       center: RGB in [0, 1] from which x is measured.
 
     Source: Mahendran & Vedaldi (IJCV 2016), Eq. 5. Departures: the exponent is alpha/2
-    of the squared norm, as in the authors' code; the print lost the alpha.
+    of the squared norm, as in the authors' code; the print lost the alpha. With alpha
+    below 2 the squared norm is kept above 1e-6 grey levels squared.
     """
 
     alpha: float = 6.0
@@ -41,7 +42,10 @@ class BoundedRange:
     def __call__(self, image: Image) -> Array:
         """Returns the prior of `image` `[H, W, 3]`, `[]`."""
         square = jnp.sum(_centred(image, self.center) ** 2, axis=-1)
-        return jnp.mean((square / self.bound**2) ** (self.alpha / 2))
+        square = square / self.bound**2
+        if self.alpha < 2:  # the power's gradient at 0 is infinite
+            square = jnp.maximum(square, 1e-6 / (255 * self.bound) ** 2)
+        return jnp.mean(square ** (self.alpha / 2))
 
 
 @dataclass(frozen=True)

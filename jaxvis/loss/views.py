@@ -41,6 +41,16 @@ def in_order(*views: View) -> InOrder:
     return InOrder(views)
 
 
+def _spare(image: Image, size: tuple[int, int]) -> tuple[int, int]:
+    spare = (image.shape[0] - size[0], image.shape[1] - size[1])
+    if min(spare) < 0:
+        raise ValueError(
+            f"a crop of {size} does not fit a canvas of {image.shape[:2]}: "
+            "make the canvas larger or the crop smaller"
+        )
+    return spare
+
+
 @dataclass(frozen=True)
 class Crop:
     """Returns a random window of `size` (H, W): jitter as a crop of a larger canvas.
@@ -56,12 +66,7 @@ class Crop:
         Raises:
           ValueError: if the image is smaller than the window.
         """
-        spare = (image.shape[0] - self.size[0], image.shape[1] - self.size[1])
-        if min(spare) < 0:
-            raise ValueError(
-                f"a crop of {self.size} does not fit a canvas of {image.shape[:2]}: "
-                "make the canvas larger or the crop smaller"
-            )
+        spare = _spare(image, self.size)
         offset = jax.random.randint(key, (2,), 0, jnp.asarray(spare) + 1)
         return jax.lax.dynamic_slice(image, (offset[0], offset[1], 0), (*self.size, 3))
 
@@ -76,10 +81,13 @@ class Centre:
     size: tuple[int, int]
 
     def __call__(self, key: Key, image: Image) -> Image:
-        """Returns the window `[size[0], size[1], 3]`."""
+        """Returns the window `[size[0], size[1], 3]`.
+
+        Raises:
+          ValueError: if the image is smaller than the window.
+        """
         del key
-        top = (image.shape[0] - self.size[0]) // 2
-        left = (image.shape[1] - self.size[1]) // 2
+        top, left = (spare // 2 for spare in _spare(image, self.size))
         return image[top : top + self.size[0], left : left + self.size[1]]
 
 
@@ -124,9 +132,17 @@ class Blur:
     """Returns the image convolved with a Gaussian of `sigma` pixels, edges replicated.
 
     Separable; each pass is one small matrix product.
+
+    Args:
+      sigma: standard deviation in pixels, above 0; the kernel ends at 4 sigma.
     """
 
     sigma: float
+
+    def __post_init__(self) -> None:
+        """Raises ValueError if `sigma` is not above 0."""
+        if not self.sigma > 0:
+            raise ValueError(f"sigma must be above 0 pixels, got {self.sigma}")
 
     def _matrix(self, size: int) -> np.ndarray:
         at = np.arange(size)
@@ -222,3 +238,32 @@ class Noise:
     def __call__(self, key: Key, image: Image) -> Image:
         """Returns the noisy image `[H, W, 3]`."""
         return image + self.sigma * jax.random.normal(key, image.shape, image.dtype)
+
+
+@dataclass(frozen=True)
+class ColourShift:
+    """Returns the image under a random light: channel gains, offsets, faded colour.
+
+    x -> (1 - t) y + t mean_c(y), y = (x - 1/2) exp(gain n) + 1/2 + shift m, with m, n
+    standard normal per channel and t uniform in [0, fade].
+
+    Args:
+      shift: standard deviation of the channels' offsets, in [0, 1] units.
+      gain: standard deviation of the logarithm of the channels' gains.
+      fade: the most that colour is mixed with its grey; 0 never, 1 fully at times.
+
+    Source: Ghiasi et al., Plug-In Inversion (2022), ColorShift. Departures: the fade.
+    """
+
+    shift: float
+    gain: float
+    fade: float = 0.0
+
+    def __call__(self, key: Key, image: Image) -> Image:
+        """Returns the recoloured image `[H, W, 3]`."""
+        shift_key, gain_key, fade_key = jax.random.split(key, 3)
+        gain = jnp.exp(self.gain * jax.random.normal(gain_key, (3,)))
+        shift = self.shift * jax.random.normal(shift_key, (3,))
+        lit = (image - 0.5) * gain + 0.5 + shift
+        fade = self.fade * jax.random.uniform(fade_key, ())
+        return (1 - fade) * lit + fade * jnp.mean(lit, axis=-1, keepdims=True)

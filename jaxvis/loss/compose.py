@@ -10,6 +10,10 @@ from jaxvis.loss.views import Identity
 from jaxvis.types import Array, Canvas, Key, Network, Params, Prior, Terms, View
 
 
+RESERVED = ("objective", "loss", "status")
+"""Names that a trace gives to something else than a prior."""
+
+
 @dataclass(frozen=True)
 class Weighted:
     """Returns weight * prior(image), under a name of its own in the trace."""
@@ -75,11 +79,15 @@ def compose(
       draws: how many views a step averages over.
 
     Raises:
-      ValueError: if two priors share a name, or draws is below 1.
+      ValueError: if two priors share a name or take one of the trace's own
+        ("objective", "loss", "status"), or if draws is below 1.
     """
-    names = ["objective", *(entry.name for entry in priors)]
-    if len(set(names)) < len(names):
-        raise ValueError(f"every term needs a name of its own, got {names}")
+    names = [entry.name for entry in priors]
+    if len({*names, *RESERVED}) < len(names) + len(RESERVED):
+        raise ValueError(
+            f"every prior needs a name of its own, none of {', '.join(RESERVED)}; "
+            f"got {', '.join(names)}"
+        )
     if draws < 1:
         raise ValueError(f"draws must be at least 1, got {draws}")
     return Composed(net, canvas, view or Identity(), tuple(priors), draws)

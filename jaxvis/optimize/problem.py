@@ -55,7 +55,7 @@ class Ball:
         """Returns the projected z `[H, W, 3]`."""
         square = jnp.sum(z * z, axis=-1, keepdims=True)
         # The maximum comes before the root, whose gradient at 0 is infinite.
-        return z * self.radius / jnp.sqrt(jnp.maximum(square, self.radius**2))
+        return z * (self.radius / jnp.sqrt(jnp.maximum(square, self.radius**2)))
 
 
 @dataclass(frozen=True)

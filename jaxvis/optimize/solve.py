@@ -5,7 +5,6 @@ from functools import partial
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from tqdm import tqdm
 
@@ -53,13 +52,17 @@ def solve(
       NaN and marked UNFINISHED.
 
     Raises:
-      ValueError: if the leaves of `items` disagree on N, or chunk is below 1.
+      ValueError: if the leaves of `items`, of `start` or (with `params_axis`) of
+        `params` disagree on N, if N is 0, or if chunk is below 1.
     """
-    count = _count(items)
+    if params_axis not in (None, 0):
+        raise ValueError(f"params_axis is None or 0, not {params_axis!r}")
+    count = _count(items, start, params if params_axis == 0 else None)
     # Folded one by one outside any chunk: item i's key never depends on the chunk.
     keys = jax.vmap(partial(jax.random.fold_in, key))(np.arange(count))
     sweep = (items, keys, start, params if params_axis == 0 else None)
-    chunk = chunk or fitting(problem, params, sweep, params_axis)
+    if chunk is None:
+        chunk = fitting(problem, params, sweep, params_axis)
     if chunk < 1:
         raise ValueError(f"chunk must be at least 1, got {chunk}")
     chunks = -(-count // chunk)
@@ -78,18 +81,20 @@ def solve(
     return _join([run for _, run in done], count)
 
 
-def _count(items: Item) -> int:
-    counts = {np.shape(leaf)[:1] for leaf in jax.tree.leaves(items)}
-    if len(counts) != 1 or counts == {()}:
+def _count(items: Item, start: Any, own: Params | None) -> int:
+    sizes = {np.shape(leaf)[:1] for leaf in jax.tree.leaves((items, start, own))}
+    if not jax.tree.leaves(items) or len(sizes) != 1 or sizes & {(), (0,)}:
         raise ValueError(
-            "the leaves of items must share one leading axis, the sweep; got leading "
-            f"sizes {sorted(counts)}: build them under jax.vmap"
+            "the leaves of items (of start too, and of params with params_axis) must "
+            "share one leading axis, the sweep, of at least 1; got leading sizes "
+            f"{sorted(sizes)}: build them under jax.vmap"
         )
-    return counts.pop()[0]
+    return sizes.pop()[0]
 
 
 def _take(tree: Any, index: np.ndarray) -> Any:
-    return jax.tree.map(lambda leaf: jnp.asarray(leaf)[index], tree)
+    # Leaves on the host are cut there: only the chunk goes to the device.
+    return jax.tree.map(lambda leaf: leaf[index], tree)
 
 
 def fitting(

@@ -8,16 +8,22 @@ from jax.extend import core as jex_core
 
 CPU_ITEMS = 8  # more images a step are no faster on a CPU, and finish later
 
+HOST_BYTES = 2**31  # where nothing says how much memory is free
+
 
 def budget() -> int:
     """Returns the bytes a chunk may take: 80 % of what the device reports as free.
 
-    Where the device does not report, half of the host's free memory.
+    Where the device does not report, half of the host's free memory; where the host
+    does not either, 2 GiB.
     """
     stats = jax.local_devices()[0].memory_stats() or {}
     if "bytes_limit" in stats:
         return int(0.8 * (stats["bytes_limit"] - stats.get("bytes_in_use", 0)))
-    free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    try:
+        free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError):  # Windows, macOS
+        return HOST_BYTES
     return free // 2
 
 

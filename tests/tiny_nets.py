@@ -1,0 +1,60 @@
+"""Networks small enough to compile in a blink, for tests of everything above them."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+
+from jaxvis.nets import random_params
+from jaxvis.nets.adapters import from_function
+from jaxvis.nets.layers import Layer, network
+
+SIDE = 16
+CONV = (
+    Layer("conv1", "conv", 6, 3, pad=1),
+    Layer("relu1", "relu"),
+    Layer("pool1", "max", size=2, stride=2),
+    Layer("conv2", "conv", 8, 3, pad=1),
+    Layer("relu2", "relu"),
+)
+
+
+@functools.cache
+def conv_net(side=SIDE):
+    """Returns (net, params) of two convolutions and five mean scores: any size."""
+    rows = (*CONV, Layer("gap", "gap"), Layer("fc", "fc", 5))
+    net = network("tiny_conv", rows, input_size=(side, side), scores="fc")
+    return net, random_params(net, jax.random.key(7), preprocess="imagenet")
+
+
+@functools.cache
+def fc_net():
+    """Returns (net, params) whose fully connected layer demands 16 x 16 pixels."""
+    rows = (*CONV, Layer("fc", "fc", 5))
+    net = network("tiny_fc", rows, input_size=(SIDE, SIDE), scores="fc")
+    return net, random_params(net, jax.random.key(8), preprocess="imagenet")
+
+
+def counted_net(side=SIDE):
+    """Returns (net, params, count): `count()` is how often the net has been traced."""
+    traces = []
+
+    def counted(params, image):
+        traces.append(image.shape)
+        out = jnp.tanh(image @ params["mix"])
+        return {"map": out, "scores": jnp.mean(out, axis=(0, 1))}
+
+    params = {"mix": jax.random.normal(jax.random.key(3), (3, 4))}
+    net, params = from_function(
+        counted, params, input_size=(side, side), scores="scores"
+    )
+    traces.clear()
+    return net, params, lambda: len(traces)
+
+
+def photograph(side):
+    """Returns a photograph `[side, side, 3]` float32 in [0, 1]."""
+    from skimage import data, transform
+
+    small = transform.resize(data.astronaut(), (side, side), anti_aliasing=True)
+    return jnp.asarray(small, jnp.float32)

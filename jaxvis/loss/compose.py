@@ -9,7 +9,6 @@ from jaxvis.loss.objectives import Algebra
 from jaxvis.loss.views import Identity
 from jaxvis.types import Array, Canvas, Key, Network, Params, Prior, Terms, View
 
-
 RESERVED = ("objective", "loss", "status")
 """Names that a trace gives to something else than a prior."""
 

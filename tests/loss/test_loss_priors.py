@@ -23,13 +23,13 @@ PRIORS = {
 
 
 def _reference_range(x, alpha):
-    """Returns R_alpha of x, grey levels around the mean, as the authors' code has it."""
+    """Returns R_alpha of x, in grey levels around the mean."""
     squares = (x**2).sum(-1)
     return B**-alpha * (squares ** (alpha / 2)).sum() / x[..., 0].size
 
 
 def _reference_variation(x, beta):
-    """Returns TV of x in grey levels, channel by channel, as the authors' code has it."""
+    """Returns TV of x, in grey levels, channel by channel."""
     total = 0.0
     height, width, channels = x.shape
     for c in range(channels):

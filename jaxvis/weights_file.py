@@ -18,7 +18,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from jaxvis.nets.layers import parameter_shapes
+from jaxvis.nets.table import parameter_shapes
 from jaxvis.types import Network, Params
 
 CONVERT = "python -m weights_convert {source} --net {net} --out {net}.safetensors"

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxvis.nets.layers import Layer, network, parameter_shapes, shapes, sources
+from jaxvis.nets.layers import Layer, shapes, sources
+from jaxvis.nets.table import network, parameter_shapes
 
 TORCH_LEAVES = {"mean": "running_mean", "var": "running_var", "scale": "weight"}
 

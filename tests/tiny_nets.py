@@ -7,7 +7,8 @@ import jax.numpy as jnp
 
 from jaxvis.nets import random_params
 from jaxvis.nets.adapters import from_function
-from jaxvis.nets.layers import Layer, network
+from jaxvis.nets.layers import Layer
+from jaxvis.nets.table import network
 
 SIDE = 16
 CONV = (
@@ -33,6 +34,16 @@ def fc_net():
     rows = (*CONV, Layer("fc", "fc", 5))
     net = network("tiny_fc", rows, input_size=(SIDE, SIDE), scores="fc")
     return net, random_params(net, jax.random.key(8), preprocess="imagenet")
+
+
+@functools.cache
+def relu_net(side, depth=3, width=8):
+    """Returns (net, params) of `depth` convolutions conv1, relu1, ... and no pooling."""
+    rows = []
+    for i in range(1, depth + 1):
+        rows += [Layer(f"conv{i}", "conv", width, 3, pad=1), Layer(f"relu{i}", "relu")]
+    net = network("tiny_relu", tuple(rows), input_size=(side, side))
+    return net, random_params(net, jax.random.key(4))
 
 
 def counted_net(side=SIDE):

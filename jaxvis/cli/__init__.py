@@ -10,6 +10,7 @@ import ast
 import importlib
 import inspect
 import os
+import re
 import sys
 import typing
 from collections.abc import Callable, Sequence
@@ -107,7 +108,12 @@ def _call(name: str, words: list[str]) -> Any:
     """Parses the flags of one command and runs it."""
     module, function = COMMANDS[name].rsplit(".", 1)
     command = getattr(importlib.import_module(f"jaxvis.cli.{module}"), function)
-    return tyro.cli(_signed(command), prog=f"jaxvis {name}", args=words)
+    return tyro.cli(
+        _signed(command),
+        prog=f"jaxvis {name}",
+        args=words,
+        config=(tyro.conf.FlagCreatePairsOff,),
+    )
 
 
 def _signed(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -124,16 +130,29 @@ def _signed(command: Callable[..., Any]) -> Callable[..., Any]:
         hint = hints.get(parameter.name, parameter.annotation)
         if parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
             parameter = parameter.replace(kind=inspect.Parameter.POSITIONAL_ONLY)
-            if typing.get_origin(hint) not in (list, tuple):
-                shown = parameter.name.upper()
-                shown = shown if parameter.default is parameter.empty else f"[{shown}]"
-                hint = Annotated[hint, tyro.conf.arg(metavar=shown)]
-        parameters.append(parameter.replace(annotation=hint))
+        parameters.append(parameter.replace(annotation=_shown(parameter, hint)))
     # Not functools.wraps: tyro would look through it, at the command's own signature.
-    run.__name__, run.__doc__ = command.__name__, command.__doc__
+    run.__name__ = command.__name__
+    # Continuation lines joined: tyro keeps line breaks inside an argument's text.
+    run.__doc__ = re.sub(r"\n {4,}(?=\S)", " ", inspect.getdoc(command) or "")
     run.__signature__ = inspect.Signature(parameters)
     run.__annotations__ = {p.name: p.annotation for p in parameters}
     return run
+
+
+def _shown(parameter: inspect.Parameter, hint: Any) -> Any:
+    """Returns an annotation that shows NET for STR and PATH for {None}|PATH."""
+    if parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
+        name = parameter.name.upper()
+        if typing.get_origin(hint) in (list, tuple):
+            name = f"{name}..."
+        name = name if parameter.default is parameter.empty else f"[{name}]"
+        return Annotated[hint, tyro.conf.arg(metavar=name)]
+    kinds = [kind for kind in typing.get_args(hint) if kind is not type(None)]
+    if parameter.default is None and len(kinds) == 1 and isinstance(kinds[0], type):
+        name = kinds[0].__name__.upper()
+        return Annotated[hint, tyro.conf.arg(metavar=name, help_behavior_hint="")]
+    return hint
 
 
 def _stub(name: str) -> Callable[[], None]:

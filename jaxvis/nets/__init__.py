@@ -2,9 +2,9 @@
 
 from jaxvis.nets.adapters import from_function, from_linen, from_nnx
 from jaxvis.nets.geometry import Geometry, geometry, layers_table
-from jaxvis.nets.layers import parameter_shapes
 from jaxvis.nets.random import random_params
 from jaxvis.nets.registry import NETS, build
+from jaxvis.nets.table import parameter_shapes
 
 __all__ = [
     "NETS",

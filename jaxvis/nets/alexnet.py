@@ -5,7 +5,8 @@ relu7, fc8, prob. torchvision's has no norm taps.
 """
 
 from jaxvis.nets.head import classifier
-from jaxvis.nets.layers import Layer, network
+from jaxvis.nets.layers import Layer
+from jaxvis.nets.table import network
 from jaxvis.types import Network
 
 LRN = {"size": 5, "alpha": 1e-4}

@@ -1,7 +1,8 @@
 """VGG-M, the medium network of Chatfield et al., with the papers' tap names."""
 
 from jaxvis.nets.head import classifier
-from jaxvis.nets.layers import Layer, network
+from jaxvis.nets.layers import Layer
+from jaxvis.nets.table import network
 from jaxvis.types import Network
 
 LRN = {"size": 5, "alpha": 5e-4, "kappa": 2.0}

@@ -8,7 +8,8 @@ relu, avgpool.
 """
 
 from jaxvis.nets.head import ending
-from jaxvis.nets.layers import Layer, network
+from jaxvis.nets.layers import Layer
+from jaxvis.nets.table import network
 from jaxvis.types import Network
 
 DEPTHS = (6, 12, 24, 16)

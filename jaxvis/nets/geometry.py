@@ -7,7 +7,8 @@ square of side `receptive_field` around it, which may reach beyond the image.
 from dataclasses import dataclass
 from math import prod
 
-from jaxvis.nets.layers import Layer, parameter_shapes, shapes, sources
+from jaxvis.nets.layers import Layer, shapes, sources
+from jaxvis.nets.table import parameter_shapes
 from jaxvis.types import Network, Params
 
 STATISTICS = ("mean", "var")

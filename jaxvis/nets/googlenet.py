@@ -5,7 +5,8 @@ ReLU (`inception_3a/1x1`), `inception_3a/relu_1x1` the map after it.
 """
 
 from jaxvis.nets.head import ending
-from jaxvis.nets.layers import Layer, network
+from jaxvis.nets.layers import Layer
+from jaxvis.nets.table import network
 from jaxvis.types import Network
 
 INCEPTIONS = {

@@ -1,11 +1,15 @@
 """Random parameters: the same table, untrained."""
 
+from itertools import accumulate
 from math import prod, sqrt
+from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax import lax
 
-from jaxvis.nets.layers import Table, parameter_shapes
+from jaxvis.nets.table import Table, parameter_shapes
 from jaxvis.types import Array, Key, Network, Params
 
 PREPROCESSING = {
@@ -22,7 +26,7 @@ out, or nothing done."""
 
 SCHEMES = ("he", "gaussian")
 
-# What every leaf but a kernel starts as; batch norm is then the identity.
+# What batch norm and biases start as; the norm is then the identity.
 _CONSTANTS = {"bias": 0.0, "scale": 1.0, "mean": 0.0, "var": 1.0}
 
 
@@ -72,32 +76,48 @@ def random_params(
             f"preprocess is one of {', '.join(PREPROCESSING)}, not {preprocess!r}"
         )
     spec = parameter_shapes(net)
-    needed = frozenset(spec)
+    rows = frozenset(spec)
     if stop is not None and isinstance(net.forward, Table):
-        needed = net.forward.needed(frozenset({"input"}), net.named(stop))
-    params: dict[str, dict[str, Array]] = {}
-    for number, (name, leaves) in enumerate(spec.items()):
-        if name == "input":
-            params[name] = _input(preprocess)
-        elif name in needed:
-            row_key = jax.random.fold_in(key, number)
-            params[name] = _row(leaves, row_key, scheme, sigma)
-    return params
-
-
-def _input(preprocess: str) -> dict[str, Array]:
+        rows &= net.forward.needed(frozenset({"input"}), net.named(stop))
+    normal = _normal(key, spec, rows)
+    params: dict[str, dict[str, Any]] = {}
+    for row in (row for row in spec if row in rows):
+        params[row] = {
+            leaf: np.full(shape, _CONSTANTS[leaf], np.float32)
+            for leaf, shape in spec[row].items()
+            if leaf in _CONSTANTS
+        }
+        if row in normal:
+            fan_in = prod(spec[row]["kernel"][:-1])
+            spread = sqrt(2 / fan_in) if scheme == "he" else sigma
+            params[row]["kernel"] = normal[row] * spread
     scale, shift = PREPROCESSING[preprocess]
-    return {"scale": jnp.array(scale), "shift": jnp.array(shift)}
+    params["input"] = {"scale": np.float32(scale), "shift": np.float32(shift)}
+    return jax.tree.map(jnp.asarray, params)
 
 
-def _row(
-    leaves: dict[str, tuple[int, ...]], key: Key, scheme: str, sigma: float | Array
-) -> dict[str, Array]:
-    row = {}
-    for leaf, shape in leaves.items():
-        if leaf == "kernel":
-            spread = sqrt(2 / prod(shape[:-1])) if scheme == "he" else sigma
-            row[leaf] = spread * jax.random.normal(key, shape)
-        else:
-            row[leaf] = jnp.full(shape, _CONSTANTS[leaf])
-    return row
+def _normal(
+    key: Key, spec: dict[str, dict[str, tuple[int, ...]]], rows: frozenset[str]
+) -> dict[str, Array | np.ndarray]:
+    """Returns N(0, 1) kernels of `rows`, all cut from one draw.
+
+    A draw of its own for every shape takes a minute to compile for GoogLeNet. One draw
+    up to the last row wanted also gives a row the same kernel whatever follows it.
+    """
+    shapes = {
+        row: leaves["kernel"] for row, leaves in spec.items() if "kernel" in leaves
+    }
+    ends = dict(zip(shapes, accumulate(map(prod, shapes.values()))))
+    total = max((end for row, end in ends.items() if row in rows), default=0)
+    numbers = jax.random.normal(key, (total,))
+    if isinstance(numbers, jax.core.Tracer):
+        # Without the barrier the draw would be compiled again into every cut.
+        numbers = lax.optimization_barrier(numbers)
+    else:
+        # numpy cuts without compiling once for every shape.
+        numbers = np.asarray(numbers)
+    return {
+        row: numbers[ends[row] - prod(shape) : ends[row]].reshape(shape)
+        for row, shape in shapes.items()
+        if row in rows
+    }

@@ -7,7 +7,8 @@ layer1.0.relu_1 (and relu_2); the sum before the last one is layer1.0.add.
 """
 
 from jaxvis.nets.head import ending
-from jaxvis.nets.layers import Layer, network
+from jaxvis.nets.layers import Layer
+from jaxvis.nets.table import network
 from jaxvis.types import Network
 
 BLOCKS = {

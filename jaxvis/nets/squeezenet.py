@@ -6,7 +6,8 @@ gradient does not vanish where every cell is negative.
 """
 
 from jaxvis.nets.head import ending
-from jaxvis.nets.layers import Layer, network
+from jaxvis.nets.layers import Layer
+from jaxvis.nets.table import network
 from jaxvis.types import Network
 
 FIRES = {2: (16, 64), 3: (16, 64), 4: (32, 128), 5: (32, 128),

@@ -5,7 +5,8 @@ prob; with batch norm also bn1_1 and so on.
 """
 
 from jaxvis.nets.head import classifier
-from jaxvis.nets.layers import Layer, network
+from jaxvis.nets.layers import Layer
+from jaxvis.nets.table import network
 from jaxvis.types import Network
 
 DEPTHS = {

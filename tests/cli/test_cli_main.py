@@ -21,7 +21,8 @@ def pretend(monkeypatch, behaviour):
         Args:
           net: the network's name.
           size: in pixels.
-          weights: a converted file.
+          weights: a converted file, whose name is long enough to need
+            two lines.
         """
         return behaviour(net, size, weights)
 
@@ -71,6 +72,14 @@ def test_a_signature_is_its_flags(monkeypatch, capsys):
     assert main(["pretend", "--help"]) == 0
     out = capsys.readouterr().out
     assert "NET" in out and "the network's name." in out and "--size INT" in out
+    assert "--weights STR  a converted file, whose name is long enough to need" in out
+    assert "None" not in out and "--no-" not in out
+
+
+def test_an_error_in_a_flags_value_names_the_flag(monkeypatch, capsys):
+    pretend(monkeypatch, lambda *given: None)
+    assert main(["pretend", "vgg19", "--size", "large"]) == 2
+    assert "--size" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,152 @@
+"""Names, options, shapes and parameter counts of every network."""
+
+import inspect
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from jaxvis.nets import NETS, build, parameter_shapes, random_params
+from jaxvis.nets.geometry import parameter_counts
+from jaxvis.nets.layers import shapes
+from jaxvis.types import Network
+
+# As published: torchvision's own figures, and the Caffe and MatConvNet models'.
+PARAMETERS = {
+    "alexnet": 61_100_840,
+    "caffe_alexnet": 60_965_224,
+    "caffenet": 60_965_224,
+    "vgg_m": 102_908_520,
+    "vgg11": 132_863_336,
+    "vgg11_bn": 132_868_840,
+    "vgg13": 133_047_848,
+    "vgg13_bn": 133_053_736,
+    "vgg16": 138_357_544,
+    "vgg16_bn": 138_365_992,
+    "vgg19": 143_667_240,
+    "vgg19_bn": 143_678_248,
+    "squeezenet1_0": 1_248_424,
+    "squeezenet1_1": 1_235_496,
+    "googlenet": 6_998_552,
+    "resnet18": 11_689_512,
+    "resnet34": 21_797_672,
+    "resnet50": 25_557_032,
+    "resnet101": 44_549_160,
+    "densenet121": 7_978_856,
+}
+# Tap -> its shape at the native size, from the papers and prototxts.
+SHAPES = {
+    "alexnet": {"conv1": (55, 55, 64), "pool2": (13, 13, 192), "pool5": (6, 6, 256)},
+    "caffe_alexnet": {"norm1": (55, 55, 96), "pool1": (27, 27, 96), "fc6": (4096,)},
+    "caffenet": {"pool1": (27, 27, 96), "norm1": (27, 27, 96), "pool5": (6, 6, 256)},
+    "vgg_m": {"conv1": (109, 109, 96), "pool2": (13, 13, 256), "pool5": (6, 6, 512)},
+    "vgg16": {"relu3_3": (56, 56, 256), "pool5": (7, 7, 512), "fc8": (1000,)},
+    "vgg19_bn": {"bn4_4": (28, 28, 512), "relu5_4": (14, 14, 512), "prob": (1000,)},
+    "squeezenet1_1": {"conv1": (111, 111, 64), "conv10": (13, 13, 1000)},
+    "googlenet": {
+        "inception_3a/output": (28, 28, 256),
+        "inception_4c/3x3_reduce": (14, 14, 128),
+        "inception_5b/output": (7, 7, 1024),
+        "loss3/classifier": (1000,),
+    },
+    "resnet18": {"maxpool": (56, 56, 64), "layer3.0.downsample.1": (14, 14, 256)},
+    "resnet50": {"layer1.0.relu_2": (56, 56, 256), "layer4.2.add": (7, 7, 2048)},
+    "densenet121": {
+        "features.denseblock1.denselayer6.cat": (56, 56, 224),
+        "features.transition3.pool": (7, 7, 512),
+        "features.denseblock4.cat": (7, 7, 1024),
+    },
+}
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_parameter_count_equals_the_published(name):
+    assert sum(parameter_counts(build(name)).values()) == PARAMETERS[name]
+
+
+def test_every_network_has_its_published_count():
+    assert set(NETS) - {"demo"} == set(PARAMETERS)
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_shapes_at_the_native_size_are_the_papers(name):
+    net = build(name)
+    table = shapes(net.rows, net.input_size)
+    assert {tap: table[tap] for tap in SHAPES[name]} == SHAPES[name]
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_apply_gives_the_shapes_of_the_table(name):
+    net = build(name)
+    params = jax.eval_shape(lambda key: random_params(net, key), jax.random.key(0))
+    image = jax.ShapeDtypeStruct((*net.input_size, 3), jnp.float32)
+    taps = jax.eval_shape(lambda p, x: net.apply(p, x), params, image)
+    assert {tap: value.shape for tap, value in taps.items()} == shapes(
+        net.rows, net.input_size
+    )
+    assert net.taps[0] == "input" and net.scores in net.taps
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_networks_built_alike_are_equal_and_hash_alike(name):
+    first, second = build(name), build(name)
+    assert first == second and hash(first) == hash(second)
+    assert first != build(name, head="linear")
+    assert first.name == name
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_head_chooses_what_follows_the_scores(name):
+    def ops(head):
+        net = build(name, head=head)
+        return [row.op for row in net.rows[net.taps.index(net.scores) + 1 :]]
+
+    assert ops("softmax") == ops(None) == ["softmax"]
+    assert ops("relu") == ["relu"]
+    assert ops("linear") == []
+
+
+@pytest.mark.parametrize("name", [n for n in NETS if n.startswith("vgg1")])
+def test_pool_chooses_the_pooling_of_vgg(name):
+    for pool, wanted in ((None, "max"), ("max", "max"), ("avg", "avg")):
+        net = build(name, pool=pool)
+        ops = {row.op for row in net.rows if row.name.startswith("pool")}
+        assert ops == {wanted}
+
+
+def test_fully_connected_layers_follow_the_input_size():
+    kernel = parameter_shapes(build("vgg19", input_size=(256, 256)))["fc6"]["kernel"]
+    assert kernel == (8 * 8 * 512, 4096)
+
+
+def test_build_lists_the_known_names_for_an_unknown_one():
+    with pytest.raises(ValueError, match="'vgg17'.*alexnet.*vgg16"):
+        build("vgg17")
+
+
+def test_build_names_an_option_that_the_network_lacks():
+    with pytest.raises(ValueError, match="resnet18 has no option 'pool'.*head"):
+        build("resnet18", pool="avg")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"pool": "sum"}, "'max' or 'avg', not 'sum'"),
+        ({"head": "sigmoid"}, "softmax, linear, relu, not 'sigmoid'"),
+        ({"input_size": (31, 31)}, "too small"),
+    ],
+    ids=["pool", "head", "input_size"],
+)
+def test_build_refuses_a_value_that_an_option_does_not_take(options, message):
+    with pytest.raises(ValueError, match=message):
+        build("vgg11", **options)
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_every_option_is_a_keyword_that_build_offers(name):
+    offered = set(inspect.signature(build).parameters)
+    parameters = inspect.signature(NETS[name]).parameters.values()
+    keywords = {p.name for p in parameters if p.kind is p.KEYWORD_ONLY}
+    assert keywords <= offered
+    assert isinstance(build(name), Network)

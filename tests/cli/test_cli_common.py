@@ -7,7 +7,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jaxvis import weights
@@ -72,6 +72,7 @@ def test_parse_indices_quotes_what_is_wrong(text, count, words):
         parse_indices(text, count=count, what="class")
 
 
+@settings(deadline=None)
 @given(st.text("0123456789:,- ", max_size=12))
 def test_parse_indices_gives_numbers_below_the_count_or_a_value_error(text):
     try:

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jaxvis.output.record import (
@@ -85,6 +85,7 @@ json_values = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(json_values)
 def test_write_record_reads_back_whatever_it_is_given(tmp_path_factory, value):
     path = tmp_path_factory.mktemp("record") / "r.json"

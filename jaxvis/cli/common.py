@@ -130,7 +130,7 @@ def open_net(name: str, *, weights: str | None = None, **options: Any) -> Opened
     Raises:
       OSError, ValueError: as `jaxvis.weights.load`; and for a SEED that is no number.
     """
-    if weights is not None and weights.startswith("random"):
+    if weights is not None and weights.partition(":")[0] == "random":
         seed = re.fullmatch(r"random:(\d{1,18})", weights)
         if seed is None:
             raise ValueError(f"{weights!r}: write random:SEED, such as random:0")
@@ -219,7 +219,10 @@ def save_run(
 
     Raises:
       OSError: if the folder cannot be written.
+      ValueError: if two names are the same.
     """
+    if len(set(names)) < len(names):
+        raise ValueError(f"pictures need names of their own, not {', '.join(names)}")
     images = np.asarray(run.image)
     seeds = images.shape[1] if images.ndim == 5 else 1
     flat = images.reshape(-1, *images.shape[-3:])

@@ -1,6 +1,6 @@
 """Contact sheets: many images on one page, each with its caption."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -102,7 +102,7 @@ def _broken(caption: str, width: int, size: int, most: int = 3) -> list[str]:
     return [_shortened(line, fits) for line in lines]
 
 
-def _shortened(line: str, fits) -> str:
+def _shortened(line: str, fits: Callable[[str], bool]) -> str:
     if fits(line):
         return line
     line = line.removesuffix("...")

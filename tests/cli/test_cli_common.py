@@ -119,9 +119,10 @@ def test_open_net_wants_a_seed_for_random_parameters(text):
         open_net("squeezenet1_1", weights=text)
 
 
-def test_open_net_of_a_missing_file_is_an_os_error():
-    with pytest.raises(FileNotFoundError):
-        open_net("squeezenet1_1", weights="none.safetensors")
+@pytest.mark.parametrize("name", ["none.safetensors", "random_net.safetensors"])
+def test_open_net_of_a_missing_file_is_an_os_error(name):
+    with pytest.raises(FileNotFoundError, match=name):
+        open_net("squeezenet1_1", weights=name)
 
 
 def test_new_folder_takes_the_next_free_name(tmp_path, monkeypatch):
@@ -202,6 +203,12 @@ def test_save_run_leaves_files_alone_that_are_already_written(tmp_path):
     save_run(tmp_path, a_run(), ["a", "b", "c"], saved={"a_0.png"}, **options)
     assert (tmp_path / "a_0.png").read_bytes() == b"earlier"
     assert (tmp_path / "a_1.png").stat().st_size > 7
+
+
+def test_save_run_refuses_names_that_would_overwrite_each_other(tmp_path):
+    with pytest.raises(ValueError, match="names of their own, not a, b, a"):
+        save_run(tmp_path, a_run(), ["a", "b", "a"], command="x", arguments={})
+    assert not list(tmp_path.iterdir())
 
 
 def test_save_run_without_seeds_and_with_a_photograph_first(tmp_path):

@@ -52,8 +52,9 @@ def read(path: str | os.PathLike, net: Network, *, stop: str | None = None) -> P
         params: dict[str, dict[str, jax.Array]] = {}
         for name in wanted:
             row, _, leaf = name.rpartition("/")
-            array = jnp.asarray(file.get_tensor(name), jnp.float32)
-            params.setdefault(row, {})[leaf] = array
+            # In NumPy: JAX would compile one cast a shape.
+            array = np.asarray(file.get_tensor(name), np.float32)
+            params.setdefault(row, {})[leaf] = jnp.asarray(array)
     return params
 
 

@@ -11,7 +11,8 @@ import pooch
 import requests
 from tqdm import tqdm
 
-CHUNK = 1 << 18
+CHUNK = 1 << 14
+"""Bytes written at a time: when the line breaks off, so many are lost at most."""
 PARTIAL, NOT_SATISFIABLE = 206, 416
 
 

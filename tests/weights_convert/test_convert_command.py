@@ -1,0 +1,103 @@
+"""The command `python -m weights_convert`, and what is written beside numbers."""
+
+import hashlib
+import json
+import os
+import stat
+import subprocess
+import sys
+
+import checkpoint_writers as write
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from jaxvis import weights_file
+from jaxvis.nets import registry
+from weights_convert import convert
+from weights_convert.command import main
+
+
+@pytest.fixture
+def squeezenet(tmp_path):
+    """Returns a small real network's state as a .npz file with Caffe's names."""
+    net = registry.build("squeezenet1_1")
+    path = tmp_path / "squeezenet.npz"
+    np.savez(path, **write.caffe_flat(net, write.random_state(net)))
+    return path
+
+
+def test_the_module_runs_as_a_program(squeezenet, tmp_path):
+    out = tmp_path / "out.safetensors"
+    words = [squeezenet, "--net", "squeezenet1_1", "--out", out]
+    ran = subprocess.run(
+        [sys.executable, "-m", "weights_convert", *map(str, words)],
+        capture_output=True,
+        text=True,
+        cwd=os.path.dirname(os.path.dirname(weights_file.__file__)),
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout == f"{out} (4.9 MB)\n"
+    facts = weights_file.metadata(out)
+    assert facts["net"] == "squeezenet1_1"
+    assert json.loads(facts["source"]) == ["squeezenet.npz"]
+    digest = hashlib.sha256(squeezenet.read_bytes()).hexdigest()
+    assert json.loads(facts["sha256"]) == [digest]
+    assert facts["preprocess"] == "bgr:255:104,117,123:1,1,1"
+
+
+def test_flags_reach_the_conversion(squeezenet, tmp_path):
+    (tmp_path / "labels.txt").write_text("n01440764 tench, Tinca tinca\nplain word\n")
+    out = tmp_path / "out.safetensors"
+    words = [squeezenet, "--net", "squeezenet1_1", "--out", out, "--stop", "pool3"]
+    words += ["--preprocess", "unit", "--labels", tmp_path / "labels.txt"]
+    assert main([str(word) for word in words]) == 0
+    assert weights_file.labels(out) == ("tench, Tinca tinca", "plain word")
+    assert weights_file.metadata(out)["stop"] == "pool3"
+    rows = {name.rpartition("/")[0] for name in load_file(out)}
+    assert rows == {
+        "input",
+        "conv1",
+        *(f"fire{n}/{p}" for n in (2, 3) for p in ("squeeze1x1", "expand1x1")),
+        "fire2/expand3x3",
+        "fire3/expand3x3",
+    }
+
+
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        (["nowhere.pth", "--net", "vgg19"], "nowhere.pth"),
+        (["{file}", "--net", "vgg99"], "no network is called 'vgg99'"),
+        (["{file}", "--net", "vgg19"], "squeezenet.npz is not vgg19: 90 names differ"),
+        (["{file}", "--net", "squeezenet1_0"], "misshaped conv1/weight"),
+        (["{file}", "--net", "squeezenet1_1", "--stop", "pool9"], "no tap 'pool9'"),
+        (["{file}", "--net", "squeezenet1_1", "--preprocess", "x"], "'x' is neither"),
+        (["--net", "vgg19"], "at least one checkpoint"),
+    ],
+)
+def test_mistakes_are_told_and_exit_with_2(
+    squeezenet, tmp_path, capsys, words, message
+):
+    words = [word.format(file=squeezenet) for word in words]
+    assert main([*words, "--out", str(tmp_path / "out.safetensors")]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and message in error
+    assert "Traceback" not in error
+    assert not (tmp_path / "out.safetensors").exists()
+
+
+def test_a_folder_that_is_not_there_is_told(squeezenet, tmp_path, capsys):
+    out = tmp_path / "nowhere" / "out.safetensors"
+    assert main([str(squeezenet), "--net", "squeezenet1_1", "--out", str(out)]) == 2
+    assert "nowhere" in capsys.readouterr().err
+
+
+def test_the_file_is_readable_as_the_umask_says(tmp_path):
+    net = write.tiny_net()
+    flat = write.outer_first(net, write.random_state(net))
+    write.write_torch_zip(tmp_path / "n.pth", flat)
+    (tmp_path / "plain").touch()
+    out = convert([tmp_path / "n.pth"], net=net, out=tmp_path / "n.safetensors")
+    plain = stat.S_IMODE((tmp_path / "plain").stat().st_mode)
+    assert stat.S_IMODE(out.stat().st_mode) == plain

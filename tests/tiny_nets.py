@@ -1,6 +1,7 @@
 """Networks small enough to compile in a blink, for tests of everything above them."""
 
 import functools
+from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
@@ -61,6 +62,19 @@ def counted_net(side=SIDE):
     )
     traces.clear()
     return net, params, lambda: len(traces)
+
+
+@dataclass(frozen=True)
+class Grey:
+    """Returns image = 1/2 + z; starts as one random grey: one draw compiles at once."""
+
+    size: tuple[int, int]
+
+    def init(self, key):
+        return jnp.full((*self.size, 3), 0.3 * jax.random.normal(key))
+
+    def decode(self, z, key=None):
+        return 0.5 + z
 
 
 def photograph(side):

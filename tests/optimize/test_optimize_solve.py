@@ -1,0 +1,269 @@
+"""The solver: the same image for the same key however the items are cut."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tiny_nets import Grey, conv_net, counted_net
+
+from jaxvis.loss.compose import Weighted, compose
+from jaxvis.loss.objectives import Excite, Match
+from jaxvis.loss.priors import L2
+from jaxvis.loss.views import Roll
+from jaxvis.nets import random_params
+from jaxvis.optimize import Problem, solve
+from jaxvis.optimize.optimizers import adam, sgd
+from jaxvis.types import DONE, FAILED, UNFINISHED
+
+SIDE, STEPS = 8, 4
+SQUARE = Grey((2, 3))
+LBFGS = optax.lbfgs()
+
+
+def _away(params, z, item, key):
+    """Returns |z - item + a little noise|^2: the cheapest loss with every part."""
+    far = z - item + 0.1 * jax.random.normal(key)
+    value = jnp.sum(far**2) * params
+    return value, {"objective": value}
+
+
+def _square(steps=STEPS, optimizer=adam(0.05)):
+    return Problem(_away, SQUARE, optimizer, steps)
+
+
+def _net_problem(net):
+    canvas = Grey((SIDE, SIDE))
+    priors = (Weighted("l2", 0.1, L2()),)
+    loss = compose(net, canvas, view=Roll(2), priors=priors)
+    return Problem(loss, canvas, adam(0.05), STEPS)
+
+
+def _classes(count, tap="fc"):
+    return jax.vmap(lambda i: Excite(tap, i))(jnp.arange(count) % 4)
+
+
+def _targets(count, seed=1):
+    targets = np.random.default_rng(seed).normal(size=(6, 2, 3, 3))
+    return np.float32(np.resize(targets, (count, 2, 3, 3)))
+
+
+def test_every_field_has_the_sweeps_axis_in_front(key):
+    net, params = conv_net(SIDE)
+    run = solve(_net_problem(net), params, _classes(3), key)
+    assert run.image.shape == (3, SIDE, SIDE, 3)
+    assert run.z.shape == (3, SIDE, SIDE, 3)
+    assert set(run.trace) == {"loss", "objective", "l2", "status"}
+    for name in ("loss", "objective", "l2"):
+        assert run.trace[name].shape == (3, STEPS)
+    np.testing.assert_array_equal(run.trace["status"], [DONE] * 3)
+    assert run.trace["status"].dtype == np.int8
+    assert all(isinstance(leaf, np.ndarray) for leaf in jax.tree.leaves(run))
+    total = run.trace["objective"] + run.trace["l2"]
+    np.testing.assert_allclose(run.trace["loss"], total, rtol=1e-5)
+    assert 0 <= run.image.min() < run.image.max() <= 1
+
+
+@pytest.mark.parametrize("chunk", [1, 3])
+def test_image_does_not_depend_on_the_chunk(chunk, key):
+    net, params = conv_net(SIDE)
+    problem, items = _net_problem(net), _classes(8)
+    whole = solve(problem, params, items, key, chunk=8)
+    cut = solve(problem, params, items, key, chunk=chunk)
+    np.testing.assert_allclose(cut.image, whole.image, atol=1e-5)
+    np.testing.assert_allclose(cut.trace["loss"], whole.trace["loss"], rtol=1e-4)
+    differ = np.abs(whole.image[0] - whole.image[4]).max()  # one class, two keys
+    assert differ > 1e-3
+
+
+@settings(max_examples=15, deadline=None)
+@given(count=st.integers(1, 6), chunk=st.integers(1, 8), seed=st.integers(0, 3))
+def test_items_are_alone_whatever_the_sweep(count, chunk, seed):
+    key, problem = jax.random.key(seed), _square()
+    whole = solve(problem, 1.0, _targets(6), key, chunk=6)
+    part = solve(problem, 1.0, _targets(6)[:count], key, chunk=chunk)
+    np.testing.assert_array_equal(part.z, whole.z[:count])
+    np.testing.assert_array_equal(part.image, whole.image[:count])
+    for name, trace in part.trace.items():
+        np.testing.assert_array_equal(trace, whole.trace[name][:count])
+
+
+def test_same_key_same_image_and_another_key_another(key):
+    first, again, other = (
+        solve(_square(), 1.0, _targets(2), k).z for k in (key, key, jax.random.key(9))
+    )
+    np.testing.assert_array_equal(first, again)
+    assert np.abs(first - other).min(axis=(1, 2, 3)).max() > 0
+
+
+def test_it_descends_to_the_minimum(key):
+    run = solve(_square(steps=200), 1.0, _targets(3), key)
+    np.testing.assert_allclose(run.z, _targets(3), atol=0.15)
+    assert np.all(run.trace["loss"][:, -1] < 0.2 * run.trace["loss"][:, 0])
+    shown = np.clip(run.z + 0.5, 0, 1)
+    np.testing.assert_allclose(run.image, shown, atol=1e-6)
+
+
+def test_trace_begins_at_the_start_and_start_is_used(key):
+    start = np.asarray(_targets(3, seed=5))
+    still = solve(_square(optimizer=sgd(0.0)), 1.0, _targets(3), key, start=start)
+    np.testing.assert_array_equal(still.z, start)
+    at_goal = solve(
+        _square(optimizer=sgd(0.0)), 1.0, _targets(3), key, start=_targets(3)
+    )
+    # Only the noise is left: the same of variance 0.01 on 18 values.
+    assert at_goal.trace["loss"].mean() < 0.5
+    assert still.trace["loss"][:, 0].min() > 3
+
+
+def test_start_is_not_consumed(key):
+    start = _targets(3, seed=5)
+    for chunk in (3, 2):
+        solve(_square(), 1.0, _targets(3), key, start=start, chunk=chunk)
+    assert np.isfinite(np.asarray(start)).all()
+
+
+def test_parameters_per_item_equal_a_loop(key):
+    net, _ = conv_net(SIDE)
+    problem, items = _net_problem(net), _classes(3)
+    sets = [random_params(net, jax.random.key(i), preprocess="unit") for i in range(3)]
+    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *sets)
+    swept = solve(problem, stacked, items, key, params_axis=0, chunk=2)
+    for i, params in enumerate(sets):
+        alone = solve(problem, params, items, key, chunk=3)
+        np.testing.assert_allclose(swept.image[i], alone.image[i], atol=1e-4)
+
+
+def test_a_bad_item_fails_alone(key):
+    net, params = conv_net(SIDE)
+    codes = jax.random.uniform(key, (3, SIDE // 2, SIDE // 2, 8))
+    problem = _net_problem(net)
+
+    def run(codes):
+        items = jax.vmap(lambda code: Match("relu2", code))(codes)
+        return solve(problem, params, items, key, chunk=3)
+
+    good, bad = run(codes), run(codes.at[1, 0, 0, 0].set(jnp.nan))
+    np.testing.assert_array_equal(good.trace["status"], [DONE] * 3)
+    np.testing.assert_array_equal(bad.trace["status"], [DONE, FAILED, DONE])
+    for name in ("z", "image"):
+        one, other = getattr(good, name), getattr(bad, name)
+        np.testing.assert_array_equal(one[[0, 2]], other[[0, 2]])
+        assert np.isfinite(other[1]).all()
+    for name in ("loss", "objective", "l2"):
+        one, other = good.trace[name], bad.trace[name]
+        np.testing.assert_array_equal(one[[0, 2]], other[[0, 2]])
+    assert np.isnan(bad.trace["loss"][1]).all()
+
+
+def test_an_item_that_diverges_keeps_its_last_finite_z(key):
+    run = solve(_square(60, sgd(1e3)), 1.0, _targets(2), key)
+    np.testing.assert_array_equal(run.trace["status"], [FAILED] * 2)
+    assert np.isfinite(run.z).all()
+    assert np.abs(run.z).max() > 1e6
+    assert not np.isfinite(run.trace["loss"][:, -1]).any()
+
+
+def _interrupted(after):
+    """Returns an `on_chunk` that presses Ctrl-C in chunk `after`, and what it saw."""
+    seen = []
+
+    def on_chunk(where, run):
+        seen.append(where)
+        assert len(run.z) == len(where)
+        if len(seen) == after:
+            raise KeyboardInterrupt
+
+    return on_chunk, seen
+
+
+def test_an_interrupt_returns_what_is_finished(key):
+    whole = solve(_square(), 1.0, _targets(7), key, chunk=3)
+    on_chunk, seen = _interrupted(2)
+    run = solve(_square(), 1.0, _targets(7), key, chunk=3, on_chunk=on_chunk)
+    assert seen == [range(0, 3), range(3, 6)]
+    np.testing.assert_array_equal(run.trace["status"], [DONE] * 6 + [UNFINISHED])
+    np.testing.assert_array_equal(run.z[:6], whole.z[:6])
+    assert run.image.shape == whole.image.shape
+    assert np.isnan(run.image[6]).all()
+    assert np.isnan(run.trace["loss"][6]).all()
+
+
+def test_an_interrupt_within_a_chunk_keeps_the_chunks_before(key, monkeypatch):
+    from jaxvis.optimize import stepping
+
+    step_once, calls = stepping.step_once, []
+
+    def pressed(*arguments):
+        calls.append(1)
+        if len(calls) > STEPS + 2:
+            raise KeyboardInterrupt
+        return step_once(*arguments)
+
+    monkeypatch.setattr(stepping, "step_once", pressed)
+    run = solve(_square(), 1.0, _targets(4), key, chunk=2)
+    np.testing.assert_array_equal(run.trace["status"], [DONE, DONE] + [UNFINISHED] * 2)
+    calls.extend([1] * STEPS)
+    with pytest.raises(KeyboardInterrupt):
+        solve(_square(), 1.0, _targets(4), key, chunk=2)
+
+
+def test_on_chunk_sees_every_item_once_without_the_filling(key):
+    seen = {}
+    run = solve(
+        _square(), 1.0, _targets(5), key, chunk=2,
+        on_chunk=lambda where, part: seen.update(zip(where, part.z)),
+    )  # fmt: skip
+    assert list(seen) == list(range(5))
+    np.testing.assert_array_equal(np.stack(list(seen.values())), run.z)
+
+
+def test_lbfgs_from_optax_beats_adam(key):
+    def exact(params, z, item, key):
+        value = jnp.sum(jnp.cosh(z - item) - 1) * params
+        return value, {}
+
+    def last(optimizer):
+        problem = Problem(exact, SQUARE, optimizer, 8)
+        return solve(problem, 1.0, _targets(2), key).trace["loss"][:, -1]
+
+    assert np.all(last(LBFGS) < 1e-3)
+    assert np.all(last(LBFGS) < last(adam(0.05)))
+
+
+@pytest.mark.parametrize(
+    ("items", "options", "message"),
+    [
+        ({"a": np.zeros(3), "b": np.zeros((4, 2))}, {}, r"\[\(3,\), \(4,\)\]"),
+        (np.zeros((0, 2, 3, 3)), {}, "at least 1"),
+        (np.float32(1), {}, "share one leading axis"),
+        ((), {}, "share one leading axis"),
+        (np.zeros((2, 2, 3, 3)), {"start": np.zeros((3, 2, 3, 3))}, "start"),
+        (np.zeros((2, 2, 3, 3)), {"chunk": 0}, "chunk must be at least 1, got 0"),
+        (np.zeros((2, 2, 3, 3)), {"chunk": -1}, "chunk must be at least 1"),
+        (np.zeros((2, 2, 3, 3)), {"params_axis": 1}, "params_axis is None or 0"),
+    ],
+)
+def test_sweeps_that_do_not_fit_are_refused(items, options, message, key):
+    with pytest.raises(ValueError, match=message):
+        solve(_square(), 1.0, items, key, **options)
+
+
+def test_per_item_parameters_must_be_as_many(key):
+    with pytest.raises(ValueError, match="share one leading axis"):
+        solve(_square(), np.ones(3, np.float32), _targets(2), key, params_axis=0)
+
+
+def test_the_network_is_traced_once_for_all_sweeps_of_a_shape(key):
+    net, params, traced = counted_net(SIDE)
+    for i in range(3):
+        problem = _net_problem(net)  # rebuilt, equal
+        other = jax.tree.map(lambda leaf, i=i: leaf + i, params)
+        solve(problem, other, _classes(4, "scores"), jax.random.key(i))
+        assert traced() == 1
+    solve(_net_problem(net), params, _classes(4, "scores"), key, chunk=2)
+    assert traced() == 2
+    solve(_net_problem(net), params, _classes(6, "scores"), key, chunk=2)
+    assert traced() == 2

@@ -39,7 +39,7 @@ def fc_net():
 
 @functools.cache
 def relu_net(side, depth=3, width=8):
-    """Returns (net, params) of `depth` convolutions conv1, relu1, ... and no pooling."""
+    """Returns (net, params) of `depth` rectified convolutions, no pooling."""
     rows = []
     for i in range(1, depth + 1):
         rows += [Layer(f"conv{i}", "conv", width, 3, pad=1), Layer(f"relu{i}", "relu")]

@@ -30,8 +30,8 @@ def _away(params, z, item, key):
     return value, {"objective": value}
 
 
-def _square(steps=STEPS, optimizer=adam(0.05)):
-    return Problem(_away, SQUARE, optimizer, steps)
+def _square(steps=STEPS, optimizer=None):
+    return Problem(_away, SQUARE, optimizer or adam(0.05), steps)
 
 
 def _net_problem(net):

@@ -10,7 +10,7 @@ from jaxvis.loss.objectives import Algebra, Amplify
 from jaxvis.loss.views import Roll
 from jaxvis.optimize import Box, Problem, solve
 from jaxvis.optimize.optimizers import normalized_sgd
-from jaxvis.types import Image, Key, Network, Params, Run, as_key
+from jaxvis.types import UNFINISHED, Image, Key, Network, Params, Run, as_key
 
 
 def dream(
@@ -83,6 +83,9 @@ def dream(
             start=jnp.clip(base + _resized(detail, size), 0, 1),
             chunk=chunk, progress=progress,
         )  # fmt: skip
+        if size != sizes[-1] and np.any(run.trace["status"] == UNFINISHED):
+            # Cancelled before the last octave: no dream is finished.
+            raise KeyboardInterrupt
         detail = run.z - base
         runs.append(run)
     trace = {

@@ -23,9 +23,11 @@ VIEWS = {
     "scale_window": views.Scale(0.7, 1.5, size=(8, 9)),
     "rotate": views.Rotate(20.0),
     "noise": views.Noise(0.1),
+    "colour_shift": views.ColourShift(shift=0.1, gain=0.2, fade=0.5),
     "in_order": views.in_order(views.Pad(2), views.Roll(2), views.Rotate(5.0)),
 }
-RANDOM = ("crop", "roll", "scale", "scale_window", "rotate", "noise", "in_order")
+RANDOM = ("crop", "roll", "scale", "scale_window", "rotate", "noise", "in_order",
+          "colour_shift")  # fmt: skip
 
 
 @pytest.fixture
@@ -232,6 +234,41 @@ def test_noise_has_the_deviation_asked_for(key):
     noise = views.Noise(0.1)(key, jnp.zeros((64, 64, 3)))
     assert abs(float(noise.mean())) < 0.005
     assert float(noise.std()) == pytest.approx(0.1, rel=0.05)
+
+
+def test_colour_shift_is_linear_in_the_image_channel_by_channel(image, key):
+    lit = np.asarray(views.ColourShift(shift=0.1, gain=0.2)(key, image))
+    for c in range(3):
+        slope, offset = np.polyfit(np.ravel(image[..., c]), lit[..., c].ravel(), 1)
+        fitted = slope * np.asarray(image[..., c]) + offset
+        np.testing.assert_allclose(lit[..., c], fitted, atol=1e-5)
+        assert 0.3 < slope < 3
+
+
+def test_colour_shift_has_the_spread_asked_for():
+    keys = jax.random.split(jax.random.key(6), 400)
+    corners = jnp.array([[[0.5] * 3, [1.5] * 3]])
+    view = views.ColourShift(shift=0.1, gain=0.2)
+    seen = np.asarray(jax.jit(jax.vmap(view, (0, None)))(keys, corners))[:, 0]
+    offsets, gains = seen[:, 0] - 0.5, seen[:, 1] - seen[:, 0]
+    assert offsets.std() == pytest.approx(0.1, rel=0.1)
+    assert np.log(gains).std() == pytest.approx(0.2, rel=0.1)
+    assert abs(np.corrcoef(offsets[:, 0], offsets[:, 1])[0, 1]) < 0.15
+
+
+def test_colour_shift_fades_colour_between_all_and_none(image):
+    keys = jax.random.split(jax.random.key(6), 200)
+    view = views.ColourShift(shift=0.0, gain=0.0, fade=1.0)
+    seen = np.asarray(jax.jit(jax.vmap(view, (0, None)))(keys, image))
+    grey = seen.mean(-1, keepdims=True)
+    np.testing.assert_allclose(
+        grey, np.broadcast_to(image.mean(-1)[None, ..., None], grey.shape), atol=1e-5
+    )
+    left = (seen - grey).std((1, 2, 3)) / (image - image.mean(-1, keepdims=True)).std()
+    assert left.min() < 0.1 < 0.9 < left.max() <= 1.001
+    assert left.mean() == pytest.approx(0.5, abs=0.1)
+    still = views.ColourShift(shift=0.0, gain=0.0)(keys[0], image)
+    np.testing.assert_allclose(still, image, atol=1e-6)
 
 
 def test_in_order_applies_from_first_to_last(image, key):

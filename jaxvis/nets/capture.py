@@ -60,15 +60,16 @@ def nnx_outputs(
     """
     run = nnx.capture(lambda m, x: m(x, **arguments), CallOutput, nnx.Intermediate)
     with _recorded_calls(module):
-        _, calls, sown = run(module, images)
+        output, calls, sown = run(module, images)
     found = [
         (int(call), path, value[0])
         for path, call, value in _leaves(nnx.to_pure_dict(calls))
+        if path
     ]
     ends = {path: call for call, path, _ in found}
     for path, name, values in _leaves(nnx.to_pure_dict(sown)):
         found += _sown(ends, path, name, values)
-    return _named(found)
+    return _named(found, output)
 
 
 def linen_outputs(
@@ -95,24 +96,25 @@ def linen_outputs(
         return result
 
     with linen.intercept_methods(note):
-        _, state = module.apply(
+        output, state = module.apply(
             given, images, **arguments, capture_intermediates=True,
             mutable=["intermediates"],
         )  # fmt: skip
     found = []
     for path, name, values in _leaves(state["intermediates"]):
-        if name == "__call__":
-            found += [(ends.get(path, len(ends)), path, value) for value in values]
-        else:
+        if name != "__call__":
             found += _sown(ends, path, name, values)
-    return _named(found)
+        elif path:
+            found += [(ends.get(path, len(ends)), path, value) for value in values]
+    return _named(found, output)
 
 
 def _sown(ends: Mapping[tuple, int], path: tuple, name: str, values: Any) -> list:
     """Returns sown values as (place, path, value), before their module's output."""
     # Flax gathers the values into a tuple, unless told otherwise.
     values = values if isinstance(values, tuple) else (values,)
-    return [(ends.get(path, 0) - 0.5, (*path, name), value) for value in values]
+    place = ends.get(path, len(ends)) - 0.5
+    return [(place, (*path, name), value) for value in values]
 
 
 def output_shapes(
@@ -135,16 +137,20 @@ def output_shapes(
     return found
 
 
-def _named(found: list[tuple[float, tuple, Any]]) -> Outputs:
-    """Returns the outputs by path, in order; further calls of one are numbered."""
+def _named(found: list[tuple[float, tuple, Any]], output: Any) -> Outputs:
+    """Returns the outputs by path, in order, further calls of one numbered.
+
+    Args:
+      found: (place, path, value) of every submodule's output.
+      output: of the whole. What Flax stores of it has the keys of dicts sorted.
+    """
     outputs: Outputs = {}
     calls: dict[tuple, int] = {}
     for _, path, value in sorted(found, key=lambda entry: entry[0]):
         call = calls[path] = calls.get(path, -1) + 1
-        name = ".".join(map(str, path)) or "output"
         suffix = f"_{call}" if call else ""
-        outputs |= named_outputs(name + suffix, value, root=not path)
-    return outputs
+        outputs |= named_outputs(".".join(map(str, path)) + suffix, value)
+    return outputs | named_outputs("output", output, root=True)
 
 
 def _leaves(tree: Mapping, path: tuple = ()) -> Iterator[tuple[tuple, str, Any]]:

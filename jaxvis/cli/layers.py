@@ -3,9 +3,10 @@
 import json
 from pathlib import Path
 
-from jaxvis import weights as weight_files
+from jaxvis.cli.common import parse_size
 from jaxvis.nets.geometry import layers_table
 from jaxvis.nets.registry import build
+from jaxvis.weights_file import metadata, read
 
 
 def layers(
@@ -14,7 +15,7 @@ def layers(
     *,
     pool: str | None = None,
     head: str | None = None,
-    input_size: tuple[int, int] | None = None,
+    size: str | None = None,
     weights: Path | None = None,
 ) -> None:
     """Prints a network's layers: shape, receptive field, stride, offset, parameters.
@@ -26,20 +27,21 @@ def layers(
       net: the network's name, such as vgg16 or squeezenet1_1.
       pool: max or avg, for the VGG networks.
       head: what follows the class scores: softmax, linear or relu.
-      input_size: height and width of the image in pixels; fully connected layers are
-        made for it.
+      size: of the image in pixels, 224 or 224x320 (H x W), which fully connected
+        layers are made for; the network's own if left out.
       weights: a converted file; it is checked against the network, and what it says
         of itself is printed after the table.
 
     Raises:
-      ValueError: for an unknown network or option, or a file that does not fit.
+      ValueError: for an unknown network, option or size, or a file that does not fit.
       FileNotFoundError: if there is no such file.
     """
+    input_size = parse_size(size) if size else None
     network = build(net, pool=pool, head=head, input_size=input_size)
     lines = [layers_table(network)]
     if weights is not None:
-        weight_files.read(weights, network)
-        facts = weight_files.metadata(weights)
+        read(weights, network)
+        facts = metadata(weights)
         source = ", ".join(json.loads(facts.get("source") or "[]")) or "unknown"
         lines.append(f"{weights} fits; converted from: {source}")
     print("\n".join(lines))

@@ -1,0 +1,1 @@
+"""Scripts that measure jaxvis and make what it ships: one file a question."""

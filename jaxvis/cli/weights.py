@@ -66,6 +66,8 @@ def get(
     if not keep:
         downloaded.unlink()
     print(f"{out} ({out.stat().st_size / 1e6:.1f} MB)")
+    if net != source.net:
+        print(f"these are weights of {source.net}: use them with --weights {out}")
 
 
 def show() -> None:

@@ -6,6 +6,7 @@ from functools import partial
 
 from jaxvis.nets.alexnet import alexnet, caffe_alexnet, caffenet
 from jaxvis.nets.cnn_m import vgg_m
+from jaxvis.nets.demo import demo
 from jaxvis.nets.densenet import densenet121
 from jaxvis.nets.googlenet import googlenet
 from jaxvis.nets.resnet import resnet
@@ -34,6 +35,7 @@ NETS: dict[str, Callable[..., Network]] = {
     "resnet50": partial(resnet, "resnet50"),
     "resnet101": partial(resnet, "resnet101"),
     "densenet121": densenet121,
+    "demo": demo,
 }
 """Name -> the function that builds the network; its keywords are the net's options."""
 

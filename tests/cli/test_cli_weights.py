@@ -84,6 +84,15 @@ def test_get_downloads_and_converts_so_that_load_finds_it(server, state, home, c
     assert list((home / "downloads").iterdir()) == []
 
 
+def test_get_says_how_another_version_is_used(server, monkeypatch, capsys):
+    monkeypatch.setitem(commands.SOURCES, "other", commands.SOURCES[NAME])
+    assert run("weights", "get", "other", "--url", server.folder) == 0
+    path = weights.cached("other")
+    message = f"these are weights of {NAME}: use them with --weights {path}"
+    assert message in capsys.readouterr().out
+    assert weights.load(NAME, weights=path)[0].name == NAME
+
+
 def test_get_takes_the_mirror_from_the_environment_too(server, monkeypatch, home):
     monkeypatch.setenv(commands.MIRROR, server.folder + "/")
     assert run("weights", "get", NAME, "--keep") == 0

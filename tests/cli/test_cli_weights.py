@@ -135,14 +135,14 @@ def test_a_wrong_hash_is_told_and_nothing_is_kept(server, body, home, capsys):
     [
         ("absent", "does not exist on the server (404)"),
         ("broken server", "answers 503"),
-        ("stalls", "no data for 0.5 seconds"),
+        ("stalls", "no data for 2 seconds"),
     ],
 )
 def test_a_failing_server_is_told_in_one_line(server, body, capsys, how, message):
     server.files[server.path] = (body, how)
     if how == "absent":
         server.files.clear()
-    words = ("weights", "get", NAME, "--url", server.folder, "--timeout", "0.5")
+    words = ("weights", "get", NAME, "--url", server.folder, "--timeout", "2")
     assert run(*words) == 2
     last = capsys.readouterr().err.splitlines()[-1]
     assert last.startswith("jaxvis: error: ") and message in last

@@ -121,7 +121,7 @@ def test_predictions_on_every_photograph_are_reproduced(real, data_file):
     print(f"{net.name}: same top-1 {same1}, same top-5 {same5}; right {top1}, {top5}")
     assert (same1, top1, top5) == (59, facts.top1, facts.top5)
     # JPEG decoders differ by a level here and there: a near tie may change places.
-    assert same5 >= 57
+    assert same5 >= 58
 
 
 def _centre_crop(path, size):

@@ -3,7 +3,7 @@
 import checkpoint_writers as write
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import load_file
 
@@ -15,6 +15,7 @@ NUMBER = st.floats(0.01, 300)
 TRIPLE = st.tuples(NUMBER, NUMBER, NUMBER)
 
 
+@settings(deadline=None)
 @given(st.sampled_from(["rgb", "bgr"]), st.sampled_from([1, 255]), TRIPLE, TRIPLE)
 def test_text_and_convention_are_inverse(order, maximum, mean, std):
     convention = Preprocess(order, maximum, mean, std)

@@ -7,12 +7,12 @@ import jax
 import numpy as np
 
 from jaxvis.cli.common import Opened, new_folder, open_net, save_run, slug, summary
-from jaxvis.cli.maximize import verdicts
+from jaxvis.cli.maximize import file_names, verdicts
 from jaxvis.methods.invert import invert
 from jaxvis.methods.maximize import maximize
 from jaxvis.output.io import sample_photo
 
-LAYERS = ("relu1_1", "relu2_1", "relu3_1")
+LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 """Of the random VGG-19: what two minutes of two CPU cores allow."""
 SIDE = 128
 """Pixels of the inverted photograph."""
@@ -71,7 +71,7 @@ def _classes(folder: Path, key, seeds: int, steps: int, arguments: dict) -> None
     for item, label in zip(items, opened.labels):
         item["label"] = label
     pictures = save_run(
-        folder, run, [slug(label) for label in opened.labels], captions=opened.labels,
+        folder, run, file_names(numbers, opened.labels, ""), captions=opened.labels,
         items=items, prefix="class_", arguments=arguments,
         **_facts(opened, key, steps, begin),
     )  # fmt: skip

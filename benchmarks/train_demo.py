@@ -154,16 +154,17 @@ def halved(key: Key, images: Array, targets: Array) -> tuple[Array, Array]:
 
 def spoilt(key: Key) -> Array:
     """Returns images that only resemble a class: rough, without the whole, pale."""
-    keys = random.split(key, 5)
-
-    def of(key: Key, names: tuple[str, ...]) -> Array:
-        labels = jnp.array([CLASSES.index(name) for name in names])
-        return jax.vmap(draw)(random.split(key, len(names)), labels)
-
-    rough = jax.vmap(roughened)(random.split(keys[0], len(SMOOTH)), of(keys[1], SMOOTH))
-    parts = jax.vmap(swapped)(of(keys[2], WHOLE))
-    pale = jax.vmap(faded)(random.split(keys[3], len(HUES)), of(keys[4], tuple(HUES)))
-    return jnp.concatenate([rough, parts, pale])
+    labels = [CLASSES.index(name) for name in (*SMOOTH, *WHOLE, *HUES)]
+    keys = random.split(key, (2, len(labels)))
+    images = jax.vmap(draw)(keys[0], jnp.array(labels))
+    rough, parts = len(SMOOTH), len(SMOOTH) + len(WHOLE)
+    return jnp.concatenate(
+        [
+            jax.vmap(roughened)(keys[1, :rough], images[:rough]),
+            jax.vmap(swapped)(images[rough:parts]),
+            jax.vmap(faded)(keys[1, parts:], images[parts:]),
+        ]
+    )
 
 
 def batch(key: Key, per_class: int) -> tuple[Array, Array, Array]:
@@ -285,7 +286,7 @@ def main() -> None:
         "accuracy": str(accuracy),
         "seed": str(args.seed),
     }
-    save(args.out, NET, complete(half), facts)
+    save(args.out, NET, complete(half), facts=facts)
     row = {"accuracy": accuracy, "seconds": seconds, "command": command}
     print(json.dumps({**row, "by_class": by_class}))
 

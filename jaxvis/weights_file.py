@@ -93,6 +93,7 @@ def save(
     path: str | os.PathLike,
     net: Network,
     params: Params,
+    *,
     facts: Mapping[str, str] | None = None,
 ) -> None:
     """Writes parameters as a converted file, whole or not at all.

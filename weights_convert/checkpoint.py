@@ -50,17 +50,31 @@ class Checkpoint:
 
 
 def stored(array: np.ndarray) -> Stored:
-    """Returns an array that is in memory already as a tensor of a checkpoint."""
+    """Returns an array that is in memory already as a tensor of a checkpoint.
+
+    Args:
+      array: of any shape and numeric type.
+    """
     return Stored(array.shape, lambda: array)
 
 
 def mapped(path: Path) -> np.ndarray:
-    """Returns the bytes of a file, uint8, mapped and not read."""
+    """Returns the bytes of a file, `[size]` uint8, mapped and not read.
+
+    Args:
+      path: the file.
+    """
     return np.memmap(path, np.uint8, "r")
 
 
 def unpack(code: str, data: np.ndarray, at: int, path: Path) -> tuple[int, ...]:
     """Returns the numbers that `struct` finds in `data` at byte `at`.
+
+    Args:
+      code: the format, as `struct` writes it.
+      data: `[size]` uint8, the file.
+      at: byte offset.
+      path: the file's, for the error.
 
     Raises:
       ValueError: if the file ends before.
@@ -72,12 +86,23 @@ def unpack(code: str, data: np.ndarray, at: int, path: Path) -> tuple[int, ...]:
 
 
 def damaged(path: Path, error: Exception | str) -> ValueError:
-    """Returns the error for a file that another program fails to read."""
+    """Returns the error for a file that another program fails to read.
+
+    Args:
+      path: the file.
+      error: what that program said.
+    """
     return ValueError(f"{path} is truncated or damaged ({error}); fetch it again")
 
 
 def truncated(path: Path, claimed: int, size: int) -> ValueError:
-    """Returns the error for a file that says it is longer than it is."""
+    """Returns the error for a file that says it is longer than it is.
+
+    Args:
+      path: the file.
+      claimed: bytes that it says it has.
+      size: bytes that it has.
+    """
     return ValueError(
         f"{path} is truncated or damaged: it claims {claimed} bytes, the file has "
         f"{size}; fetch it again"

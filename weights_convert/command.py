@@ -31,6 +31,10 @@ def command(
         bgr:255:104,117,123:1,1,1; by default what goes with its names.
       stop: the last tap that is wanted, such as pool5; later layers are left out.
       labels: a text file with one class label a line, by class index.
+
+    Raises:
+      OSError: if a file cannot be read or written.
+      ValueError: as `weights_convert.conversion.convert`, or without an input.
     """
     if not inputs:
         raise ValueError("name at least one checkpoint to convert")
@@ -45,6 +49,9 @@ def main(arguments: list[str] | None = None) -> int:
 
     Args:
       arguments: the command line behind the program's name; None takes the real one.
+
+    Returns:
+      int: the exit status, 0 or 2.
     """
     try:
         tyro.cli(command, prog="python -m weights_convert", args=arguments)

@@ -43,7 +43,7 @@ class Pixels:
             return z / jnp.quantile(z, 0.95) * self.init_range
         return self.noise * jax.random.normal(key, (*self.size, 3))
 
-    def decode(self, z: Array, key: Key | None = None) -> Image:
+    def decode(self, z: Array, key: Key) -> Image:
         """Returns the image `[H, W, 3]`; may leave [0, 1]."""
         del key
         return jnp.asarray(self.center, z.dtype) + z / self.scale
@@ -69,7 +69,7 @@ class Tanh:
         """Returns z `[H, W, 3]` float32."""
         return self.noise * jax.random.normal(key, (*self.size, 3))
 
-    def decode(self, z: Array, key: Key | None = None) -> Image:
+    def decode(self, z: Array, key: Key) -> Image:
         """Returns the image `[H, W, 3]` in (0, 1)."""
         del key
         return (jnp.tanh(z) + 1) / 2
@@ -80,7 +80,11 @@ class Tanh:
 
 
 def frequencies(size: tuple[int, int]) -> np.ndarray:
-    """Returns |f| of every `rfft2` coefficient, `[H, W // 2 + 1]`, cycles per pixel."""
+    """Returns |f| of every `rfft2` coefficient, `[H, W // 2 + 1]`, cycles per pixel.
+
+    Args:
+      size: (H, W) of the image in pixels.
+    """
     fy = np.fft.fftfreq(size[0])[:, None]
     fx = np.fft.rfftfreq(size[1])[None, :]
     return np.sqrt(fy * fy + fx * fx).astype(np.float32)
@@ -126,7 +130,7 @@ class Fourier:
         shape = (2, self.size[0], self.size[1] // 2 + 1, 3)
         return self.sd * jax.random.normal(key, shape)
 
-    def decode(self, z: Array, key: Key | None = None) -> Image:
+    def decode(self, z: Array, key: Key) -> Image:
         """Returns the image `[H, W, 3]` in (0, 1)."""
         del key
         spectrum = jax.lax.complex(z[0], z[1]) * self._gain()
@@ -180,7 +184,7 @@ class Phase:
         shape = (self.size[0], self.size[1] // 2 + 1, 3)
         return jax.random.uniform(key, shape, minval=-np.pi, maxval=np.pi)
 
-    def decode(self, z: Array, key: Key | None = None) -> Image:
+    def decode(self, z: Array, key: Key) -> Image:
         """Returns the image `[H, W, 3]` in (0, 1)."""
         del key
         lowest = 1.0 / max(self.size)

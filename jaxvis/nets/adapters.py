@@ -108,11 +108,11 @@ class Adapted:
     def _outputs(self, params: Params, image: Array) -> Outputs:
         x = (image - jnp.array(self.mean)) / jnp.array(self.std)
         size = tuple(image.shape[:2])
-        if size == self.size:
-            return self.run(params, x[None] if self.batched else x)
         try:
             return self.run(params, x[None] if self.batched else x)
         except (TypeError, ValueError) as error:
+            if size == self.size:
+                raise
             raise ValueError(
                 f"the network failed on an image of {size[0]}x{size[1]}; its native "
                 f"size is {self.size[0]}x{self.size[1]}: {error}"
@@ -275,10 +275,9 @@ def _choose(
 ) -> tuple[tuple[str, str], ...]:
     """Returns (tap, output) pairs in forward order, checked."""
     fits = {k: s for k, s in shapes.items() if s and (not batched or s[0] == 1)}
-    if taps is None:
-        taps = tuple(fits)
+    taps = tuple(fits) if taps is None else taps
     pairs = taps.items() if isinstance(taps, Mapping) else ((tap, tap) for tap in taps)
-    chosen = {tap: output for tap, output in pairs}
+    chosen = dict(pairs)
     for tap, output in chosen.items():
         if output not in fits:
             got = f", shape {shapes[output]}" if output in shapes else ""

@@ -179,7 +179,7 @@ def _contrasting(u: Array) -> tuple[Array, Array]:
 
 
 def _solid(u: Array, label: int | Array) -> Array:
-    """Returns a solid class's colour, varied in brightness and a little in hue, `[3]`."""
+    """Returns a solid class's colour `[3]`, varied in brightness and hue."""
     hue = jnp.array(list(HUES.values()))[jnp.maximum(label - len(MASKS), 0)]
     return hue * _between(u[3], 0.6, 1.05) + _between(u[:3], -0.06, 0.06)
 

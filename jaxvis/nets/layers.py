@@ -43,6 +43,10 @@ def pool_size(size: int, row: Layer) -> int:
 
     Caffe's rule where `row.ceil`: ceil((n + 2 pad - size) / stride) + 1, one less if
     the last window would begin beyond the padded input.
+
+    Args:
+      size: pixels along one side.
+      row: a pooling row.
     """
     span = size + 2 * row.pad - row.size
     if not row.ceil:
@@ -52,7 +56,11 @@ def pool_size(size: int, row: Layer) -> int:
 
 
 def sources(rows: tuple[Layer, ...]) -> dict[str, tuple[str, ...]]:
-    """Returns the names of the rows that each row reads; the input row reads none."""
+    """Returns the names of the rows that each row reads; the input row reads none.
+
+    Args:
+      rows: the table.
+    """
     above = ("",) + tuple(row.name for row in rows)
     return {
         row.name: () if row.op == "input" else (row.inputs or (above[i],))
@@ -103,7 +111,14 @@ def shapes(
 
 
 def minimum(rows: tuple[Layer, ...]) -> int:
-    """Returns the smallest side of an image, in pixels, that passes every row."""
+    """Returns the smallest side of an image, in pixels, that passes every row.
+
+    Args:
+      rows: the table.
+
+    Raises:
+      ValueError: if no image below 1024 pixels does.
+    """
     for side in range(1, 1024):
         try:
             shapes(rows, (side, side))

@@ -174,6 +174,9 @@ def network(
 def parameter_shapes(net: Network) -> dict[str, dict[str, tuple[int, ...]]]:
     """Returns the shape of every parameter of a table network, by row and name.
 
+    Args:
+      net: a network built from a table.
+
     Raises:
       ValueError: for an adapted network, which has no table.
     """

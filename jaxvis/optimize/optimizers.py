@@ -15,25 +15,44 @@ import optax
 def adam(
     learning_rate: float, *, b1: float = 0.9, b2: float = 0.999, eps: float = 1e-8
 ) -> optax.GradientTransformation:
-    """Returns Adam with a learning rate in units of z per step (Kingma & Ba 2015)."""
+    """Returns Adam (Kingma & Ba 2015).
+
+    Args:
+      learning_rate: in units of z per step.
+      b1, b2: decay of the first and second moment.
+      eps: added to the root of the second moment.
+    """
     return optax.adam(learning_rate, b1=b1, b2=b2, eps=eps)
 
 
 @lru_cache(maxsize=64)
 def nadam(learning_rate: float) -> optax.GradientTransformation:
-    """Returns Adam with Nesterov momentum; learning rate in units of z per step."""
+    """Returns Adam with Nesterov momentum (Dozat 2016).
+
+    Args:
+      learning_rate: in units of z per step.
+    """
     return optax.nadam(learning_rate)
 
 
 @lru_cache(maxsize=64)
 def sgd(learning_rate: float, *, momentum: float = 0.0) -> optax.GradientTransformation:
-    """Returns gradient descent; learning rate in units of z per unit of gradient."""
+    """Returns gradient descent.
+
+    Args:
+      learning_rate: in units of z per unit of gradient.
+      momentum: heavy ball; 0 has none.
+    """
     return optax.sgd(learning_rate, momentum=momentum or None)
 
 
 @lru_cache(maxsize=64)
 def normalized_sgd(learning_rate: float) -> optax.GradientTransformation:
-    """Returns descent by learning_rate * g / mean |g|, as DeepDream steps."""
+    """Returns descent by learning_rate * g / mean |g|, as DeepDream steps.
+
+    Args:
+      learning_rate: mean change of a step, in units of z.
+    """
 
     def update(grads, state, z=None):
         del z

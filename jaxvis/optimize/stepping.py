@@ -61,7 +61,17 @@ def step_once(
     carry: Carry,
     step: Array,
 ) -> tuple[Carry, Terms]:
-    """Returns the carry after one step of every item, and the terms `[n]` before it."""
+    """Returns the carry after one step of every item, and the terms `[n]` before it.
+
+    Args:
+      problem: one item's problem, static.
+      axis: 0 where `params` carry the items' axis, None where they are shared.
+      params: the network's parameters.
+      items: objectives, leaves `[n, ...]`.
+      keys: `[n]` typed keys, one an item.
+      carry: z, optimizer state and alive, leaves `[n, ...]`; it is consumed.
+      step: how many updates came before, `[]` int32.
+    """
     return _step(problem, axis, params, items, keys, carry, step)
 
 
@@ -76,7 +86,18 @@ def step_many(
     step: Array,
     count: int,
 ) -> tuple[Carry, Terms]:
-    """Returns the carry after `count` steps, and the terms `[count, n]`."""
+    """Returns the carry after `count` steps, and the terms `[count, n]`.
+
+    Args:
+      problem: one item's problem, static.
+      axis: 0 where `params` carry the items' axis, None where they are shared.
+      params: the network's parameters.
+      items: objectives, leaves `[n, ...]`.
+      keys: `[n]` typed keys, one an item.
+      carry: z, optimizer state and alive, leaves `[n, ...]`; it is consumed.
+      step: how many updates came before, `[]` int32.
+      count: steps to take, static.
+    """
 
     def body(carry: Carry, step: Array) -> tuple[Carry, Terms]:
         return _step(problem, axis, params, items, keys, carry, step)
@@ -92,13 +113,25 @@ def _begin_one(problem: Problem, key: Key, start: Any) -> Carry:
 
 @partial(jax.jit, static_argnums=0)
 def begin(problem: Problem, keys: Array, start: Any) -> Carry:
-    """Returns the first carry of items with `keys` `[n]`; `start` is z `[n, ...]`."""
+    """Returns the first carry of items.
+
+    Args:
+      problem: one item's problem, static.
+      keys: `[n]` typed keys, one an item.
+      start: first z, leaves `[n, ...]`, or None to ask the canvas.
+    """
     return jax.vmap(partial(_begin_one, problem))(keys, start)
 
 
 @partial(jax.jit, static_argnums=0)
 def finish(problem: Problem, keys: Array, z: Any) -> Array:
-    """Returns the images `[n, H, W, 3]` of z, finished and clipped to [0, 1]."""
+    """Returns the images `[n, H, W, 3]` of z, finished and clipped to [0, 1].
+
+    Args:
+      problem: one item's problem, static.
+      keys: `[n]` typed keys, one an item.
+      z: canvas parameters, leaves `[n, ...]`.
+    """
 
     def one(key: Key, z: Any) -> Array:
         key = jax.random.fold_in(key, problem.steps)
@@ -122,7 +155,11 @@ def drive(
 ) -> tuple[Carry, dict[str, np.ndarray]]:
     """Returns the carry after all steps and every term `[n, steps]`, on the host.
 
-    Nothing is copied to the host on the way; `tick(k)` is called after k more steps.
+    Nothing is copied to the host on the way.
+
+    Args:
+      problem, axis, params, items, keys, carry: see `step_once`.
+      tick: called with k after k more steps.
     """
     scanned = jax.default_backend() != "cpu"
     terms, done = [], 0

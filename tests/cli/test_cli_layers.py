@@ -46,7 +46,7 @@ def test_layers_checks_a_file_of_weights(tmp_path, capsys):
     net = build("squeezenet1_1")
     path = tmp_path / "squeezenet1_1.safetensors"
     params = random_params(net, jax.random.key(0))
-    save(path, net, params, {"source": '["model.caffemodel"]'})
+    save(path, net, params, facts={"source": '["model.caffemodel"]'})
     assert main(["layers", "squeezenet1_1", "--weights", str(path)]) == 0
     last = capsys.readouterr().out.splitlines()[-1]
     assert last == f"{path} fits; converted from: model.caffemodel"

@@ -32,7 +32,7 @@ def small():
 def file(small, tmp_path):
     """Returns a converted file of it."""
     path = tmp_path / "net.safetensors"
-    weights.save(path, *small, {"labels": '["a", "b, c"]', "source": '["x.pth"]'})
+    weights.save(path, *small, facts={"labels": '["a", "b, c"]', "source": '["x.pth"]'})
     return path
 
 
@@ -113,7 +113,7 @@ def test_a_file_that_ends_at_a_tap_loads_up_to_there(small, tmp_path):
     net, params = small
     path = tmp_path / "net.safetensors"
     part = {row: params[row] for row in ("input", "conv1")}
-    weights.save(path, net, part, {"stop": "pool1"})
+    weights.save(path, net, part, facts={"stop": "pool1"})
     assert_same(weights.load("squeezenet1_1", weights=path)[1], part)
     image = np.full((32, 32, 3), 0.5, np.float32)
     apply = jax.jit(lambda p: net.apply(p, image, stop="pool1")["pool1"])
@@ -239,8 +239,6 @@ def test_saving_over_a_file_is_whole_or_not_at_all(small, file, monkeypatch):
 
 
 def test_the_demo_network_comes_with_its_weights():
-    if not registry.NETS.get("demo"):
-        pytest.skip("the demo network is not registered")
     net, params = weights.load("demo")
     shapes = {row: set(leaves) for row, leaves in params.items()}
     assert shapes["fc8"] == {"kernel", "bias"} and "input" in shapes

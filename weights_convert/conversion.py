@@ -82,7 +82,7 @@ def convert(
         "stop": stop or "",
         "labels": json.dumps(_labels(labels, found.values())),
     }
-    weights_file.save(out, network, params, facts)
+    weights_file.save(out, network, params, facts=facts)
     return Path(out)
 
 

@@ -107,7 +107,7 @@ def test_open_net_draws_random_parameters_from_the_seed():
 def test_open_net_says_which_file_the_parameters_came_from(tmp_path):
     net, params = weights.load("demo", weights=jax.random.key(3))
     file = tmp_path / "demo.safetensors"
-    weights.save(file, net, params, {"labels": '["a", "b"]'})
+    weights.save(file, net, params, facts={"labels": '["a", "b"]'})
     opened = open_net("demo", weights=str(file))
     assert opened.weights == str(file) and opened.labels == ("a", "b")
     assert opened.sha256 == hashlib.sha256(file.read_bytes()).hexdigest()

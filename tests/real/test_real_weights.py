@@ -60,7 +60,10 @@ REAL = {
 }
 
 
-@pytest.fixture(scope="module", params=REAL)
+SLOW = pytest.param("vgg19", marks=pytest.mark.slow)
+
+
+@pytest.fixture(scope="module", params=["squeezenet1_1", "googlenet", SLOW])
 def real(request, data_file, tmp_path_factory):
     """Returns one network's facts, the network and its parameters."""
     facts = REAL[request.param]

@@ -84,7 +84,7 @@ def test_there_are_twenty_classes_and_an_answer_for_each():
 
 def test_clean_drawings_show_their_own_class(verdicts):
     own = verdicts[ALL, ALL].mean(axis=1)
-    assert own.min() >= 0.9, dict(zip(CLASSES, own))
+    assert own.mean() >= 0.97 and own.min() >= 0.8, dict(zip(CLASSES, own))
 
 
 def test_clean_drawings_rarely_show_another_class(verdicts):

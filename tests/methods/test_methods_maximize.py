@@ -1,5 +1,7 @@
 """Maximise: shapes, presets, what is refused, and pictures with known answers."""
 
+import importlib
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,12 +12,14 @@ from tiny_nets import SIDE, conv_net, counted_net, fc_net, relu_net
 import jaxvis
 from jaxvis import maximize
 from jaxvis.loss.objectives import Amplify, Direction, Excite
-from jaxvis.methods.maximize import RECIPES
 from jaxvis.nets import from_nnx
+from jaxvis.nets.demo_answers import matches
+from jaxvis.nets.demo_images import CLASSES
 from jaxvis.optimize import stepping
 from jaxvis.optimize.optimizers import adam
 from jaxvis.types import DONE
 
+METHOD = importlib.import_module("jaxvis.methods.maximize")
 STEPS = 3
 SWEEP = {"tap": "relu2", "index": [0, 3], "seeds": 2, "steps": STEPS}
 # The cheapest preset to compile, where any would do.
@@ -72,7 +76,7 @@ def test_chunks_and_their_callback_cover_every_picture():
     ]
 
 
-@pytest.mark.parametrize("preset", RECIPES)
+@pytest.mark.parametrize("preset", METHOD.RECIPES)
 def test_every_preset_excites_its_channel_and_compiles_once(preset):
     net, params = conv_net()
     options = {"tap": "relu2", "preset": preset, "steps": 60}
@@ -228,14 +232,16 @@ def test_an_nnx_module_of_ones_own_is_maximised():
 
 @pytest.mark.slow
 def test_pictures_of_the_demo_networks_classes_show_the_known_answers():
-    answers = pytest.importorskip("jaxvis.nets.demo_answers")
     net, params = jaxvis.load("demo")
-    labels = list(answers.ANSWERS)
-    run = maximize(net, params, index=range(len(labels)), steps=128)
-    zoom = 64 / 48  # the picture's side over what the network is shown
+    run = maximize(net, params, index=range(len(CLASSES)))
+    shown, _ = METHOD._seen(net, params, Excite("fc8", 0), net.input_size)
+    zoom = net.input_size[0] / shown
     wrong = [
         label
-        for label, image in zip(labels, run.image[:, 0])
-        if not answers.matches(label, image, zoom=zoom)
+        for label, image in zip(CLASSES, run.image[:, 0])
+        if not matches(label, image, zoom=zoom)
     ]
     assert len(wrong) <= 1, wrong
+    scores = jax.vmap(lambda x: net.apply(params, x, stop="fc8")["fc8"])
+    best = np.argmax(scores(run.image[:, 0]), axis=1)
+    assert (best == np.arange(len(CLASSES))).sum() >= len(CLASSES) - 1

@@ -65,8 +65,8 @@ def maximize(
     """
     arguments = dict(locals())
     opened = open_net(net, weights=weights)
-    tap = tap or opened.net.classes
-    opened.net.named(tap or "")
+    if tap is not None:
+        opened.net.named(tap)
     numbers = parse_indices(index)
     _run(
         "maximize", opened, arguments, tap, numbers, seeds, seed, bits, out, overwrite,
@@ -122,8 +122,8 @@ def sweep(
     count = opened.net.shape(opened.params, opened.net.classes)[-1]
     numbers = parse_indices(classes, count=count, what="class")
     _run(
-        "sweep", opened, arguments, opened.net.classes, numbers, seeds, seed, bits, out,
-        overwrite, preset=preset, steps=steps, chunk=chunk,
+        "sweep", opened, arguments, None, numbers, seeds, seed, bits, out, overwrite,
+        preset=preset, steps=steps, chunk=chunk,
         size=parse_size(size) if size else None,
     )  # fmt: skip
 
@@ -157,7 +157,7 @@ def _run(
     command: str,
     opened: Opened,
     arguments: dict,
-    tap: str,
+    tap: str | None,
     numbers: tuple[int, ...],
     seeds: int,
     seed: int,
@@ -168,9 +168,10 @@ def _run(
 ) -> None:
     """Runs the maximisation, writing each picture when its chunk is done."""
     net, params = opened.net, opened.params
-    of_class = tap in (net.classes, net.scores)
+    shown = tap or net.classes
+    of_class = shown in (net.classes, net.scores)
     labels = opened.labels if of_class else ()
-    prefix = "" if of_class else f"{slug(tap)}_"
+    prefix = "" if of_class else f"{slug(shown)}_"
     names = file_names(numbers, labels, prefix)
     folder, saved = new_folder(out, command, overwrite=overwrite), set()
 
@@ -196,7 +197,7 @@ def _run(
         folder, run, names, captions=_captions(numbers, labels), items=items,
         saved=saved, bits=bits, command=command, arguments=arguments, net=net.name,
         weights=opened.weights, sha256=opened.sha256, key=key,
-        steps=int(run.trace["loss"].shape[-1]), seconds=seconds, tap=tap,
+        steps=int(run.trace["loss"].shape[-1]), seconds=seconds, tap=shown,
     )  # fmt: skip
     print(summary(folder, pictures))
     if of_class and net.scores:

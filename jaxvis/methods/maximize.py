@@ -12,7 +12,7 @@ import optax
 from jaxvis.loss import views
 from jaxvis.loss.canvas import Fourier, Phase, Pixels
 from jaxvis.loss.compose import Weighted, compose
-from jaxvis.loss.objectives import Algebra, Excite
+from jaxvis.loss.objectives import Algebra, CrossEntropy, Excite
 from jaxvis.loss.priors import L2
 from jaxvis.optimize import Problem, Tidy, solve
 from jaxvis.optimize.optimizers import adam, lecture_sgd, nadam
@@ -149,7 +149,8 @@ def maximize(
 
     Args:
       net, params: the network.
-      tap: where to maximise; None takes the network's class scores.
+      tap: where to maximise; None takes the network's class scores s and maximises
+        s_c + log softmax(s)_c, whose second term is 0 as soon as class c wins.
       index: which neuron, channel or class; one, or several for a sweep.
       position: of a tap `[h, w, c]`: None for the channel's mean, "centre" or (y, x)
         for one neuron.
@@ -168,8 +169,8 @@ def maximize(
       trace["loss"] `[n, seeds, steps]`, trace["status"] `[n, seeds]`.
 
     Raises:
-      ValueError: for an unknown tap, preset, an index outside the tap's channels, or a
-        size that the network cannot take.
+      ValueError: for an unknown tap or preset, a position without a tap, an index
+        outside the tap's channels, or a size that the network cannot take.
 
     Source: Lecture 21, 21.7; Simonyan et al. 2014; Olah et al. 2017; Fel et al. 2023.
     """
@@ -207,7 +208,9 @@ def _items(net, params, tap, index, position, objective) -> Algebra:
     if objective is not None:
         parts = list(objective) if isinstance(objective, Sequence) else [objective]
         return jax.tree.map(lambda *leaves: jnp.stack(leaves), *parts)
-    tap = tap or net.classes
+    if tap is None and position is not None:
+        raise ValueError("position= is a neuron of a layer: pass tap= too")
+    of_class, tap = tap is None, tap or net.classes
     if tap is None:
         raise ValueError(
             f"{net.name} names no class scores: pass tap=, one of {', '.join(net.taps)}"
@@ -220,6 +223,8 @@ def _items(net, params, tap, index, position, objective) -> Algebra:
             f"{tap!r} of {net.name} has {width} channels, 0..{width - 1}; got index "
             f"{index!r}"
         )
+    if of_class:
+        return jax.vmap(lambda i: Excite(tap, i) + CrossEntropy(tap, i))(indices)
     return jax.vmap(lambda i: Excite(tap, i, position=position))(indices)
 
 

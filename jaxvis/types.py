@@ -46,7 +46,8 @@ class Network:
     Args:
       name: what `jaxvis.load` and files call it.
       forward: the pure forward pass from known activations to wanted ones.
-      taps: every tap name, in forward order; `"input"` is the image itself.
+      taps: every tap name, in forward order; `"input"` is the image, after the
+        scale and shift that the weights want of it.
       input_size: (H, W) in pixels of the native image.
       scores: the tap that holds the class scores before softmax, `[classes]`; or None.
       classes: the tap to maximise for a class; differs from `scores` where those are

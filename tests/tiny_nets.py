@@ -73,7 +73,7 @@ class Grey:
     def init(self, key):
         return jnp.full((*self.size, 3), 0.3 * jax.random.normal(key))
 
-    def decode(self, z, key=None):
+    def decode(self, z, key):
         return 0.5 + z
 
 

@@ -26,7 +26,7 @@ def test_terms_are_named_weighted_once_and_sum_to_the_loss(key):
     loss = compose(net, CANVAS, priors=PRIORS)
     value, terms = jax.jit(loss)(params, z, item, key)
     assert set(terms) == {"objective", "l2", "smooth"}
-    image = CANVAS.decode(z)
+    image = CANVAS.decode(z, key)
     expected = {
         "objective": -2 * net.apply(params, image, stop="fc")["fc"][1],
         "l2": 0.25 * L2()(image),
@@ -83,7 +83,7 @@ def test_view_is_what_the_network_sees_and_priors_the_whole_image(key):
     priors = (Weighted("corner", 1.0, lambda image: image[0, 0, 0]),)
     loss = compose(net, CANVAS, view=lambda key, image: image[2:, 2:], priors=priors)
     _, terms = loss(params, z, Excite("fc", 2), key)
-    image = CANVAS.decode(z)
+    image = CANVAS.decode(z, key)
     seen = net.apply(params, image[2:, 2:], stop="fc")["fc"]
     np.testing.assert_allclose(terms["objective"], -seen[2], rtol=1e-5)
     assert float(terms["corner"]) == float(image[0, 0, 0])

@@ -38,5 +38,5 @@ def test_canvas_counts_grey_levels_around_the_mean_colour(key):
     z = canvas.init(key)
     # U(-1, 1) over its 0.95 quantile 0.9, times 80 / sqrt 3.
     assert 50 < float(jnp.abs(z).max()) < 53
-    one = canvas.decode(jnp.ones_like(z)) - canvas.decode(jnp.zeros_like(z))
+    one = canvas.decode(jnp.ones_like(z), key) - canvas.decode(jnp.zeros_like(z), key)
     np.testing.assert_allclose(one, 1 / 255, rtol=1e-4)

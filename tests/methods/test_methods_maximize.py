@@ -11,7 +11,7 @@ from tiny_nets import SIDE, conv_net, counted_net, fc_net, relu_net
 
 import jaxvis
 from jaxvis import maximize
-from jaxvis.loss.objectives import Amplify, Direction, Excite
+from jaxvis.loss.objectives import Amplify, CrossEntropy, Direction, Excite
 from jaxvis.nets import from_nnx
 from jaxvis.nets.demo_answers import matches
 from jaxvis.nets.demo_images import CLASSES
@@ -131,7 +131,8 @@ def test_class_scores_are_the_default():
     net, params = conv_net()
     run = maximize(net, params, index=range(5), **PLAIN)
     assert run.image.shape == (5, 1, SIDE, SIDE, 3)
-    named = maximize(net, params, tap="fc", index=range(5), **PLAIN)
+    both = [Excite("fc", i) + CrossEntropy("fc", i) for i in range(5)]
+    named = maximize(net, params, objective=both, **PLAIN)
     np.testing.assert_array_equal(run.image, named.image)
 
 
@@ -174,6 +175,7 @@ def test_one_objective_is_one_picture():
         ({"chunk": 0}, "chunk must be at least 1"),
         ({"tap": "relu2", "position": (8, 0)}, r"8x8 cells of 'relu2', not \(8, 0\)"),
         ({"objective": Excite("nowhere", 1)}, "no tap 'nowhere'"),
+        ({"position": "centre"}, "pass tap= too"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )

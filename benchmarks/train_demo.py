@@ -220,7 +220,9 @@ def drawn(key: Key, per_class: int) -> tuple[Array, Array]:
 
 def train(args: argparse.Namespace) -> Params:
     """Returns the trained parameters, without the input row."""
-    rate = optax.warmup_cosine_decay_schedule(0.0, PEAK_RATE, 30, args.steps)
+    rate = optax.warmup_cosine_decay_schedule(
+        0.0, PEAK_RATE, min(30, args.steps // 10), args.steps
+    )
     optimizer = optax.chain(
         optax.clip_by_global_norm(1.0), optax.adamw(rate, weight_decay=DECAY)
     )

@@ -17,7 +17,7 @@ from jaxvis.cli.common import (
 from jaxvis.methods.caricature import caricature as exaggerate
 from jaxvis.methods.dream import dream as dream_of
 from jaxvis.methods.invert import invert as reconstruct
-from jaxvis.output.io import SAMPLES, read_image, sample_photo
+from jaxvis.output.io import SAMPLES, read_image, sample_photo, write_image
 from jaxvis.types import Network, Run
 
 
@@ -88,13 +88,19 @@ def invert(
     taps = opened.net.named(tuple(word.strip() for word in tap.split(",")))
     photo = photograph(image, size=_size(opened.net, size))
     folder, key = new_folder(out, "invert", overwrite=overwrite), jax.random.key(seed)
-    runs = []
+    runs, saved = [], set()
     for name in taps:
         run = reconstruct(
             opened.net, opened.params, photo, tap=name, seeds=seeds, key=key,
             fidelity=fidelity, steps=steps, progress=True,
         )  # fmt: skip
         runs.append(run)
+        # Layer by layer: whoever stops at the last one keeps the others.
+        for number, picture in enumerate(run.image):
+            file = f"{slug(name)}_{number}.png"
+            if np.isfinite(picture).all():
+                write_image(folder / file, picture, bits=bits)
+                saved.add(file)
         print(f"{name}: error {100 * float(np.mean(run.trace['error'])):.1f} %")
     together = jax.tree.map(lambda *leaves: np.stack(leaves), *_without_z(runs))
     errors = [float(np.mean(run.trace["error"])) for run in runs]
@@ -102,7 +108,7 @@ def invert(
         folder, together, [slug(name) for name in taps],
         captions=[f"{n} {100 * e:.0f} %" for n, e in zip(taps, errors)],
         items=[{"tap": n, "error": e} for n, e in zip(taps, errors)],
-        first=[(Path(image).stem, photo)], bits=bits, command="invert",
+        first=[(Path(image).stem, photo)], saved=saved, bits=bits, command="invert",
         arguments=arguments, net=net, weights=opened.weights, sha256=opened.sha256,
         key=key, steps=steps, seconds=time.perf_counter() - begin,
     )  # fmt: skip

@@ -90,7 +90,9 @@ def test_bound_is_above_what_the_compiler_takes():
     compiled = jax.jit(jax.grad(function)).lower(X).compile()
     bound = _peak(jax.grad(function), X)
     taken = compiled.memory_analysis().temp_size_in_bytes
-    assert taken <= bound <= 20 * taken
+    # How much XLA fuses away differs from version to version; from above, the bound is
+    # held to the matrices that can be alive together.
+    assert taken <= bound <= 6 * 4 * X.size**2
 
 
 def test_budget_is_a_share_of_this_machines_memory():

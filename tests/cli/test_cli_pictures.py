@@ -1,0 +1,98 @@
+import json
+
+import numpy as np
+import pytest
+
+from jaxvis.cli import main
+from jaxvis.cli.maximize import file_names
+from jaxvis.output.io import read_image
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    """Runs in an empty folder, with a cache of its own."""
+    monkeypatch.setenv("JAXVIS_HOME", str(tmp_path / "home"))
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    return tmp_path / "work"
+
+
+def run(*words):
+    return main([str(word) for word in words])
+
+
+def test_sweep_writes_a_picture_of_every_class_and_seed(elsewhere, capsys):
+    assert run("sweep", "demo", "--classes", "16,18", "--seeds", 2, "--steps", 2) == 0
+    folder = elsewhere / "jaxvis-sweep"
+    names = sorted(path.name for path in folder.glob("0*.png"))
+    assert names == [f"0{n}_{i}.png" for n in ("16_red", "18_blue") for i in (0, 1)]
+    assert read_image(folder / names[0]).shape == (64, 64, 3)
+    record = json.loads((folder / "record.json").read_text())
+    assert record["command"] == "sweep" and record["steps"] == 2
+    assert [p["index"] for p in record["pictures"]] == [16, 16, 18, 18]
+    assert {type(p["top1"]) for p in record["pictures"]} == {bool}
+    out = capsys.readouterr().out
+    assert "4 pictures" in out and "of 4 as their class" in out
+
+
+def test_the_same_sweep_again_makes_the_same_pictures(elsewhere):
+    for out, chunk in (("a", 1), ("b", 3)):
+        words = ("--classes", "0:3", "--steps", 2, "--chunk", chunk, "--out", out)
+        assert run("sweep", "demo", *words) == 0
+    for path in (elsewhere / "a").glob("0*.png"):
+        other = read_image(elsewhere / "b" / path.name)
+        np.testing.assert_allclose(read_image(path), other, atol=1.5 / 255)
+
+
+def test_maximize_names_layer_and_channel(elsewhere):
+    words = ("--tap", "conv2_1", "--index", "3,5", "--position", "2,2", "--steps", 2)
+    assert run("maximize", "demo", *words) == 0
+    names = sorted(p.name for p in (elsewhere / "jaxvis-maximize").glob("conv*.png"))
+    assert names == ["conv2_1_003_0.png", "conv2_1_005_0.png"]
+
+
+def test_file_names_are_wide_enough_and_carry_labels():
+    names = file_names((7, 1200), ("x",) * 8, "fc8_")
+    assert names == ["fc8_0007_x", "fc8_1200"]
+
+
+@pytest.mark.parametrize("command", ["invert", "caricature"])
+def test_layers_of_a_photograph(command, elsewhere, capsys):
+    words = ("demo", "chelsea", "--tap", "relu1_1,relu2_1", "--steps", 2)
+    assert run(command, *words) == 0
+    folder = elsewhere / f"jaxvis-{command}"
+    pictures = {p.name for p in folder.glob("*.png")}
+    assert "contact.png" in pictures and len(pictures) == 3
+    record = json.loads((folder / "record.json").read_text())
+    assert [p["tap"] for p in record["pictures"]] == ["relu1_1", "relu2_1"]
+    if command == "invert":
+        assert all(0 < p["error"] < 2 for p in record["pictures"])
+        assert "relu2_1: error" in capsys.readouterr().out
+
+
+def test_dream_keeps_the_size_asked_for(elsewhere):
+    words = ("--tap", "relu2_1", "--octaves", 2, "--steps", 1, "--size", "48x64")
+    assert run("dream", "demo", "rocket", *words) == 0
+    (picture,) = (elsewhere / "jaxvis-dream").glob("relu*.png")
+    assert read_image(picture).shape == (48, 64, 3)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("sweep", "demo", "--classes", "19:21"), "there is no class 20"),
+        (("sweep", "demo", "--size", "big"), "'big' is no size"),
+        (("maximize", "demo", "--tap", "conv9"), "has no tap 'conv9'"),
+        (("maximize", "demo", "--tap", "fc8", "--index", "20"), "20 channels"),
+        (("maximize", "demo", "--position", "a"), "no position"),
+        (("maximize", "demo", "--preset", "sharp"), "preset is one of"),
+        (("invert", "demo", "nowhere.png", "--tap", "relu1_1"), "nowhere.png"),
+        (("invert", "demo", "chelsea", "--tap", "relu"), "has no tap 'relu'"),
+        (("dream", "demo", "chelsea", "--tap", "relu9"), "has no tap 'relu9'"),
+    ],
+)
+def test_mistakes_are_one_line_and_exit_2(words, message, capsys):
+    assert run(*words) == 2
+    error = capsys.readouterr().err
+    assert message in error and "Traceback" not in error
+    assert len(error.strip().splitlines()) == 1

@@ -92,7 +92,7 @@ def test_bound_is_above_what_the_compiler_takes():
     taken = compiled.memory_analysis().temp_size_in_bytes
     # How much XLA fuses away differs from version to version; from above, the bound is
     # held to the matrices that can be alive together.
-    assert taken <= bound <= 6 * 4 * X.size**2
+    assert taken <= bound <= 7 * 4 * X.size**2
 
 
 def test_budget_is_a_share_of_this_machines_memory():

@@ -83,3 +83,19 @@ def photograph(side):
 
     small = transform.resize(data.astronaut(), (side, side), anti_aliasing=True)
     return jnp.asarray(small, jnp.float32)
+
+
+def compilations(call):
+    """Returns how many programs XLA compiles while `call()` runs."""
+    found = []
+
+    def listen(name, seconds, **facts):
+        if name.endswith("backend_compile_duration"):
+            found.append(name)
+
+    jax.monitoring.register_event_duration_secs_listener(listen)
+    try:
+        call()
+    finally:
+        jax.monitoring.unregister_event_duration_listener(listen)
+    return len(found)

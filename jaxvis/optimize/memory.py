@@ -1,4 +1,4 @@
-"""How many items fit in memory together: a bound read off the traced program."""
+"""How many items fit in memory together: an estimate read off the traced program."""
 
 import math
 import os
@@ -44,10 +44,11 @@ def _as_tuple(value: object) -> tuple:
 
 
 def peak_bytes(jaxpr: jex_core.Jaxpr) -> int:
-    """Returns an upper bound of the bytes that a program's temporaries take at once.
+    """Returns the bytes that a program's values take at once, before XLA has its say.
 
-    Every intermediate counts from where it is made to where it is last used; fusion,
-    which makes many of them disappear, is ignored.
+    Every intermediate counts from where it is made to where it is last used. Fusion,
+    which makes many of them disappear, is ignored; so is a copy that XLA adds for a
+    layout, which `budget` leaves room for.
 
     Args:
       jaxpr: the program, as `jax.make_jaxpr(f)(...).jaxpr` gives it.

@@ -55,7 +55,7 @@ def googlenet(
 
     Args:
       head: "softmax", "linear" or "relu": what follows loss3/classifier.
-      input_size: (H, W) in pixels of the native image; any size from 15 passes.
+      input_size: (H, W) in pixels of the native image; any size from 31 passes.
 
     Raises:
       ValueError: for an unknown head or too small a size.

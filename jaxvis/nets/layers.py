@@ -73,7 +73,9 @@ def _spatial(row: Layer, size: tuple[int, int]) -> tuple[int, int]:
         out = tuple((n + 2 * row.pad - row.size) // row.stride + 1 for n in size)
     else:
         out = tuple(pool_size(n, row) for n in size)
-    if min(out) < 1 or min(n + 2 * row.pad for n in size) < row.size:
+    # Rounding up, Caffe's pooling takes a map smaller than its window.
+    cut = not row.ceil and min(n + 2 * row.pad for n in size) < row.size
+    if min(out) < 1 or cut:
         raise ValueError(f"the image is too small: nothing is left at {row.name!r}")
     return out
 

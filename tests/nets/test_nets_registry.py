@@ -8,7 +8,7 @@ import pytest
 
 from jaxvis.nets import NETS, build, parameter_shapes, random_params
 from jaxvis.nets.geometry import parameter_counts
-from jaxvis.nets.layers import shapes
+from jaxvis.nets.layers import minimum, shapes
 from jaxvis.types import Network
 
 # As published: torchvision's own figures, and the Caffe and MatConvNet models'.
@@ -150,3 +150,16 @@ def test_every_option_is_a_keyword_that_build_offers(name):
     keywords = {p.name for p in parameters if p.kind is p.KEYWORD_ONLY}
     assert keywords <= offered
     assert isinstance(build(name), Network)
+
+
+@pytest.mark.parametrize(
+    ("name", "side"),
+    [("alexnet", 63), ("vgg16", 32), ("squeezenet1_0", 21), ("squeezenet1_1", 17),
+     ("googlenet", 31)],
+)  # fmt: skip
+def test_the_smallest_image_is_known(name, side):
+    # torchvision's own, but for GoogLeNet, whose fourth pooling is Caffe's 3x3.
+    rows = build(name).rows
+    assert minimum(rows) == side
+    with pytest.raises(ValueError, match="too small"):
+        shapes(rows, (side - 1, side - 1))

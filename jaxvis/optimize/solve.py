@@ -108,11 +108,15 @@ def fitting(
     """
     count = sweep[1].shape[0]
     size = min(count, memory.CPU_ITEMS) if jax.default_backend() == "cpu" else count
+    if size == 1:
+        return 1
     items, keys, start, own = _take(sweep, np.arange(size))
     carry = jax.eval_shape(partial(stepping.begin, problem), keys, start)
-    step = partial(stepping.step_once, problem, params_axis)
     given = params if own is None else own
-    program = jax.make_jaxpr(step)(given, items, keys, carry, np.int32(0))
+    # jit keeps this trace: a first call then runs it, a second finds it.
+    program = stepping.step_once.trace(
+        problem, params_axis, given, items, keys, carry, np.int32(0)
+    ).jaxpr
     need, free = memory.peak_bytes(program.jaxpr), memory.budget()
     return size if need <= free else max(1, int(size * free / need))
 

@@ -1,0 +1,146 @@
+"""The command `python -m benchmarks`: measures, prints, keeps and shows rows."""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+README = Path(__file__).resolve().parent.parent / "README.md"
+
+ABOUT = """Measures jaxvis against torch doing the same work on the same weights.
+
+Every pair of runs is interleaved, and outputs are compared: the exit code is 1 where
+they differ, 2 for a mistake in the command line, 0 otherwise, however slow it was."""
+
+
+def parser(names: Sequence[str]) -> argparse.ArgumentParser:
+    """Returns the parser of the command's words.
+
+    Args:
+      names: the benchmarks that there are.
+    """
+    said = argparse.ArgumentParser(
+        "python -m benchmarks",
+        description=ABOUT,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    said.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"{', '.join(names)}; all if left out"
+    )
+    size = said.add_mutually_exclusive_group()
+    size.add_argument(
+        "--quick", action="store_true", help="at most two minutes a name on two cores"
+    )
+    size.add_argument(
+        "--smoke", action="store_true", help="smallest sizes: are the outputs the same?"
+    )
+    said.add_argument(
+        "--gpu", action="store_true", help="the case that is meant for a GPU (sweep)"
+    )
+    said.add_argument(
+        "--out",
+        type=Path,
+        metavar="FILE.json",
+        help="write the rows; rows of other names that the file has already stay",
+    )
+    said.add_argument(
+        "--rows",
+        type=Path,
+        metavar="FILE.json",
+        help="measure nothing, take the rows of this file",
+    )
+    said.add_argument(
+        "--readme",
+        action="store_true",
+        help="rewrite the README's table from the rows (all that --out now holds)",
+    )
+    return said
+
+
+def main(argv: Sequence[str] | None = None, *, readme: Path = README) -> int:
+    """Runs one command line.
+
+    Args:
+      argv: the words after `python -m benchmarks`; None takes the process's own.
+      readme: the README that --readme rewrites.
+
+    Returns:
+      int: the exit code: 0; 1 where outputs differ; 2 for a mistake in the command
+      line or in the files it names, told in one line on stderr.
+    """
+    # Before JAX starts: on a GPU it would leave torch a quarter of the memory.
+    os.environ.setdefault("XLA_PYTHON_CLIENT_MEM_FRACTION", "0.6")
+    from benchmarks import registry
+
+    said = parser(list(registry.NAMES)).parse_args(argv)
+    try:
+        return _run(said, readme)
+    except (ValueError, OSError) as error:
+        print(f"benchmarks: error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+
+
+def _run(said: argparse.Namespace, readme: Path) -> int:
+    from benchmarks import registry, table
+    from benchmarks.rows import wrong
+
+    names = registry.chosen(said.names)
+    if said.rows is not None:
+        rows = [row for row in read(said.rows) if row["name"] in (said.names or names)]
+    else:
+        # What would stop the writing is found before the measuring.
+        kept = read(said.out) if said.out is not None and said.out.exists() else []
+        rows = _measured(said, names, kept)
+    print("\n".join(table.lines(rows)))
+    if said.readme:
+        table.write_readme(readme, rows)
+    return 1 if wrong(rows) else 0
+
+
+def _measured(said: argparse.Namespace, names: list[str], kept: list) -> list:
+    """Returns the rows of `names`, one benchmark after the other, and those kept."""
+    import jax
+
+    from benchmarks import registry
+
+    size = "smoke" if said.smoke else "quick" if said.quick else "full"
+    rows = [row for row in kept if row["name"] not in names]
+    order = list(registry.NAMES)
+    for name in names:
+        print(f"{name}...", file=sys.stderr, flush=True)
+        rows += registry.measure(name, size=size, gpu=said.gpu)
+        rows.sort(key=lambda row: order.index(row["name"]))
+        jax.clear_caches()
+        if said.out is not None:  # each as it is done: the next may take an hour
+            said.out.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    return rows
+
+
+def read(path: Path) -> list:
+    """Returns the rows of a file.
+
+    Args:
+      path: a file that `--out` wrote.
+
+    Raises:
+      OSError: if it cannot be read.
+      ValueError: if it does not hold a list of rows.
+    """
+    from benchmarks import registry
+    from benchmarks.rows import check
+
+    try:
+        rows = json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path} is no JSON file of rows: {error}") from None
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise ValueError(f"{path} does not hold a list of rows")
+    check(rows)
+    registry.chosen([row["name"] for row in rows])
+    return rows
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,67 @@
+"""Every benchmark by name, imported when it is run.
+
+A benchmark is a module with `rows(quick) -> list of rows` (see `benchmarks.rows`). It
+may also have `smoke()`, the same rows at the smallest sizes that still compare outputs
+(else `rows(True)` stands in), and `gpu(quick)`, what is measured on a GPU alone.
+"""
+
+import importlib
+from collections.abc import Sequence
+from functools import partial
+
+from benchmarks.rows import Row, check
+
+NAMES = {
+    "step": "benchmarks.step",
+    "solve_overhead": "benchmarks.solve_overhead",
+    "sweep": "benchmarks.sweep",
+    "random_nets": "benchmarks.random_nets",
+    "lbfgs": "benchmarks.lbfgs",
+    "start": "benchmarks.start",
+    "memory": "benchmarks.memory",
+}
+"""Name -> module."""
+
+SIZES = ("full", "quick", "smoke")
+"""How much is measured: `quick` ends within two minutes a name on two cores."""
+
+
+def chosen(names: Sequence[str]) -> list[str]:
+    """Returns the benchmarks asked for, all of them if none is named.
+
+    Args:
+      names: what the command line says.
+
+    Raises:
+      ValueError: names the unknown ones and lists the known.
+    """
+    unknown = [name for name in names if name not in NAMES]
+    if unknown:
+        raise ValueError(
+            f"no benchmark is called {', '.join(map(repr, unknown))}; there are "
+            f"{', '.join(NAMES)}"
+        )
+    return list(dict.fromkeys(names)) or list(NAMES)
+
+
+def measure(name: str, *, size: str = "full", gpu: bool = False) -> list[Row]:
+    """Returns the rows of one benchmark.
+
+    Args:
+      name: one of `NAMES`.
+      size: one of `SIZES`.
+      gpu: the benchmark's GPU case instead of its common ones.
+
+    Raises:
+      ValueError: if it has no GPU case, or makes a row that lacks something.
+    """
+    module = importlib.import_module(NAMES[name])
+    if gpu:
+        if not hasattr(module, "gpu"):
+            raise ValueError(
+                f"{name} has no case of its own for a GPU: leave out --gpu"
+            )
+        return check(module.gpu(size != "full"))
+    if size == "smoke":
+        return check(getattr(module, "smoke", partial(module.rows, True))())
+    return check(module.rows(size == "quick"))

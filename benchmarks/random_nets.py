@@ -24,6 +24,9 @@ from benchmarks.rows import (
 from jaxvis.types import Network, Params
 
 NET, TAP = "vgg19", "pool5"
+GOAL = (128, 8, TAP)
+"""Pixels, networks and tap for which there are targets."""
+TARGETS = {"torch.func.vmap": 1.0, "shared": 0.75}
 SCORES, ANGLE = 1e-4, 1e-3
 """Tolerances, as in `benchmarks.step`."""
 
@@ -41,6 +44,16 @@ def stacked(side: int, count: int, *, tap: str = TAP) -> tuple[Network, Params]:
     return drawn[0][0], params
 
 
+def nth(params: Params, at: int) -> Params:
+    """Returns one network's parameters of many.
+
+    Args:
+      params: leaves `[count, ...]`.
+      at: which.
+    """
+    return jax.tree.map(lambda leaf: leaf[at], params)
+
+
 def _peers(
     net: Network, params: Params, images: np.ndarray, index: np.ndarray, tap: str
 ) -> dict[str, Callable[[], tuple]]:
@@ -51,10 +64,9 @@ def _peers(
     count, side = images.shape[:2]
     # Under vmap a ReLU in place would overwrite what all share.
     modules = [
-        torch_peer.network(net, jax.tree.map(lambda leaf: leaf[i], params), tap, side,
-                           inplace=False)
+        torch_peer.network(net, nth(params, i), tap, side, inplace=False)
         for i in range(count)
-    ]  # fmt: skip
+    ]
     state, _ = torch.func.stack_module_state(modules)
     given = torch_peer.to_torch(images)
     chosen = torch.tensor(index.tolist(), device=given.device)
@@ -97,7 +109,7 @@ def measured(side: int, count: int, *, pairs: int, tap: str = TAP) -> list[Row]:
     own = subjects.gradient(net, tap, params_axis=0)
     shared = subjects.gradient(net, tap)
     ready = subjects.ours(net, params)
-    first = subjects.ours(net, jax.tree.map(lambda leaf: leaf[0], params))
+    first = subjects.ours(net, nth(params, 0))
     ways = {
         "ours": lambda: jax.block_until_ready(own(ready, images, index)),
         "shared": lambda: jax.block_until_ready(shared(first, images, index)),
@@ -113,7 +125,7 @@ def measured(side: int, count: int, *, pairs: int, tap: str = TAP) -> list[Row]:
     times = interleaved(ways, pairs)
     sizes = {"net": net.name, "tap": tap, "pixels": side, "networks": count}
     case = f"{count} {net.name} trunks, {side} px"
-    targets = {"torch.func.vmap": 1.0, "shared": 0.75}
+    targets = TARGETS if (side, count, tap) == GOAL else {}
     names = {"shared": f"jaxvis, one network, batch {count}"}
     out = [
         row("random_nets", case, ours=times["ours"], peer=times[name],

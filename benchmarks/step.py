@@ -19,6 +19,8 @@ NETS = {
     "googlenet": 1.0,
 }
 """Network -> the ratio aimed at."""
+SIDE = 224
+"""Pixels for which there are targets."""
 SCORES, ANGLE = 1e-4, 1e-3
 """Tolerances: relative, of scores; 1 - cosine, of gradients (ReLUs near zero flip)."""
 
@@ -44,7 +46,7 @@ def measured(name: str, side: int, batch: int, *, pairs: int, compiled: bool) ->
 
     said = {
         "sizes": {"net": name, "tap": net.classes, "pixels": side, "batch": batch},
-        "target": NETS[name],
+        "target": NETS[name] if side == SIDE else None,
     }
     case = f"{name}, {side} px, batch {batch}"
     reason = torch_peer.absent()
@@ -73,7 +75,7 @@ def rows(quick: bool) -> list[Row]:
     """
     pairs = 5 if quick else 15
     return [
-        measured(name, 224, batch, pairs=pairs, compiled=not quick)
+        measured(name, SIDE, batch, pairs=pairs, compiled=not quick)
         for name in NETS
         for batch in (1, 4)
     ]

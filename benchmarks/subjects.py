@@ -4,6 +4,7 @@ Speed does not depend on what the weights are; He's keep activations of one size
 """
 
 import dataclasses
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+import jaxvis
 from jaxvis.nets import build, random_params
 from jaxvis.nets.layers import shapes
 from jaxvis.types import Array, Network, Params
@@ -45,6 +47,16 @@ def ours(net: Network, params: Params) -> Params:
     """
     del net
     return params
+
+
+def options(precision: str) -> dict[str, str]:
+    """Returns the keyword by which `jaxvis.maximize` computes in a precision, if any.
+
+    Args:
+      precision: "float32" or "bfloat16".
+    """
+    known = inspect.signature(jaxvis.maximize).parameters
+    return {"precision": precision} if "precision" in known else {}
 
 
 def plain(params: Params) -> dict[str, dict[str, np.ndarray]]:

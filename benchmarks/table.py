@@ -64,6 +64,10 @@ def _agreement(row: Row) -> str:
     )
 
 
+def _said(row: Row) -> str:
+    return "; ".join(filter(None, (row["case"], row.get("note"))))
+
+
 def lines(rows: Sequence[Row]) -> list[str]:
     """Returns the rows as a table for people, one line each, headed.
 
@@ -99,7 +103,7 @@ def markdown(rows: Sequence[Row]) -> str:
         unit = row.get("unit", "s")
         peer = f"{amount(row['peer'], unit)}, {row['peer_name']}"
         cells = (
-            f"`{row['name']}`", row["case"], amount(row["ours"], unit), peer,
+            f"`{row['name']}`", _said(row), amount(row["ours"], unit), peer,
             ratio(row), target(row),
         )  # fmt: skip
         out.append("| " + " | ".join(cell.replace("|", "/") for cell in cells) + " |")

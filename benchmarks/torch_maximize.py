@@ -1,0 +1,223 @@
+"""Activation maximisation in torch: jaxvis's default recipe, and lucent's loop.
+
+`Batched` takes the steps of `jaxvis.maximize` (Fourier canvas, random windows, scales,
+light and colour, Adam) for a batch of classes at once; `one_by_one` is the usual torch
+program: one image at a time, a hook on the layer, pad, jitter, scale, rotate, jitter.
+Neither JAX nor jaxvis is imported here.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+RATE = 0.05
+
+
+class Canvas(NamedTuple):
+    """What turns z into an image: `image = sigmoid(irfft2(gain * z) @ colour)`.
+
+    Attributes:
+      gain: `[H, W // 2 + 1]`, of every frequency.
+      colour: `[3, 3]`, decorrelated axes to RGB.
+      size: (H, W) in pixels.
+    """
+
+    gain: Tensor
+    colour: Tensor
+    size: tuple[int, int]
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Returns the images `[N, 3, H, W]` of z `[N, 2, H, W // 2 + 1, 3]`."""
+        spectrum = torch.complex(z[:, 0], z[:, 1]) * self.gain[..., None]
+        axes = torch.fft.irfft2(spectrum, s=self.size, dim=(1, 2), norm="backward")
+        return torch.sigmoid(axes @ self.colour).permute(0, 3, 1, 2)
+
+
+def fourier(size: tuple[int, int], colour: np.ndarray, *, device: str) -> Canvas:
+    """Returns the canvas of `jaxvis.loss.canvas.Fourier`.
+
+    Args:
+      size: (H, W) in pixels.
+      colour: `[3, 3]`, decorrelated axes to RGB.
+      device: torch's.
+    """
+    fy, fx = np.fft.fftfreq(size[0])[:, None], np.fft.rfftfreq(size[1])[None]
+    fall = np.maximum(np.sqrt(fy * fy + fx * fx), 1 / max(size)) ** -1.0
+    gain = fall * np.sqrt(size[0] * size[1]) / 4
+    as_tensor = lambda x: torch.from_numpy(x.astype(np.float32)).to(device)  # noqa: E731
+    return Canvas(as_tensor(gain), as_tensor(colour), size)
+
+
+def robust_view(seen: tuple[int, int]) -> Callable[[Tensor], Tensor]:
+    """Returns the default recipe's view: random window and scale, light and colour.
+
+    Args:
+      seen: (H, W) in pixels of what the network is shown.
+    """
+
+    def view(images: Tensor) -> Tensor:
+        count, kind = len(images), {"device": images.device}
+        zoom = seen[0] / images.shape[2]
+        low, high = np.log(0.82 * zoom), np.log(1.28 * zoom)
+        factor = torch.exp(torch.empty(count, **kind).uniform_(low, high))
+        # The affine grid is in halves of a side: a window shows seen / factor pixels.
+        turn = torch.zeros(count, 2, 3, **kind)
+        for axis in (0, 1):  # x, then y
+            side, window = images.shape[3 - axis], seen[1 - axis]
+            turn[:, axis, axis] = window / (factor * side)
+            move = torch.empty(count, **kind).uniform_(-0.1, 0.1) * seen[0]
+            turn[:, axis, 2] = -2 * move / (factor * side)
+        grid = functional.affine_grid(turn, (count, 3, *seen), align_corners=False)
+        shown = functional.grid_sample(images - 0.5, grid, align_corners=False)
+        gain = torch.exp(0.2 * torch.randn(count, 3, 1, 1, **kind))
+        lit = shown * gain + 0.5 + 0.1 * torch.randn(count, 3, 1, 1, **kind)
+        fade = torch.rand(count, 1, 1, 1, **kind)
+        return (1 - fade) * lit + fade * lit.mean(1, keepdim=True)
+
+    return view
+
+
+def lucent_view(seen: tuple[int, int]) -> Callable[[Tensor], Tensor]:
+    """Returns lucid's and lucent's transforms, one draw for the whole batch.
+
+    Pad 12 in grey, jitter 8, scale by 0.9 to 1.1, rotate by up to 10 degrees, jitter 4,
+    then resize to what the network takes.
+
+    Args:
+      seen: (H, W) in pixels of what the network is shown.
+    """
+
+    def jitter(images: Tensor, pixels: int) -> Tensor:
+        y, x = np.random.randint(0, pixels + 1, 2)
+        height, width = images.shape[2] - pixels, images.shape[3] - pixels
+        return images[:, :, y : y + height, x : x + width]
+
+    def view(images: Tensor) -> Tensor:
+        images = jitter(functional.pad(images, (12,) * 4, value=0.5), 8)
+        scale = np.random.choice([1 + (i - 5) / 50 for i in range(11)])
+        size = [int(np.ceil(scale * side)) for side in images.shape[2:]]
+        images = functional.interpolate(
+            images, size, mode="bilinear", align_corners=True
+        )
+        angle = np.deg2rad(np.random.choice([*range(-10, 11), *[0] * 5]))
+        turn = torch.tensor(
+            [[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0]],
+            dtype=images.dtype, device=images.device,
+        )  # fmt: skip
+        grid = functional.affine_grid(turn[None], images.shape, align_corners=False)
+        images = jitter(functional.grid_sample(images, grid, align_corners=False), 4)
+        return functional.interpolate(images, seen, mode="bilinear", align_corners=True)
+
+    return view
+
+
+def objective(values: Tensor, index: Tensor) -> Tensor:
+    """Returns -s_c - log softmax(s)_c of every image, `[N]`: smaller is better.
+
+    Args:
+      values: the class scores s, `[N, d]`, or maps `[N, C, h, w]`, whose means count.
+      index: the classes c, `[N]`.
+    """
+    scores = values.float()
+    scores = scores.mean((2, 3)) if scores.ndim == 4 else scores
+    own = scores.gather(1, index[:, None])[:, 0]
+    return torch.logsumexp(scores, 1) - 2 * own
+
+
+class Found(NamedTuple):
+    """What a run leaves: z, images `[N, H, W, 3]` and losses `[N, steps]`."""
+
+    z: np.ndarray
+    images: np.ndarray
+    losses: np.ndarray
+
+
+def batched(
+    module: nn.Module,
+    canvas: Canvas,
+    start: np.ndarray,
+    index: np.ndarray,
+    *,
+    steps: int,
+    view: Callable[[Tensor], Tensor] | None = None,
+    dtype: torch.dtype = torch.float32,
+    channels_last: bool = True,
+) -> Found:
+    """Returns the optimised images of one batch of classes.
+
+    Args:
+      module: images `[N, 3, h, w]` -> class scores.
+      canvas: what is painted on.
+      start: the first z, `[N, 2, H, W // 2 + 1, 3]`.
+      index: classes `[N]`.
+      steps: updates.
+      view: what the network sees; None shows the images as they are.
+      dtype: what the network computes in; canvas, loss and Adam stay float32.
+      channels_last: memory format of what the network is shown.
+    """
+    device = canvas.gain.device
+    z = torch.from_numpy(np.array(start, np.float32)).to(device).requires_grad_()
+    chosen = torch.tensor(np.asarray(index).tolist(), device=device)
+    adam = torch.optim.Adam([z], lr=RATE, fused=True)
+    form = torch.channels_last if channels_last else torch.contiguous_format
+    losses = []
+    for _ in range(steps):
+        images = canvas.decode(z)
+        seen = images if view is None else view(images)
+        values = module(seen.to(dtype).contiguous(memory_format=form))
+        each = objective(values, chosen)
+        (z.grad,) = torch.autograd.grad(each.sum(), z)
+        adam.step()
+        losses.append(each.detach())
+    with torch.no_grad():
+        images = canvas.decode(z).permute(0, 2, 3, 1)
+    trace = torch.stack(losses, 1).cpu().numpy()
+    return Found(z.detach().cpu().numpy(), images.cpu().numpy(), trace)
+
+
+def one_by_one(
+    module: nn.Module,
+    layer: nn.Module,
+    canvas: Canvas,
+    start: np.ndarray,
+    index: np.ndarray,
+    *,
+    steps: int,
+    view: Callable[[Tensor], Tensor] | None = None,
+) -> Found:
+    """Returns the optimised images of classes, each on its own, as lucent's loop does.
+
+    Args:
+      module: images `[1, 3, h, w]` -> anything.
+      layer: the module inside whose output a hook keeps.
+      canvas: what is painted on.
+      start: the first z, `[N, 2, H, W // 2 + 1, 3]`.
+      index: classes `[N]`.
+      steps: updates of each.
+      view: what the network sees; None shows the image as it is.
+    """
+    kept: dict[str, Tensor] = {}
+    hook = layer.register_forward_hook(lambda _, __, out: kept.update(out=out))
+    device, parts = canvas.gain.device, []
+    try:
+        for first, number in zip(start, np.asarray(index).tolist()):
+            z = torch.from_numpy(np.array(first[None], np.float32)).to(device)
+            chosen = torch.tensor([number], device=device)
+            adam, losses = torch.optim.Adam([z.requires_grad_()], lr=RATE), []
+            for _ in range(steps):
+                adam.zero_grad()
+                image = canvas.decode(z)
+                module(image if view is None else view(image))
+                loss = objective(kept["out"], chosen).sum()
+                loss.backward()
+                adam.step()
+                losses.append(loss.detach())
+            image = canvas.decode(z.detach()).permute(0, 2, 3, 1)
+            parts.append((z.detach(), image, torch.stack(losses)[None]))
+    finally:
+        hook.remove()
+    return Found(*(torch.cat(part).cpu().numpy() for part in zip(*parts)))

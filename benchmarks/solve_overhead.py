@@ -1,35 +1,30 @@
 """What does the solver cost beside the steps it takes?
 
-    python -m benchmarks.solve_overhead [--net NAME] [--quick] [--out FILE.json]
-
 Three ways to take the same steps, in turn, again and again:
 `solve`, whole: keys, start, choice of chunk, steps, trace, last image, copies to host;
 `step`: the solver's own compiled step in a bare Python loop, and nothing else;
 `bare`: a step written by hand for this one case, gradient and Adam alone.
-Overheads are medians of the ratios of neighbours, with quartiles; wall time, and the
-process's CPU time, which other work on the machine disturbs less. Compiling is timed
-apart. One JSON object a row. Target: `solve` over `step` at most 5 %.
+A row compares `solve` with one of the others, in seconds a step. Wall time; beside it
+the process's CPU time, which other work on the machine disturbs less. Compiling is
+timed apart. Target: `solve` at most 5 % over `step`.
 """
 
-import json
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-import tyro
 
+from benchmarks import subjects
+from benchmarks.rows import Row, Verdict, relative, row, verdict
 from jaxvis.loss.canvas import Fourier
 from jaxvis.loss.compose import compose
 from jaxvis.loss.objectives import Algebra, Excite
-from jaxvis.nets import build, random_params
 from jaxvis.optimize import Problem, solve, stepping
 from jaxvis.optimize.optimizers import adam
 from jaxvis.types import Params
@@ -42,6 +37,10 @@ CASES = (
     ("vgg16", "relu5_3", 4, 6),
 )
 """Network, tap, items, steps a run."""
+SIDE = 224
+TARGETS = {"step": 1 / 1.05}
+Z = 1e-3
+"""Tolerance of z after a run, relative to its largest entry."""
 
 
 @dataclass(frozen=True)
@@ -77,23 +76,27 @@ def case(name: str, tap: str, count: int, steps: int, size: tuple[int, int]) -> 
       steps: steps of a run.
       size: (H, W) in pixels.
     """
-    net = build(name)
-    params = random_params(net, jax.random.key(0), stop=tap)
+    net, params = subjects.subject(name, size[0], stop=tap)
+    params = subjects.ours(net, params)
     canvas = Fourier(size)
     problem = Problem(compose(net, canvas), canvas, adam(RATE), steps)
     items = jax.vmap(lambda index: Excite(tap, index))(jnp.arange(count))
     return Case(problem, params, items, jax.random.key(1))
 
 
-def by_solve(this: Case) -> float:
-    """Returns the seconds of a whole run; `solve` itself waits for its last image."""
+Timed = tuple[float, Any]
+"""Seconds of a run, and the z that it ends with."""
+
+
+def by_solve(this: Case) -> Timed:
+    """Returns the seconds of a whole run, and z; `solve` waits for its last image."""
     begin = time.perf_counter()
-    solve(this.problem, this.params, this.items, this.key)
-    return time.perf_counter() - begin
+    run = solve(this.problem, this.params, this.items, this.key)
+    return time.perf_counter() - begin, run.z
 
 
-def by_step(this: Case) -> float:
-    """Returns the seconds of the solver's own step in a bare loop."""
+def by_step(this: Case) -> Timed:
+    """Returns the seconds of the solver's own step in a bare loop, and z."""
     carry = jax.block_until_ready(stepping.begin(this.problem, this.keys, None))
     keys, begin = this.keys, time.perf_counter()
     for step in range(this.problem.steps):
@@ -101,7 +104,7 @@ def by_step(this: Case) -> float:
             this.problem, None, this.params, this.items, keys, carry, np.int32(step)
         )
     jax.block_until_ready(carry)
-    return time.perf_counter() - begin
+    return time.perf_counter() - begin, carry[0]
 
 
 @partial(jax.jit, static_argnums=0, donate_argnums=(3, 4))
@@ -122,102 +125,121 @@ def bare_step(problem: Problem, params: Params, items: Algebra, z: Any, state: A
     return jax.vmap(one)(z, state, items)
 
 
-def by_hand(this: Case) -> float:
-    """Returns the seconds of the hand-written step in a bare loop."""
+def by_hand(this: Case) -> Timed:
+    """Returns the seconds of the hand-written step in a bare loop, and z."""
     z, state, _ = jax.block_until_ready(stepping.begin(this.problem, this.keys, None))
     begin = time.perf_counter()
     for _ in range(this.problem.steps):
         z, state, _ = bare_step(this.problem, this.params, this.items, z, state)
     jax.block_until_ready(z)
-    return time.perf_counter() - begin
+    return time.perf_counter() - begin, z
 
 
-WAYS: dict[str, Callable[[Case], float]] = {
+WAYS: dict[str, Callable[[Case], Timed]] = {
     "solve": by_solve,
     "step": by_step,
     "bare": by_hand,
 }
 
 
-def timed(way: Callable[[Case], float], this: Case) -> tuple[float, float]:
-    """Returns the wall and the CPU seconds of one run."""
+def timed(way: Callable[[Case], Timed], this: Case) -> tuple[float, float]:
+    """Returns the wall and the CPU seconds of one run.
+
+    Args:
+      way: how to take the steps.
+      this: the case.
+    """
     begin = time.process_time()
-    wall = way(this)
+    wall, _ = way(this)
     return wall, time.process_time() - begin
 
 
+def compared(this: Case) -> dict[str, Verdict]:
+    """Returns, by way, whether it ends with the z that `solve` ends with.
+
+    Args:
+      this: the case; its keys draw the same start for all ways.
+    """
+    found = {name: np.asarray(way(this)[1]) for name, way in WAYS.items()}
+    return {
+        name: verdict(z=(relative(found["solve"], found[name]), Z))
+        for name in ("step", "bare")
+    }
+
+
 def quartiles(values: np.ndarray) -> list[float]:
-    """Returns the median and the quartiles of ratios, as percent above one."""
+    """Returns the median and the quartiles of ratios, as percent above one.
+
+    Args:
+      values: `[pairs]`.
+    """
     found = np.quantile(100 * (values - 1), (0.5, 0.25, 0.75))
     return [round(float(value), 1) for value in found]
 
 
-def measured(this: Case, repeats: int) -> dict[str, Any]:
-    """Returns one row's figures.
+def measured(this: Case, sizes: dict[str, Any], *, pairs: int) -> list[Row]:
+    """Returns the rows of one case: `solve` against its own step, and a bare one.
 
     Args:
       this: the case.
-      repeats: runs of every way, interleaved.
+      sizes: what the rows say of it.
+      pairs: interleaved runs of every way.
     """
     # `step` finds compiled what `solve` compiled before it.
     first = {name: timed(way, this)[1] for name, way in WAYS.items()}
+    same = compared(this)
     runs: dict[str, list[tuple[float, float]]] = {name: [] for name in WAYS}
-    for _ in range(repeats):
+    for _ in range(pairs):
         for name, way in WAYS.items():
             runs[name].append(timed(way, this))
     wall, cpu = (
-        {name: np.array([pair[i] for pair in pairs]) for name, pairs in runs.items()}
+        {name: np.array([pair[i] for pair in of]) for name, of in runs.items()}
         for i in (0, 1)
     )
     steps = this.problem.steps
-    row: dict[str, Any] = {
-        f"{name}_ms_a_step": round(1000 * float(np.median(wall[name])) / steps, 2)
-        for name in WAYS
-    }
-    for name in ("solve", "bare"):
-        compiling = first[name] - float(np.median(cpu[name]))
-        row[f"{name}_compile_cpu_s"] = round(compiling, 2)
     fixed = float(np.median(wall["solve"] - wall["step"]))
-    row["solve_beside_its_steps_ms"] = round(1000 * fixed, 1)
-    for kind, found in (("wall", wall), ("cpu", cpu)):
-        for name in ("step", "bare"):
-            row[f"solve_over_{name}_{kind}_percent"] = quartiles(
-                found["solve"] / found[name]
-            )
-    return row
+    names = {"step": "the solver's own step, bare loop",
+             "bare": "hand-written jitted step, bare loop"}  # fmt: skip
+    case = f"{sizes['net']} {sizes['tap']}, {sizes['items']} x {sizes['pixels']} px"
+    return [
+        row(
+            "solve_overhead", case, ours=wall["solve"] / steps,
+            peer=wall[name] / steps, peer_name=names[name], verdict=same[name],
+            target=TARGETS.get(name) if sizes["pixels"] == SIDE else None, sizes=sizes,
+            overhead_wall_percent=quartiles(wall["solve"] / wall[name]),
+            overhead_cpu_percent=quartiles(cpu["solve"] / cpu[name]),
+            beside_its_steps_s=round(fixed, 4),
+            compile_cpu_s={
+                way: round(first[way] - float(np.median(cpu[way])), 2)
+                for way in ("solve", "bare")
+            },
+        )
+        for name in names
+    ]  # fmt: skip
 
 
-def main(
-    *,
-    net: str | None = None,
-    quick: bool = False,
-    repeats: int = 5,
-    out: Path | None = None,
-) -> None:
-    """Prints one JSON object a row; writes them all to `out`, if given.
+def _all(cases: tuple, side: int, pairs: int) -> list[Row]:
+    out = []
+    for name, tap, count, steps in cases:
+        sizes = {
+            "net": name, "tap": tap, "pixels": side, "items": count, "steps": steps
+        }  # fmt: skip
+        this = case(name, tap, count, steps, (side, side))
+        out += measured(this, sizes, pairs=pairs)
+    return out
+
+
+def rows(quick: bool) -> list[Row]:
+    """Returns the rows: SqueezeNet and VGG-16 at 224 pixels, 1 and 4 items.
 
     Args:
-      net: only this network's rows.
-      quick: two small cases, to see that it runs.
-      repeats: interleaved runs of every way.
-      out: a .json file.
+      quick: SqueezeNet alone, fewer steps and runs.
     """
-    rows = []
-    cases = [row for row in CASES if net in (None, row[0])]
-    for name, tap, count, steps in cases[:2] if quick else cases:
-        side, steps = (64, 4) if quick else (224, steps)
-        this = case(name, tap, count, steps, (side, side))
-        row = {
-            "net": name, "tap": tap, "size": side, "items": count, "steps": steps,
-            "repeats": repeats, **measured(this, repeats),
-            "backend": jax.default_backend(), "jax": jax.__version__,
-            "cores": os.cpu_count(), "load": round(os.getloadavg()[0], 1),
-        }  # fmt: skip
-        rows.append(row)
-        print(json.dumps(row), flush=True)
-    if out is not None:
-        out.write_text(json.dumps(rows, indent=1) + "\n")
+    if quick:
+        return _all((CASES[0][:3] + (24,), CASES[1][:3] + (8,)), SIDE, 3)
+    return _all(CASES, SIDE, 7)
 
 
-if __name__ == "__main__":
-    tyro.cli(main)
+def smoke() -> list[Row]:
+    """Returns the rows at the smallest sizes: SqueezeNet, 48 pixels, 2 items."""
+    return _all((CASES[1][:2] + (2, 3),), 48, 1)

@@ -155,10 +155,10 @@ def _rows(sizes, each, found, batch_name, facts) -> list[Row]:
         return [row("sweep", text, ours=each["ours"], peer=None, verdict=None,
                     peer_name=torch_peer.absent(), note=note, **facts)]  # fmt: skip
     names = {"batched": batch_name, "loop": "torch, lucent-style loop, float32"}
+    goals = {"loop": GOAL_LOOP} if sizes is FULL else {}
     out = [
         row("sweep", text, ours=each["ours"], peer=each[way], peer_name=names[way],
-            verdict=found[way], note=note, target=GOAL_LOOP if way == "loop" and sizes is FULL else None,
-            **facts)
+            verdict=found[way], note=note, target=goals.get(way), **facts)
         for way in found
     ]  # fmt: skip
     if sizes is FULL and not isinstance(whole, str):

@@ -192,8 +192,11 @@ class Run(NamedTuple):
       z: the canvas parameters after the last step.
       image: `[N, H, W, 3]` float32 RGB in [0, 1].
       trace: "loss" and every named term, `[N, steps]`; "status", `[N]` int8, one of
-        `DONE`, `FAILED` (a value turned non-finite; z is the last finite one),
-        `UNFINISHED` (cancelled before it was done).
+        `DONE` (all steps were taken), `FAILED` (a value turned non-finite; z is the
+        last finite one), `UNFINISHED` (cancelled before it was done), and, of an
+        optimizer that searches, `CONVERGED` (within its tolerances) or `STALLED` (no
+        step lowers the loss any further). Such an optimizer also has "evaluations",
+        `[N]`, its traces stay at the last iterate that it accepted, and z is that one.
     """
 
     z: Any
@@ -201,7 +204,7 @@ class Run(NamedTuple):
     trace: dict[str, Any]
 
 
-DONE, FAILED, UNFINISHED = 0, 1, 2
+DONE, FAILED, UNFINISHED, CONVERGED, STALLED = range(5)
 
 
 def as_key(key: Key | int) -> Key:

@@ -1,5 +1,6 @@
 """How a loss is minimised: problems, optimizers and the one solver."""
 
+from jaxvis.optimize.lbfgs import lbfgs
 from jaxvis.optimize.preimage import learning_rate, preimage_sgd
 from jaxvis.optimize.problem import Ball, Box, Problem, Tidy
 from jaxvis.optimize.solve import solve
@@ -9,6 +10,7 @@ __all__ = [
     "Box",
     "Problem",
     "Tidy",
+    "lbfgs",
     "learning_rate",
     "preimage_sgd",
     "solve",

@@ -10,6 +10,16 @@ import optax
 from jaxvis.types import Array, Canvas, Image, Loss
 
 
+class Searching(optax.GradientTransformationExtraArgs):
+    """Returns an optimizer that decides itself which of its evaluations count.
+
+    An optax transformation whose `update` takes `value`, and whose state has these
+    fields: `solution`, the best iterate so far, shaped like z; `accepted`, `[]` bool,
+    whether the last evaluation was made there; `status`, `[]` int8, `DONE` as long as
+    it runs; `evaluations`, `[]` int32. An item that has finished moves no more.
+    """
+
+
 @dataclass(frozen=True)
 class Problem:
     """Returns a description of one item's optimisation: static, hashable, no data.
@@ -20,7 +30,8 @@ class Problem:
       optimizer: an optax transformation; build it once (see
         `jaxvis.optimize.optimizers`), a rebuilt one compiles again. Line searches get
         `value`, `grad` and `value_fn`.
-      steps: how many updates.
+      steps: how many updates; of an optimizer that searches (`Searching`) the largest
+        number of evaluations. Its randomness is drawn once, not at every step.
       projection: `z -> z` after every update; None leaves z free.
       finish: `(key, image) -> image`, applied to the last image before it is clipped
         to [0, 1]; None leaves it.
@@ -34,9 +45,14 @@ class Problem:
     finish: Callable[..., Image] | None = None
 
     def __post_init__(self) -> None:
-        """Raises ValueError if `steps` is below 1."""
+        """Raises ValueError for steps below 1 or a search that is projected."""
         if self.steps < 1:
             raise ValueError(f"steps must be at least 1, got {self.steps}")
+        if self.projection is not None and isinstance(self.optimizer, Searching):
+            raise ValueError(
+                "a line search and a projection work against each other: give lbfgs "
+                "its bounds (lower=, upper=) instead"
+            )
 
 
 @dataclass(frozen=True)

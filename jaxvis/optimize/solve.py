@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from jaxvis.optimize import memory, stepping
 from jaxvis.optimize.problem import Problem
-from jaxvis.types import DONE, FAILED, UNFINISHED, Array, Item, Key, Params, Run
+from jaxvis.types import UNFINISHED, Array, Item, Key, Params, Run
 
 OnChunk = Callable[[range, Run], None]
 """Called with the items' positions and their finished Run, chunk by chunk."""
@@ -138,13 +138,11 @@ def _chunks(
         index = np.minimum(np.arange(first, first + chunk), count - 1)
         items, keys, start, own = _take(sweep, index)
         carry = stepping.begin(problem, keys, start)
-        carry, terms = stepping.drive(
+        z, trace = stepping.drive(
             problem, params_axis, params if own is None else own, items, keys, carry,
             tick=tick,
         )  # fmt: skip
-        z, _, alive = carry
-        status = np.where(np.asarray(alive), DONE, FAILED).astype(np.int8)
-        run = Run(z, stepping.finish(problem, keys, z), {**terms, "status": status})
+        run = Run(z, stepping.finish(problem, keys, z), trace)
         yield where, _first(run, len(where))
 
 
@@ -161,7 +159,8 @@ def _join(runs: list[Run], count: int) -> Run:
         return joined
 
     def extend(leaf: Array) -> np.ndarray:
-        fill = UNFINISHED if leaf.dtype == np.int8 else np.nan
+        fill = {"i": 0, "f": np.nan}.get(leaf.dtype.kind)
+        fill = UNFINISHED if leaf.dtype == np.int8 else fill
         return np.concatenate(
             [leaf, np.full((missing, *leaf.shape[1:]), fill, leaf.dtype)]
         )

@@ -3,6 +3,9 @@
 XLA runs convolutions inside a loop 2-4 times slower on CPU than the same step called
 from Python (jax-ml/jax issue 12868); on a GPU a scan of many steps hides dispatch.
 This is the only module that knows.
+
+Items of an optimizer that searches finish one by one. Then the batch shrinks: once
+half of it has finished, the others go on as a batch of half the size.
 """
 
 from collections.abc import Callable
@@ -14,15 +17,21 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from jaxvis.optimize.problem import Problem
-from jaxvis.types import Array, Item, Key, Params, Terms
+from jaxvis.optimize.gather import Gathered
+from jaxvis.optimize.problem import Problem, Searching
+from jaxvis.types import DONE, FAILED, Array, Item, Key, Params, Terms
 
 SCAN = 32  # steps a dispatch on accelerators: hides dispatch, keeps the bar moving
 
 START = 2**31  # folded in for the first z
 
+SHRINK = 16  # steps that must be left to make up for compiling a smaller batch
+
 Carry = tuple[Any, Any, Array]
-"""z, optimizer state, alive `[n]` bool; all with the items' axis in front."""
+"""z, optimizer state, alive `[n]` bool; all with the items' axis in front.
+
+Alive is what is finite so far and, where the optimizer searches, has not finished.
+"""
 
 
 def _step_one(
@@ -30,7 +39,9 @@ def _step_one(
 ) -> tuple[Carry, Terms]:
     """Returns one item's next carry and terms; a dead item keeps its last finite z."""
     z, state, alive = carry
-    key = jax.random.fold_in(key, step)
+    searching = isinstance(problem.optimizer, Searching)
+    # A search compares values of one function: its randomness is drawn once.
+    key = jax.random.fold_in(key, 0 if searching else step)
     objective = lambda z: problem.loss(params, z, item, key)  # noqa: E731
     (value, terms), grad = jax.value_and_grad(objective, has_aux=True)(z)
     optimizer = optax.with_extra_args_support(problem.optimizer)
@@ -38,12 +49,16 @@ def _step_one(
         grad, state, z, value=value, grad=grad, value_fn=lambda z: objective(z)[0]
     )
     new_z = optax.apply_updates(z, updates)
+    terms = {"loss": value, **terms}
+    if searching:
+        terms["accepted"] = new_state.accepted
+        return (new_z, new_state, new_state.status == DONE), terms
     if problem.projection is not None:
         new_z = problem.projection(new_z)
     finite = [jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves((value, new_z))]
     alive = alive & jnp.all(jnp.stack(finite))
     keep = partial(jax.tree.map, lambda new, old: jnp.where(alive, new, old))
-    return (keep(new_z, z), keep(new_state, state), alive), {"loss": value, **terms}
+    return (keep(new_z, z), keep(new_state, state), alive), terms
 
 
 def _step(problem, axis, params, items, keys, carry, step):
@@ -143,6 +158,17 @@ def finish(problem: Problem, keys: Array, z: Any) -> Array:
     return jax.vmap(one)(keys, z)
 
 
+@jax.jit
+def take(tree: Any, index: Array) -> Any:
+    """Returns rows of every leaf.
+
+    Args:
+      tree: leaves `[n, ...]`.
+      index: `[k]` int32.
+    """
+    return jax.tree.map(lambda leaf: leaf[index], tree)
+
+
 def drive(
     problem: Problem,
     axis: int | None,
@@ -152,17 +178,19 @@ def drive(
     carry: Carry,
     *,
     tick: Callable[[int], None],
-) -> tuple[Carry, dict[str, np.ndarray]]:
-    """Returns the carry after all steps and every term `[n, steps]`, on the host.
+) -> tuple[Any, dict[str, np.ndarray]]:
+    """Returns z after all steps and the trace: every term `[n, steps]`, status `[n]`.
 
-    Nothing is copied to the host on the way.
+    Nothing is copied to the host on the way, but for one bool an item where the
+    optimizer searches.
 
     Args:
       problem, axis, params, items, keys, carry: see `step_once`.
       tick: called with k after k more steps.
     """
     scanned = jax.default_backend() != "cpu"
-    terms, done = [], 0
+    searching = isinstance(problem.optimizer, Searching)
+    gathered, done = Gathered(len(keys), problem.steps), 0
     while done < problem.steps:
         count = min(SCAN, problem.steps - done) if scanned else 1
         at = np.int32(done)
@@ -172,8 +200,31 @@ def drive(
             carry, new = step_once(problem, axis, params, items, keys, carry, at)
             new = jax.tree.map(lambda value: value[None], new)
         jax.block_until_ready(carry[2])
-        terms.append(new)
+        gathered.terms(new)
         done += count
         tick(count)
-    # On the host: XLA takes half a second to compile a joint of 256 parts.
-    return carry, jax.tree.map(lambda *parts: np.concatenate(parts).T, *terms)
+        if not searching:
+            continue
+        alive = np.asarray(carry[2])
+        if not gathered.running(alive):
+            tick(problem.steps - done)
+            break
+        index = gathered.shrunk(alive) if problem.steps - done >= SHRINK else None
+        if index is not None:
+            gathered.results(*_ending(problem, carry))
+            own = params if axis == 0 else None
+            items, keys, carry, own = take((items, keys, carry, own), index)
+            params = params if own is None else own
+            gathered.keep(index, alive)
+    gathered.results(*_ending(problem, carry))
+    return gathered.z, gathered.trace()
+
+
+def _ending(problem: Problem, carry: Carry) -> tuple[Any, dict[str, Array]]:
+    """Returns z and what the trace says of its end, `[n]` each."""
+    z, state, alive = carry
+    if isinstance(problem.optimizer, Searching):
+        return state.solution, {
+            "status": state.status, "evaluations": state.evaluations,
+        }  # fmt: skip
+    return z, {"status": jnp.where(alive, DONE, FAILED).astype(jnp.int8)}

@@ -1,0 +1,118 @@
+"""What comes out of a batch whose items leave it one by one, put back in place."""
+
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxvis.types import Array, Terms
+
+
+class Gathered:
+    """Returns the results of `count` items, some of which leave the batch early.
+
+    Args:
+      count: items at the start.
+      steps: the trace's length.
+    """
+
+    def __init__(self, count: int, steps: int) -> None:
+        self._count, self._steps = count, steps
+        self._slots = np.arange(count)
+        """Which item a row of the batch is; -1 where it is there to fill it."""
+        self._parts: list[tuple[np.ndarray, Terms]] = []
+        self._z: Any = None
+        self._end: dict[str, np.ndarray] = {}
+
+    def terms(self, terms: Terms) -> None:
+        """Adds the `terms` `[k, n]` of k more steps of the present batch."""
+        self._parts.append((self._slots, terms))
+
+    def running(self, alive: np.ndarray) -> bool:
+        """Returns whether any item of the batch still runs.
+
+        Args:
+          alive: `[n]` bool.
+        """
+        return bool((alive & (self._slots >= 0)).any())
+
+    def shrunk(self, alive: np.ndarray) -> np.ndarray | None:
+        """Returns the rows `[k]` of a smaller batch with every running item, or None.
+
+        Sizes are halves of halves, so that few programs are compiled; what a size has
+        too much is filled with finished items.
+
+        Args:
+          alive: `[n]` bool.
+        """
+        runs = alive & (self._slots >= 0)
+        size, running = len(alive), int(runs.sum())
+        while size > 1 and running <= size // 2:
+            size = -(-size // 2)
+        if size == len(alive):
+            return None
+        return np.argsort(~runs, kind="stable")[:size].astype(np.int32)
+
+    def keep(self, index: np.ndarray, alive: np.ndarray) -> None:
+        """Makes the rows `index` the present batch; those not `alive` only fill it.
+
+        Args:
+          index: `[k]` rows of the batch before.
+          alive: `[n]` bool, of that batch.
+        """
+        self._slots = np.where(alive[index], self._slots[index], -1)
+
+    def results(self, z: Any, end: dict[str, Array]) -> None:
+        """Notes how the present batch stands; a later note replaces it.
+
+        Args:
+          z: leaves `[n, ...]`.
+          end: what the trace says of the end, `[n]` each.
+        """
+        if self._z is None:
+            self._z, self._end = z, jax.tree.map(np.array, end)
+            return
+        mine = self._slots >= 0
+        where = self._slots[mine]
+        self._z, self._end = jax.tree.map(np.array, (self._z, self._end))
+        for old, new in zip(
+            jax.tree.leaves((self._z, self._end)), jax.tree.leaves((z, end))
+        ):
+            old[where] = np.asarray(new)[mine]
+
+    @property
+    def z(self) -> Any:
+        """The z of every item, leaves `[count, ...]`."""
+        return self._z
+
+    def trace(self) -> dict[str, np.ndarray]:
+        """Returns every term `[count, steps]` and the end's facts `[count]`.
+
+        Where evaluations are marked as accepted or not, a term stays at the last one
+        that was.
+        """
+        # On the host: XLA takes half a second to compile a joint of 256 parts.
+        parts = [(slots, jax.tree.map(np.asarray, new)) for slots, new in self._parts]
+        terms = {name: self._term(name, parts) for name in parts[0][1]}
+        accepted = terms.pop("accepted", None)
+        if accepted is not None:
+            steps = np.where(accepted == 1, np.arange(self._steps), 0)
+            last = np.maximum.accumulate(steps, axis=1)
+            terms = {
+                name: np.take_along_axis(term, last, axis=1)
+                for name, term in terms.items()
+            }
+        return {**terms, **self._end}
+
+    def _term(self, name: str, parts: list) -> np.ndarray:
+        """Returns one term, `[count, steps]`; NaN where an item had left."""
+        values = [new[name] for _, new in parts]
+        if sum(map(len, values)) == self._steps and parts[0][0] is self._slots:
+            return np.concatenate(values).T
+        kind = np.result_type(values[0].dtype, np.float32)
+        whole, at = np.full((self._count, self._steps), np.nan, kind), 0
+        for (slots, _), value in zip(parts, values):
+            mine = slots >= 0
+            whole[slots[mine], at : at + len(value)] = value[:, mine].T
+            at += len(value)
+        return whole

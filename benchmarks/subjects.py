@@ -96,9 +96,10 @@ def photographs(count: int, side: int, *, seed: int = 0) -> np.ndarray:
       seed: of the draw.
     """
     draw = np.random.default_rng(seed)
-    coarse = draw.uniform(size=(count, side // 8 + 2, side // 8 + 2, 3))
+    # Away from 0 and 1: clipped to equal pixels, maxima would be ties.
+    coarse = draw.uniform(0.25, 0.75, size=(count, side // 8 + 2, side // 8 + 2, 3))
     large = coarse.repeat(8, 1).repeat(8, 2)[:, :side, :side]
-    noisy = large + 0.1 * draw.standard_normal(large.shape)
+    noisy = large + 0.05 * draw.standard_normal(large.shape)
     return np.clip(noisy, 0, 1).astype(np.float32)
 
 

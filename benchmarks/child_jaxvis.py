@@ -1,0 +1,88 @@
+"""A process that holds jaxvis alone: a gradient step, and the solver's chunk."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from benchmarks import child, subjects
+from jaxvis import weights_file
+from jaxvis.loss.canvas import Fourier
+from jaxvis.loss.compose import compose
+from jaxvis.loss.objectives import Excite
+from jaxvis.nets import build
+from jaxvis.optimize import Problem, solve
+from jaxvis.optimize.optimizers import adam
+from jaxvis.types import Network, Params
+
+ITEMS = 32
+"""Items from which the solver chooses a chunk."""
+
+
+def _params(path: str, net: Network, networks: int, tap: str) -> Params:
+    if not networks:
+        return weights_file.read(path, net, stop=tap)
+    out: dict = {}
+    with weights_file.opened(path) as file:
+        for name in file.keys():
+            row, _, leaf = name.rpartition("/")
+            out.setdefault(row, {})[leaf] = jnp.asarray(file.get_tensor(name))
+    return out
+
+
+def memory(spec: dict) -> dict:
+    """Returns the memory that a batch's gradient takes: see `child.measured`.
+
+    Args:
+      spec: "net", "side", "tap", "weights", "images", "networks" (0, or how many) and
+        what `child.measured` needs.
+
+    Returns:
+      dict: that, and "chunk", the items that the solver takes together of 32.
+    """
+    net = build(spec["net"], input_size=(spec["side"],) * 2)
+    many = bool(spec["networks"])
+    gradient = subjects.gradient(net, spec["tap"], params_axis=0 if many else None)
+    images = np.load(spec["images"])
+    index = subjects.indices(len(images))
+    jax.block_until_ready(jnp.zeros(1))  # the backend starts here, not in the step
+
+    def load() -> Params:
+        params = _params(spec["weights"], net, spec["networks"], spec["tap"])
+        return jax.block_until_ready(subjects.ours(net, params))
+
+    def step(params: Params) -> tuple:
+        return tuple(map(np.asarray, gradient(params, images, index)))
+
+    found = child.measured(load, step, spec)
+    return found if many else {**found, "chunk": chunk(net, load(), spec["tap"])}
+
+
+class _Enough(Exception):
+    """The first chunk is done: its size is known."""
+
+
+def chunk(net: Network, params: Params, tap: str) -> int:
+    """Returns how many of 32 items the solver optimises together on this machine.
+
+    Args:
+      net, params: the network.
+      tap: where its channels are maximised.
+    """
+    canvas = Fourier(net.input_size)
+    problem = Problem(compose(net, canvas), canvas, adam(0.05), 1)
+    items = jax.vmap(lambda i: Excite(tap, i))(jnp.arange(ITEMS))
+    taken: list[int] = []
+
+    def first(where: range, run: object) -> None:
+        taken.append(len(where))
+        raise _Enough
+
+    try:
+        solve(problem, params, items, jax.random.key(0), on_chunk=first)
+    except _Enough:
+        pass
+    return taken[0]
+
+
+if __name__ == "__main__":
+    child.main({"memory": memory})

@@ -11,8 +11,10 @@ import jax
 import jax.numpy as jnp
 
 from jaxvis.loss.statistics import flat, gram
-from jaxvis.types import Array, Image, Network, Params
+from jaxvis.types import Array, Image, Network, Params, Taps
 
+FLOOR = 0.1
+"""Least mean activation of a filter, as a part of its layer's mean."""
 MEANS = ("mean_abs", "abs_mean")
 """mean |g|, and |mean g|, a cancelling sum that the printed formulas have."""
 
@@ -72,6 +74,55 @@ def gram_weights(
       varies tenfold with the seed. Gradients are with respect to x in [0, 1].
     """
     return _weights(net, params, image, taps, mean, "gram")
+
+
+def relative_weights(targets: Taps) -> dict[str, float]:
+    """Returns 4 N^2 / |G0|^2 of each tap: its texture loss is 1 where G is 0.
+
+    Args:
+      targets: tap -> G0 `[c, c]`.
+
+    Raises:
+      ValueError: for a matrix that is zero or not finite.
+    """
+    found = {}
+    for tap, target in targets.items():
+        square = float(jnp.sum(target**2))
+        if not 0 < square < float("inf"):
+            raise ValueError(
+                f"the Gram matrix of {tap!r} is zero or not finite for this image: "
+                "leave the layer out, or use another image"
+            )
+        found[tap] = 4 * target.shape[0] ** 2 / square
+    return found
+
+
+def entry_weights(means: Taps) -> Taps:
+    """Returns 1 / (m_i m_j)^2 of each tap, `[c, c]`: as if every filter's mean were 1.
+
+    A Gram distance with these weights is that of the activation-normalised network.
+
+    Args:
+      means: tap -> mean activations m `[c]`, see `jaxvis.loss.statistics.energy`; a
+        filter that hardly fires counts as one of `FLOOR` times its layer's mean.
+
+    Raises:
+      ValueError: for a layer that does not fire, or not finitely.
+
+    Source: Gatys, Ecker & Bethge (2015), section 2. Departures: the means may be those
+      of the source image instead of many photographs.
+    """
+    found = {}
+    for tap, mean in means.items():
+        level = float(jnp.mean(jnp.abs(mean)))
+        if not 0 < level < float("inf"):
+            raise ValueError(
+                f"{tap!r} does not fire, or not finitely, for this image: leave the "
+                "layer out, or use another image"
+            )
+        inverse = 1 / jnp.maximum(jnp.abs(mean), FLOOR * level)
+        found[tap] = jnp.outer(inverse, inverse) ** 2
+    return found
 
 
 def _weights(net, params, image, taps, mean, kind) -> dict[str, float]:

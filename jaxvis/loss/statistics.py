@@ -9,12 +9,13 @@ of the objectives, so new ones never compile again.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import jax
 import jax.numpy as jnp
 
 from jaxvis.loss.objectives import Algebra, Sum
-from jaxvis.types import Array, Taps
+from jaxvis.types import Array, Image, Network, Params, Taps
 
 NORMS = ("positions", "size", "sum")
 """What a Gram matrix is divided by: M, N M, or nothing (N channels, M positions)."""
@@ -96,6 +97,41 @@ def moments(values: Array, *, mask: Array | None = None) -> tuple[Array, Array]:
     return mean, jnp.sqrt(jnp.maximum(variance, 1e-12))
 
 
+def measured(
+    net: Network,
+    params: Params,
+    image: Image,
+    taps: Sequence[str],
+    *,
+    kind: str = "code",
+) -> Taps:
+    """Returns a statistic of an image at several taps, compiled once for its size.
+
+    Args:
+      net, params: the network.
+      image: `[H, W, 3]` in [0, 1].
+      taps: the layers.
+      kind: "code", the taps themselves, "gram" or "energy".
+
+    Raises:
+      ValueError: as `Network.apply`, and for an unknown kind.
+    """
+    if kind not in _KINDS:
+        raise ValueError(f"kind is one of {', '.join(_KINDS)}, not {kind!r}")
+    return _measured(net, net.named(tuple(taps)), kind, params, image)
+
+
+_KINDS = {"code": lambda values: values, "gram": gram, "energy": energy}
+
+
+@partial(jax.jit, static_argnums=(0, 1, 2))
+def _measured(
+    net: Network, taps: tuple[str, ...], kind: str, params: Params, image: Image
+) -> Taps:
+    values = net.apply(params, image, stop=taps)
+    return {tap: _KINDS[kind](values[tap]) for tap in taps}
+
+
 class _OneTap(Algebra):
     tap: str
 
@@ -115,7 +151,7 @@ class GramMatch(_OneTap):
     Args:
       tap: the layer.
       target: G0 `[c, c]`, see `gram`.
-      weight: of the layer.
+      weight: of the layer, or of every entry `[c, c]`.
       mask: `[h, w]`, where the layer should have these statistics; None everywhere.
 
     Source: Gatys, Ecker & Bethge (2015), Eq. 2; He, Wang & Hopcroft, Eq. 6; Lecture 21,
@@ -131,8 +167,7 @@ class GramMatch(_OneTap):
         """Returns the objective, `[]`."""
         values = taps[self.tap]
         found = values if values.ndim == 2 else gram(values, mask=self.mask)
-        channels = self.target.shape[-1]
-        return self.weight * jnp.sum((found - self.target) ** 2) / (4 * channels**2)
+        return jnp.mean(self.weight * (found - self.target) ** 2) / 4
 
 
 @_pytree(("target", "weight", "mask"), ("tap",))

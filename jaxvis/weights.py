@@ -35,6 +35,8 @@ def load(
     head: str | None = None,
     input_size: tuple[int, int] | None = None,
     stop: str | None = None,
+    precision: str = "float32",
+    convolution: str = "fast",
 ) -> tuple[Network, Params]:
     """Returns a network and its parameters.
 
@@ -49,6 +51,9 @@ def load(
         must have been, unless `stop` leaves them out. None is the published size.
       stop: the last tap that is wanted: no parameters of rows beyond it are read
         (fully connected layers are nine tenths of a VGG). None reads all.
+      precision: "float32", "tf32" or "bfloat16": what products are made with. The
+        image, the taps, the loss and the optimizer's state stay float32.
+      convolution: "fast", or "direct" for XLA's own (forward-mode differentiation).
 
     Returns:
       (net, params): params float32, `{row: {"kernel": ..., "bias": ...}}`.
@@ -58,7 +63,10 @@ def load(
       ValueError: for an unknown network, an unconverted or damaged file, or one that
         was made for another network; every differing name is listed.
     """
-    net = registry.build(name, pool=pool, head=head, input_size=input_size)
+    net = registry.build(
+        name, pool=pool, head=head, input_size=input_size, precision=precision,
+        convolution=convolution,
+    )  # fmt: skip
     if isinstance(weights, jax.Array):
         if not jnp.issubdtype(weights.dtype, jax.dtypes.prng_key):
             raise ValueError(

@@ -2,12 +2,15 @@
 
 from collections.abc import Callable
 from functools import reduce
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 from jax import lax
 
+from jaxvis.nets.compute import CONVOLUTIONS, Compute
+from jaxvis.nets.forms import Prepared
 from jaxvis.nets.layers import Layer, pool_size
 from jaxvis.types import Array
 
@@ -70,36 +73,52 @@ def _pool(x: Array, row: Layer) -> Array:
 
 def _lrn(x: Array, row: Layer) -> Array:
     """Returns local response normalisation across channels, windows cut at the ends."""
-    half = row.size // 2
+    half, dtype = row.size // 2, x.dtype
+    x = x.astype(jnp.float32)  # alpha's sum is lost in bfloat16 beside kappa
     square = lax.reduce_window(
         x * x, 0.0, lax.add, (1, 1, 1, row.size), (1, 1, 1, 1),
         [(0, 0), (0, 0), (0, 0), (half, row.size - 1 - half)],
     )  # fmt: skip
     root = lax.rsqrt(row.kappa + row.alpha / row.size * square)
-    return x * (root * jnp.sqrt(root))  # ^-0.75 without a power: a third faster
+    # ^-0.75 without a power: a third faster
+    return (x * (root * jnp.sqrt(root))).astype(dtype)
 
 
-def _conv(row: Layer, shape: tuple[int, ...]) -> nnx.Module:
-    return nnx.Conv(
-        shape[-1], row.width, (row.size, row.size), row.stride,
-        padding=((row.pad, row.pad), (row.pad, row.pad)),
-        feature_group_count=row.groups, use_bias=row.bias, rngs=nnx.Rngs(0),
+def _promote(values: tuple, *, dtype: Any = None) -> tuple:
+    """Returns values as `dtype`; a prepared kernel stays as it is."""
+    return tuple(
+        value if value is None or dtype is None or isinstance(value, Prepared)
+        else value.astype(dtype)
+        for value in values
     )  # fmt: skip
 
 
-def _fc(row: Layer, shape: tuple[int, ...]) -> nnx.Module:
+def _conv(row: Layer, shape: tuple[int, ...], compute: Compute) -> nnx.Module:
+    return nnx.Conv(
+        shape[-1], row.width, (row.size, row.size), row.stride,
+        padding=((row.pad, row.pad), (row.pad, row.pad)),
+        feature_group_count=row.groups, use_bias=row.bias,
+        conv_general_dilated=CONVOLUTIONS[compute.convolution],
+        promote_dtype=_promote, rngs=nnx.Rngs(0), **compute.options(),
+    )  # fmt: skip
+
+
+def _fc(row: Layer, shape: tuple[int, ...], compute: Compute) -> nnx.Module:
     inputs = shape[0] * shape[1] * shape[2] if len(shape) == 3 else shape[0]
-    return nnx.Linear(inputs, row.width, use_bias=row.bias, rngs=nnx.Rngs(0))
-
-
-def _batch_norm(row: Layer, shape: tuple[int, ...]) -> nnx.Module:
-    return nnx.BatchNorm(
-        shape[-1], use_running_average=True, epsilon=BN_EPSILON, rngs=nnx.Rngs(0)
+    return nnx.Linear(
+        inputs, row.width, use_bias=row.bias, rngs=nnx.Rngs(0), **compute.options()
     )
 
 
-MODULES: dict[str, Callable[[Layer, tuple[int, ...]], nnx.Module]] = {
-    "input": lambda row, shape: Scale(),
+def _batch_norm(row: Layer, shape: tuple[int, ...], compute: Compute) -> nnx.Module:
+    return nnx.BatchNorm(
+        shape[-1], use_running_average=True, epsilon=BN_EPSILON, rngs=nnx.Rngs(0),
+        dtype=compute.options()["dtype"],
+    )  # fmt: skip
+
+
+MODULES: dict[str, Callable[[Layer, tuple[int, ...], Compute], nnx.Module]] = {
+    "input": lambda row, shape, compute: Scale(),
     "conv": _conv,
     "fc": _fc,
     "bn": _batch_norm,
@@ -112,7 +131,7 @@ OPS: dict[str, Callable[..., Array]] = {
     "lrn": _lrn,
     "relu": lambda x, row: jax.nn.relu(x),
     "gap": lambda x, row: jnp.mean(x, axis=(1, 2)),
-    "softmax": lambda x, row: jax.nn.softmax(x),
+    "softmax": lambda x, row: jax.nn.softmax(x.astype(jnp.float32)),
     "concat": lambda *xs, row: jnp.concatenate(xs, axis=-1),
     "add": lambda *xs, row: sum(xs[1:], xs[0]),
 }

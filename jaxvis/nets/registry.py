@@ -6,11 +6,13 @@ from functools import partial
 
 from jaxvis.nets.alexnet import alexnet, caffe_alexnet, caffenet
 from jaxvis.nets.cnn_m import vgg_m
+from jaxvis.nets.compute import Compute
 from jaxvis.nets.demo import demo
 from jaxvis.nets.densenet import densenet121
 from jaxvis.nets.googlenet import googlenet
 from jaxvis.nets.resnet import resnet
 from jaxvis.nets.squeezenet import squeezenet
+from jaxvis.nets.table import computed
 from jaxvis.nets.vgg import vgg
 from jaxvis.types import Network
 
@@ -46,6 +48,8 @@ def build(
     pool: str | None = None,
     head: str | None = None,
     input_size: tuple[int, int] | None = None,
+    precision: str = "float32",
+    convolution: str = "fast",
 ) -> Network:
     """Returns a network by name, without parameters.
 
@@ -56,6 +60,8 @@ def build(
         None is the network's own, softmax.
       input_size: (H, W) in pixels; fully connected layers are made for it. None is
         the size that the published weights were trained at.
+      precision: "float32", "tf32" or "bfloat16"; see `jaxvis.nets.compute.Compute`.
+      convolution: "fast", or "direct" for XLA's own.
 
     Raises:
       ValueError: for an unknown name (the message lists the known ones), an option
@@ -72,4 +78,4 @@ def build(
                 f"{name} has no option {option!r}; its options are "
                 f"{', '.join(key for key in given if key in accepted)}"
             )
-    return NETS[name](**options)
+    return computed(NETS[name](**options), Compute(precision, convolution))

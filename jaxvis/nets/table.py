@@ -1,12 +1,15 @@
 """A table becomes a network: the Flax NNX module it folds into and its forward pass."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import jax
 from flax import nnx
 
+from jaxvis.nets.compute import Cast, Compute, high, low
+from jaxvis.nets.conv import prepare, tile
+from jaxvis.nets.forms import Prepared
 from jaxvis.nets.layers import Layer, minimum, shapes, sources
 from jaxvis.nets.ops import MODULES, OPS
 from jaxvis.types import Array, Network, Params, Taps
@@ -15,12 +18,16 @@ from jaxvis.types import Array, Network, Params, Taps
 class Stack(nnx.Module):
     """The Flax module that a table folds into; its parameters are named by the rows."""
 
-    def __init__(self, rows: tuple[Layer, ...], size: tuple[int, int]) -> None:
+    def __init__(
+        self, rows: tuple[Layer, ...], size: tuple[int, int], compute: Compute
+    ) -> None:
         shape, reads = shapes(rows, size), sources(rows)
         self.rows = nnx.static(rows)
         self.layers = nnx.Dict(
             {
-                row.name: MODULES[row.op](row, shape[(*reads[row.name], row.name)[0]])
+                row.name: MODULES[row.op](
+                    row, shape[(*reads[row.name], row.name)[0]], compute
+                )
                 for row in rows
                 if row.op in MODULES
             }
@@ -48,9 +55,9 @@ class Stack(nnx.Module):
 
 
 @lru_cache(maxsize=256)
-def _split(rows: tuple[Layer, ...], size: tuple[int, int]):
+def _split(rows: tuple[Layer, ...], size: tuple[int, int], compute: Compute):
     """Returns the static half and the abstract parameters of a table's module."""
-    return nnx.split(nnx.eval_shape(lambda: Stack(rows, size)))
+    return nnx.split(nnx.eval_shape(lambda: Stack(rows, size, compute)))
 
 
 @dataclass(frozen=True)
@@ -60,10 +67,12 @@ class Table:
     Args:
       rows: the table; the first row is `input`.
       size: (H, W), the image size that the first fully connected row is made for.
+      compute: precision and convolution.
     """
 
     rows: tuple[Layer, ...]
     size: tuple[int, int]
+    compute: Compute = Compute()
 
     def __call__(
         self, params: Params, values: Mapping[str, Array], wanted: tuple[str, ...]
@@ -71,13 +80,29 @@ class Table:
         """Returns the taps needed to get from `values` to `wanted`, and `values`."""
         needed = self.needed(frozenset(values), wanted)
         self._check_sizes(values, needed)
-        module, abstract = _split(self.rows, self.size)
+        module, abstract = _split(self.rows, self.size, self.compute)
         state = jax.tree.map(lambda leaf: leaf, abstract)
         nnx.replace_by_pure_dict(state, {"layers": self._complete(params, needed)})
         # The batch axis of one is Flax's; under vmap XLA folds both into one.
         batch = {name: value[None] for name, value in values.items()}
         taps = nnx.merge(module, state)(batch, needed)
-        return {name: value[0] for name, value in taps.items()}
+        return high({name: value[0] for name, value in taps.items()})
+
+    def prepared(self, params: Params, size: tuple[int, int]) -> Params:
+        """Returns the parameters in the form that the step computes fastest with.
+
+        Args:
+          params: parameters of all rows or some.
+          size: (H, W) of the image to come; another one works too.
+        """
+        if self.compute.precision == "bfloat16":
+            return {
+                row: leaves if row == "input" else low(leaves)
+                for row, leaves in params.items()
+            }
+        if self.compute.convolution == "direct" or jax.default_backend() != "cpu":
+            return params
+        return _with_transforms(params, _tiles(self.rows, size))
 
     def needed(self, known: frozenset[str], wanted: tuple[str, ...]) -> frozenset[str]:
         """Returns the rows to compute for `wanted` when `known` are given.
@@ -101,7 +126,7 @@ class Table:
 
     def _complete(self, params: Params, needed: frozenset[str]) -> dict:
         """Returns the rows' parameters; rows not needed may be absent from `params`."""
-        _, abstract = _split(self.rows, self.size)
+        _, abstract = _split(self.rows, self.size, self.compute)
         spec = nnx.to_pure_dict(abstract)["layers"]
         full = {}
         for name, leaves in spec.items():
@@ -138,6 +163,38 @@ class Table:
             )
 
 
+@lru_cache(maxsize=256)
+def _tiles(rows: tuple[Layer, ...], size: tuple[int, int]) -> dict[str, int]:
+    """Returns row -> m of the convolutions that Winograd's form speeds up."""
+    least = minimum(rows)  # an image below it may still be shown to the first rows
+    at, reads = shapes(rows, tuple(max(side, least) for side in size)), sources(rows)
+    tiles = {}
+    for row in rows:
+        if row.op == "conv" and (row.stride, row.groups) == (1, 1):
+            width = at[reads[row.name][0]][-1]
+            tiles[row.name] = tile(
+                at[row.name][:2], (row.size, row.size, width, row.width)
+            )
+    return {name: m for name, m in tiles.items() if m}
+
+
+def _with_transforms(params: Params, tiles: Mapping[str, int]) -> Params:
+    """Returns parameters whose kernels in `tiles` are prepared."""
+    new = {
+        name: (params[name]["kernel"], m)
+        for name, m in tiles.items()
+        if name in params and not isinstance(params[name]["kernel"], Prepared)
+    }
+    kernels = prepare(*zip(*new.values())) if new else ()
+    return {
+        **params,
+        **{
+            name: {**params[name], "kernel": kernel}
+            for name, kernel in zip(new, kernels)
+        },
+    }
+
+
 def network(
     name: str,
     rows: tuple[Layer, ...],
@@ -171,6 +228,28 @@ def network(
     )
 
 
+def computed(net: Network, compute: Compute) -> Network:
+    """Returns the network, computing otherwise.
+
+    Args:
+      net: a table network, or a user's own from an adapter.
+      compute: precision and convolution.
+
+    Raises:
+      ValueError: for "direct" convolutions of a network that is no table: its
+        convolutions are its own.
+    """
+    if isinstance(net.forward, Table):
+        return replace(net, forward=replace(net.forward, compute=compute))
+    if compute == Compute():
+        return net
+    if compute.convolution != "fast":
+        raise ValueError(
+            f"the convolutions of {net.name} are its own: leave the option"
+        )
+    return replace(net, forward=Cast(net.forward, compute.precision))
+
+
 def parameter_shapes(net: Network) -> dict[str, dict[str, tuple[int, ...]]]:
     """Returns the shape of every parameter of a table network, by row and name.
 
@@ -182,7 +261,7 @@ def parameter_shapes(net: Network) -> dict[str, dict[str, tuple[int, ...]]]:
     """
     if not isinstance(net.forward, Table):
         raise ValueError(f"{net.name} is not a table network: its parameters are yours")
-    _, abstract = _split(net.forward.rows, net.forward.size)
+    _, abstract = _split(net.forward.rows, net.forward.size, Compute())
     return jax.tree.map(lambda leaf: tuple(leaf.shape), nnx.to_pure_dict(abstract))[
         "layers"
     ]

@@ -1,0 +1,180 @@
+"""Winograd's minimal filtering F(m x m, 3 x 3): a 3x3 convolution by m + 2 square dots.
+
+Y = A^T [(G k G^T) . (B^T d B)] A over tiles d of the image, where the product in the
+middle is a matrix product over channels: (m + 2)^2 / (9 m^2) of the direct
+multiplications, 0.44 for m = 2 and 0.25 for m = 4.
+
+Source: Lavin & Gray, Fast algorithms for convolutional neural networks (2016).
+"""
+
+from collections.abc import Sequence
+
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from jaxvis.types import Array
+
+Pads = tuple[tuple[int, int], tuple[int, int]]
+
+INPUT = {
+    2: ((1, 0, -1, 0), (0, 1, 1, 0), (0, -1, 1, 0), (0, 1, 0, -1)),
+    4: (
+        (4, 0, -5, 0, 1, 0),
+        (0, -4, -4, 1, 1, 0),
+        (0, 4, -4, -1, 1, 0),
+        (0, -2, -1, 2, 1, 0),
+        (0, 2, -1, -2, 1, 0),
+        (0, 4, 0, -5, 0, 1),
+    ),
+}
+"""B^T by m."""
+
+KERNEL = {
+    2: ((1, 0, 0), (1 / 2, 1 / 2, 1 / 2), (1 / 2, -1 / 2, 1 / 2), (0, 0, 1)),
+    4: (
+        (1 / 4, 0, 0),
+        (-1 / 6, -1 / 6, -1 / 6),
+        (-1 / 6, 1 / 6, -1 / 6),
+        (1 / 24, 1 / 12, 1 / 6),
+        (1 / 24, -1 / 12, 1 / 6),
+        (0, 0, 1),
+    ),
+}
+"""G by m."""
+
+OUTPUT = {
+    2: ((1, 1, 1, 0), (0, 1, -1, -1)),
+    4: (
+        (1, 1, 1, 1, 1, 0),
+        (0, 1, -1, 2, -2, 0),
+        (0, 1, 1, 4, 4, 0),
+        (0, 1, -1, 8, -8, 1),
+    ),
+}
+"""A^T by m."""
+
+
+def transform(kernel: Array, m: int) -> Array:
+    """Returns U = G k G^T, `[..., m + 2, m + 2, in, out]`.
+
+    Args:
+      kernel: `[..., 3, 3, in, out]`.
+      m: the side of an output tile, 2 or 4.
+    """
+    g = jnp.asarray(np.array(KERNEL[m], np.float32))
+    return jnp.einsum(
+        "ik,jl,...klco->...ijco", g, g, kernel, precision=lax.Precision.HIGHEST
+    )
+
+
+def flipped(kernel: Array) -> Array:
+    """Returns the kernel of the backward pass, `[..., 3, 3, out, in]`.
+
+    Args:
+      kernel: `[..., 3, 3, in, out]`.
+    """
+    return jnp.flip(kernel, (-4, -3)).swapaxes(-1, -2)
+
+
+def winograd(x: Array, u: Array, pads: Pads, *, turned: bool = False) -> Array:
+    """Returns the stride 1 convolution of x with the kernel of u, `[n, h', w', out]`.
+
+    Args:
+      x: `[n, h, w, in]`.
+      u: `[m + 2, m + 2, in, out]`, from `transform`.
+      pads: zeros ((above, below), (left, right)).
+      turned: whether to convolve with the `flipped` kernel instead, for m = 2 alone;
+        `u` is then `[4, 4, out, in]`.
+    """
+    m, (n, h, w, channels) = u.shape[0] - 2, x.shape
+    (top, bottom), (left, right) = pads
+    height, width = h + top + bottom - 2, w + left + right - 2
+    down, across = -(-height // m), -(-width // m)
+    x = jnp.pad(
+        x,
+        (
+            (0, 0),
+            (top, down * m + 2 - h - top),
+            (left, across * m + 2 - w - left),
+            (0, 0),
+        ),
+    )
+    rows = _combine(INPUT[m], _windows(x, 1, m, down))
+    tiles = [
+        jnp.stack(_combine(INPUT[m], _windows(row, 2, m, across))).reshape(
+            m + 2, -1, channels
+        )
+        for row in rows
+    ]
+    products = _turned_products(tiles, u) if turned else _products(tiles, u)
+    products = [p.reshape(m + 2, n, down, across, -1) for p in products]
+    return _untile(products, m)[:, :height, :width]
+
+
+def _products(tiles: list[Array], u: Array) -> list[Array]:
+    """Returns the dot of every tile element with its kernel, batched by row of tiles.
+
+    One batch of all (m + 2)^2 has the fewest operations to compile, and is the fastest
+    where there are few tiles; many tiles of m = 4 would not stay in the cache.
+    """
+    batched = (((2,), (1,)), ((0,), (0,)))
+    if u.shape[0] == 6:
+        return [lax.dot_general(tile, k, batched) for tile, k in zip(tiles, u)]
+    every = lax.dot_general(
+        jnp.concatenate(tiles), u.reshape(-1, *u.shape[2:]), batched
+    )
+    return list(every.reshape(u.shape[0], u.shape[0], *every.shape[1:]))
+
+
+def _turned_products(tiles: list[Array], u: Array) -> list[Array]:
+    """Returns the dots with the flipped kernel's transform, which u holds already.
+
+    The points 0, 1, -1, infinity of F(2, 3) become infinity, 1, -1, 0 when a kernel is
+    flipped: rows and columns 0 and 3 change places, nothing else.
+    """
+    turn = np.array([3, 1, 2, 0])
+    every = jnp.concatenate([tiles[i][turn] for i in turn])
+    every = lax.dot_general(
+        every, u.reshape(-1, *u.shape[2:]), (((2,), (2,)), ((0,), (0,)))
+    )
+    every = every.reshape(4, 4, *every.shape[1:])
+    return [every[i][turn] for i in turn]
+
+
+def _untile(products: list[Array], m: int) -> Array:
+    """Returns A^T M A with the tiles put together again, `[n, h, w, out]`.
+
+    Args:
+      products: m + 2 rows of M, each `[m + 2, n, down, across, out]`.
+      m: the side of an output tile.
+    """
+    _, n, down, across, out = products[0].shape
+    half = [_combine(OUTPUT[m], [row[j] for row in products]) for j in range(m + 2)]
+    # Kept: XLA would compute each of these again for every output that reads it.
+    half = lax.optimization_barrier(half)
+    rows = [
+        jnp.concatenate(_combine(OUTPUT[m], [column[p] for column in half]), axis=-1)
+        for p in range(m)
+    ]
+    return jnp.stack(rows, axis=2).reshape(n, down * m, across * m, out)
+
+
+def _windows(x: Array, axis: int, m: int, count: int) -> list[Array]:
+    """Returns element k of every tile along an axis, for k in 0 .. m + 1."""
+    stop = (count - 1) * m + 1
+    return [lax.slice_in_dim(x, k, k + stop, stride=m, axis=axis) for k in range(m + 2)]
+
+
+def _combine(matrix: Sequence[Sequence[float]], parts: Sequence[Array]) -> list[Array]:
+    """Returns matrix @ parts with the zeros and ones left out."""
+    return [_sum(row, parts) for row in matrix]
+
+
+def _sum(row: Sequence[float], parts: Sequence[Array]) -> Array:
+    total = None
+    for factor, part in zip(row, parts):
+        if factor:
+            term = part if factor == 1 else factor * part
+            total = term if total is None else total + term
+    return total

@@ -125,7 +125,7 @@ def open_net(name: str, *, weights: str | None = None, **options: Any) -> Opened
       name: a name of `jaxvis.nets.registry`.
       weights: a converted file, "random:SEED" for random parameters, or None for the
         cached (or embedded) file.
-      **options: pool, head, input_size of `jaxvis.load`; None leaves the default.
+      **options: pool, head, input_size, precision of `jaxvis.load`.
 
     Raises:
       OSError, ValueError: as `jaxvis.weights.load`; and for a SEED that is no number.

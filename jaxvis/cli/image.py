@@ -57,6 +57,7 @@ def invert(
     size: str | None = None,
     pool: str | None = None,
     weights: str | None = None,
+    precision: str = "float32",
     out: Path | None = None,
     overwrite: bool = False,
     bits: int = 8,
@@ -75,6 +76,7 @@ def invert(
         image; the network's own size if left out.
       pool: max or avg, for the VGG networks.
       weights: a converted file, or random:SEED; the cached file if left out.
+      precision: of the network's products: float32, tf32 or bfloat16.
       out: a new or empty folder; jaxvis-invert if left out.
       overwrite: write into a folder that holds files.
       bits: 8 or 16 per channel in the PNG files.
@@ -84,7 +86,7 @@ def invert(
       ValueError: for a flag that does not fit the network.
     """
     arguments, begin = dict(locals()), time.perf_counter()
-    opened = open_net(net, weights=weights, pool=pool)
+    opened = open_net(net, weights=weights, pool=pool, precision=precision)
     taps = opened.net.named(tuple(word.strip() for word in tap.split(",")))
     photo = photograph(image, size=_size(opened.net, size))
     folder, key = new_folder(out, "invert", overwrite=overwrite), jax.random.key(seed)
@@ -131,6 +133,7 @@ def caricature(
     steps: int = 300,
     size: str | None = None,
     weights: str | None = None,
+    precision: str = "float32",
     out: Path | None = None,
     overwrite: bool = False,
     bits: int = 8,
@@ -147,6 +150,7 @@ def caricature(
       size: the image is cropped to it, 224 or 224x320 (H x W), or own for the whole
         image; the network's own size if left out.
       weights: a converted file, or random:SEED; the cached file if left out.
+      precision: of the network's products: float32, tf32 or bfloat16.
       out: a new or empty folder; jaxvis-caricature if left out.
       overwrite: write into a folder that holds files.
       bits: 8 or 16 per channel in the PNG files.
@@ -156,7 +160,7 @@ def caricature(
       ValueError: for a flag that does not fit the network.
     """
     arguments, begin = dict(locals()), time.perf_counter()
-    opened = open_net(net, weights=weights)
+    opened = open_net(net, weights=weights, precision=precision)
     taps = opened.net.named(tuple(word.strip() for word in tap.split(",")))
     photo = photograph(image, size=_size(opened.net, size))
     folder = new_folder(out, "caricature", overwrite=overwrite)
@@ -193,6 +197,7 @@ def dream(
     jitter: int = 32,
     size: str = "own",
     weights: str | None = None,
+    precision: str = "float32",
     out: Path | None = None,
     overwrite: bool = False,
     bits: int = 8,
@@ -212,6 +217,7 @@ def dream(
       size: the image is cropped to it, 224 or 224x320 (H x W), or own for the whole
         image.
       weights: a converted file, or random:SEED; the cached file if left out.
+      precision: of the network's products: float32, tf32 or bfloat16.
       out: a new or empty folder; jaxvis-dream if left out.
       overwrite: write into a folder that holds files.
       bits: 8 or 16 per channel in the PNG files.
@@ -221,7 +227,7 @@ def dream(
       ValueError: for a flag that does not fit the network.
     """
     arguments, begin = dict(locals()), time.perf_counter()
-    opened = open_net(net, weights=weights)
+    opened = open_net(net, weights=weights, precision=precision)
     photo = photograph(image, size=_size(opened.net, size))
     opened.net.named(tap)
     folder, key = new_folder(out, "dream", overwrite=overwrite), jax.random.key(seed)

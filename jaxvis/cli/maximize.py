@@ -34,6 +34,7 @@ def maximize(
     steps: int | None = None,
     size: str | None = None,
     weights: str | None = None,
+    precision: str = "float32",
     chunk: int | None = None,
     out: Path | None = None,
     overwrite: bool = False,
@@ -54,6 +55,7 @@ def maximize(
       size: of the pictures in pixels, 224 or 224x320 (H x W); the network's own if
         left out.
       weights: a converted file, or random:SEED; the cached file if left out.
+      precision: of the network's products: float32, tf32 or bfloat16.
       chunk: pictures optimised together; fitted to memory if left out.
       out: a new or empty folder; jaxvis-maximize if left out.
       overwrite: write into a folder that holds files.
@@ -64,7 +66,7 @@ def maximize(
       ValueError: for a flag that does not fit the network.
     """
     arguments = dict(locals())
-    opened = open_net(net, weights=weights)
+    opened = open_net(net, weights=weights, precision=precision)
     if tap is not None:
         opened.net.named(tap)
     numbers = parse_indices(index)
@@ -86,6 +88,7 @@ def sweep(
     steps: int | None = None,
     size: str | None = None,
     weights: str | None = None,
+    precision: str = "float32",
     chunk: int | None = None,
     out: Path | None = None,
     overwrite: bool = False,
@@ -106,6 +109,7 @@ def sweep(
       size: of the pictures in pixels, 224 or 224x320 (H x W); the network's own if
         left out.
       weights: a converted file, or random:SEED; the cached file if left out.
+      precision: of the network's products: float32, tf32 or bfloat16.
       chunk: pictures optimised together; fitted to memory if left out.
       out: a new or empty folder; jaxvis-sweep if left out.
       overwrite: write into a folder that holds files.
@@ -116,7 +120,7 @@ def sweep(
       ValueError: for a flag that does not fit the network.
     """
     arguments = dict(locals())
-    opened = open_net(net, weights=weights)
+    opened = open_net(net, weights=weights, precision=precision)
     if opened.net.classes is None:
         raise ValueError(f"{net} names no class scores: use jaxvis maximize --tap")
     count = opened.net.shape(opened.params, opened.net.classes)[-1]

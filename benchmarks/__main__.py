@@ -34,7 +34,9 @@ def parser(names: Sequence[str]) -> argparse.ArgumentParser:
         "--quick", action="store_true", help="at most two minutes a name on two cores"
     )
     size.add_argument(
-        "--smoke", action="store_true", help="smallest sizes: are the outputs the same?"
+        "--smoke",
+        action="store_true",
+        help="smallest sizes, one thread of torch: are the outputs the same?",
     )
     said.add_argument(
         "--gpu", action="store_true", help="the case that is meant for a GPU (sweep)"
@@ -75,6 +77,9 @@ def main(argv: Sequence[str] | None = None, *, readme: Path = README) -> int:
     from benchmarks import registry
 
     said = parser(list(registry.NAMES)).parse_args(argv)
+    if said.smoke:
+        # Nothing is timed: on a busy machine threads of torch wait for each other.
+        os.environ["OMP_NUM_THREADS"] = "1"
     try:
         return _run(said, readme)
     except (ValueError, OSError) as error:

@@ -246,8 +246,8 @@ def installed(package: str) -> str | None:
 
 
 def threads() -> int:
-    """Returns the cores this process may use: XLA's threads, and torch's here."""
-    return len(os.sched_getaffinity(0))
+    """Returns the threads that torch gets: XLA's own number, or $OMP_NUM_THREADS."""
+    return int(os.environ.get("OMP_NUM_THREADS") or len(os.sched_getaffinity(0)))
 
 
 def _cpu() -> str:

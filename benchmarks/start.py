@@ -86,13 +86,14 @@ def risen(net: Network, params: Params, folders: dict[str, Path]) -> Verdict:
     return verdict(**checks)
 
 
-def measured(name: str, steps: int, pairs: int) -> list[Row]:
+def measured(name: str, steps: int, pairs: int, *, warmups: int = 1) -> list[Row]:
     """Returns two rows, cold and warm.
 
     Args:
       name: the network.
       steps: updates until the picture.
-      pairs: processes of each kind, in turn; one more of each comes first.
+      pairs: processes of each kind, in turn.
+      warmups: as many of each before: they fill the system's file cache.
     """
     found: dict[str, list[float]] = {"cold": [], "warm": [], "peer": []}
     reason = torch_peer.absent()
@@ -101,14 +102,14 @@ def measured(name: str, steps: int, pairs: int) -> list[Row]:
         net, params, path = _subject(name, folder)
         spec = _spec(net, params, path, steps)
         last: dict[str, Path] = {}
-        for i in range(pairs + 1):
+        for i in range(warmups + pairs):
             for kind in ("cold", "warm", "peer")[: 2 if reason else 3]:
                 out = last[kind] = folder / f"{kind}{i}"
                 if kind == "peer":
                     seconds = _torch(spec, folder, out)
                 else:
                     seconds = _ours(name, path, steps, folder / f"home{i}", out)
-                if i:  # the first run of each fills the system's file cache
+                if i >= warmups:
                     found[kind].append(seconds)
         pictures = {"ours": last["cold"], **({} if reason else {"peer": last["peer"]})}
         same = risen(net, params, pictures)
@@ -137,4 +138,4 @@ def rows(quick: bool) -> list[Row]:
 
 def smoke() -> list[Row]:
     """Returns the rows of the embedded network, one run each, 8 steps."""
-    return measured("demo", 8, 1)
+    return measured("demo", 8, 1, warmups=0)

@@ -45,8 +45,7 @@ def ours(net: Network, params: Params) -> Params:
     Args:
       net, params: the network.
     """
-    del net
-    return params
+    return net.prepared(params)
 
 
 def options(precision: str) -> dict[str, str]:

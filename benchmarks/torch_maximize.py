@@ -52,6 +52,28 @@ def fourier(size: tuple[int, int], colour: np.ndarray, *, device: str) -> Canvas
     return Canvas(as_tensor(gain), as_tensor(colour), size)
 
 
+def zoomed(
+    images: Tensor, factor: Tensor, move: Tensor, seen: tuple[int, int]
+) -> Tensor:
+    """Returns images scaled about their centres, `[N, 3, *seen]`, grey outside.
+
+    Args:
+      images: `[N, 3, H, W]`.
+      factor: `[N]`, of scaling.
+      move: `[N, 2]`, displacement along y and x in pixels of the result.
+      seen: (H', W') of the result.
+    """
+    count = len(images)
+    # The affine grid is in halves of a side: a window shows seen / factor pixels.
+    turn = torch.zeros(count, 2, 3, device=images.device)
+    for axis in (0, 1):  # x, then y
+        side = images.shape[3 - axis]
+        turn[:, axis, axis] = seen[1 - axis] / (factor * side)
+        turn[:, axis, 2] = -2 * move[:, 1 - axis] / (factor * side)
+    grid = functional.affine_grid(turn, (count, 3, *seen), align_corners=False)
+    return functional.grid_sample(images - 0.5, grid, align_corners=False) + 0.5
+
+
 def robust_view(seen: tuple[int, int]) -> Callable[[Tensor], Tensor]:
     """Returns the default recipe's view: random window and scale, light and colour.
 
@@ -64,15 +86,8 @@ def robust_view(seen: tuple[int, int]) -> Callable[[Tensor], Tensor]:
         zoom = seen[0] / images.shape[2]
         low, high = np.log(0.82 * zoom), np.log(1.28 * zoom)
         factor = torch.exp(torch.empty(count, **kind).uniform_(low, high))
-        # The affine grid is in halves of a side: a window shows seen / factor pixels.
-        turn = torch.zeros(count, 2, 3, **kind)
-        for axis in (0, 1):  # x, then y
-            side, window = images.shape[3 - axis], seen[1 - axis]
-            turn[:, axis, axis] = window / (factor * side)
-            move = torch.empty(count, **kind).uniform_(-0.1, 0.1) * seen[0]
-            turn[:, axis, 2] = -2 * move / (factor * side)
-        grid = functional.affine_grid(turn, (count, 3, *seen), align_corners=False)
-        shown = functional.grid_sample(images - 0.5, grid, align_corners=False)
+        move = torch.empty(count, 2, **kind).uniform_(-0.1, 0.1) * seen[0]
+        shown = zoomed(images, factor, move, seen) - 0.5
         gain = torch.exp(0.2 * torch.randn(count, 3, 1, 1, **kind))
         lit = shown * gain + 0.5 + 0.1 * torch.randn(count, 3, 1, 1, **kind)
         fade = torch.rand(count, 1, 1, 1, **kind)
@@ -108,7 +123,9 @@ def lucent_view(seen: tuple[int, int]) -> Callable[[Tensor], Tensor]:
             [[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0]],
             dtype=images.dtype, device=images.device,
         )  # fmt: skip
-        grid = functional.affine_grid(turn[None], images.shape, align_corners=False)
+        grid = functional.affine_grid(
+            turn.expand(len(images), 2, 3), images.shape, align_corners=False
+        )
         images = jitter(functional.grid_sample(images, grid, align_corners=False), 4)
         return functional.interpolate(images, seen, mode="bilinear", align_corners=True)
 

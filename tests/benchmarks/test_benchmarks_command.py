@@ -1,0 +1,170 @@
+"""The command: names, exit codes, files of rows and the README's table."""
+
+import json
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from benchmarks import __main__ as command
+from benchmarks import registry, rows, table
+
+
+def _row(name="step", *, off=False, ours=0.2, target=None, **facts):
+    verdict = rows.verdict(scores=(1.0 if off else 0.0, 1e-4))
+    return rows.row(
+        name, f"{name} of a net", ours=np.array([ours]), peer=np.array([0.25]),
+        peer_name="torch 2 channels_last", verdict=verdict, sizes={}, target=target,
+        **facts,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def stubs(monkeypatch):
+    """Returns name -> the rows that the benchmark of that name will make."""
+    made = {}
+
+    def module(name):
+        return SimpleNamespace(
+            rows=lambda quick: made[name],
+            smoke=lambda: [{**row, "case": "smallest"} for row in made[name]],
+        )
+
+    for name, path in registry.NAMES.items():
+        made[name] = [_row(name)]
+        monkeypatch.setitem(sys.modules, path, module(name))
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    return made
+
+
+def test_every_name_is_a_file_with_rows():
+    for name in registry.NAMES:
+        path = command.README.parent / f"{registry.NAMES[name].replace('.', '/')}.py"
+        assert "\ndef rows(quick" in path.read_text(), name
+
+
+def test_unknown_names_are_told_with_the_known_ones(capsys):
+    assert command.main(["step", "stepp"]) == 2
+    said = capsys.readouterr().err
+    assert "'stepp'" in said and all(name in said for name in registry.NAMES)
+    assert len(said.splitlines()) == 1
+
+
+def test_all_benchmarks_run_where_none_is_named(stubs, capsys):
+    assert command.main([]) == 0
+    said = capsys.readouterr().out
+    assert all(f"{name} of a net" in said for name in registry.NAMES)
+
+
+def test_wrong_results_fail_and_slow_ones_do_not(stubs, capsys):
+    stubs["step"] = [_row(ours=99.0, target=1.25)]
+    assert command.main(["step"]) == 0
+    assert ">= 1.25, missed" in capsys.readouterr().out
+    stubs["step"] = [_row(), _row(off=True)]
+    assert command.main(["step"]) == 1
+    assert "DIFFERENT: scores 1 > 0.0001" in capsys.readouterr().out
+
+
+def test_smoke_takes_the_smallest_sizes(stubs, capsys):
+    assert command.main(["step", "--smoke"]) == 0
+    assert "smallest" in capsys.readouterr().out
+
+
+def test_quick_stands_in_for_a_smoke_that_is_not_there(monkeypatch):
+    asked = []
+    module = SimpleNamespace(rows=lambda quick: asked.append(quick) or [_row()])
+    monkeypatch.setitem(sys.modules, registry.NAMES["step"], module)
+    assert registry.measure("step", size="smoke")[0]["name"] == "step"
+    registry.measure("step", size="full")
+    assert asked == [True, False]
+
+
+def test_a_benchmark_without_a_gpu_case_says_so(stubs, capsys):
+    assert command.main(["step", "--gpu"]) == 2
+    assert "step has no case of its own for a GPU" in capsys.readouterr().err
+
+
+def test_rows_of_other_names_stay_in_the_file(stubs, tmp_path):
+    out = tmp_path / "rows.json"
+    assert command.main(["sweep", "--out", str(out)]) == 0
+    assert command.main(["step", "--out", str(out)]) == 0
+    stubs["sweep"] = [_row("sweep", ours=7.0)]
+    assert command.main(["sweep", "--out", str(out)]) == 0
+    found = json.loads(out.read_text())
+    assert [row["name"] for row in found] == ["step", "sweep"]
+    assert found[1]["ours"] == 7.0
+
+
+def test_a_file_that_holds_no_rows_is_found_before_measuring(stubs, tmp_path, capsys):
+    out = tmp_path / "rows.json"
+    for text in ("{", "{}", '[{"name": "step"}]'):
+        out.write_text(text)
+        assert command.main(["step", "--out", str(out)]) == 2
+        assert out.read_text() == text
+    assert "lacks case" in capsys.readouterr().err
+
+
+def test_the_readme_shows_the_rows_of_a_file(stubs, tmp_path):
+    readme, out = tmp_path / "README.md", tmp_path / "rows.json"
+    readme.write_text("# a\n\n<!-- benchmarks -->\nold\n<!-- /benchmarks -->\n\nend\n")
+    stubs["step"] = [_row(target=1.25, note="a note")]
+    assert command.main(["step", "--out", str(out)]) == 0
+    shown = command.main(["--rows", str(out), "--readme"], readme=readme)
+    text = readme.read_text()
+    assert shown == 0 and "old" not in text
+    assert text.startswith("# a\n\n<!-- benchmarks -->\nMeasured on: ")
+    assert text.endswith("|\n<!-- /benchmarks -->\n\nend\n")
+    assert (
+        "| `step` | step of a net; a note | 200 ms | 250 ms, torch 2 channels_last "
+        "| 1.25 (1.25-1.25) | >= 1.25, met |"
+    ) in text
+    command.main(["--rows", str(out), "--readme"], readme=readme)
+    assert readme.read_text() == text
+
+
+@pytest.mark.parametrize(
+    "text", ["", "<!-- benchmarks -->\n", "<!-- /benchmarks -->\n<!-- benchmarks -->\n"]
+)
+def test_a_readme_without_markers_is_left_alone(text, tmp_path):
+    readme = tmp_path / "README.md"
+    readme.write_text(text)
+    with pytest.raises(ValueError, match="once each"):
+        table.write_readme(readme, [_row()])
+    assert readme.read_text() == text
+
+
+def test_the_projects_readme_has_the_markers_once_in_order():
+    text = command.README.read_text()
+    assert text.count(table.BEGIN + "\n") == text.count(table.END + "\n") == 1
+    assert text.index(table.BEGIN) < text.index(table.END)
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [
+        (1.2345, "s", "1.23 s"),
+        (0.4312, "s", "431 ms"),
+        (0.00234, "s", "2.34 ms"),
+        (0.0000123, "s", "12.3 us"),
+        (1234.5, "s", "1234 s"),
+        (312.4, "MiB", "312 MiB"),
+        (0.0, "s", "0 s"),
+        (None, "s", "-"),
+        (float("nan"), "s", "-"),
+    ],
+)
+def test_amounts_have_three_digits_and_a_unit(value, unit, text):
+    assert table.amount(value, unit) == text
+
+
+def test_a_row_without_a_peer_is_shown_without_a_ratio():
+    alone = rows.row(
+        "step", "alone", ours=np.array([1.0]), peer=None, verdict=None, sizes={},
+        peer_name="torch is not installed", target=1.25,
+    )  # fmt: skip
+    text = table.markdown([alone])
+    assert (
+        "| `step` | alone | 1.00 s | -, torch is not installed | - | >= 1.25 |" in text
+    )
+    assert "not compared" in "\n".join(table.lines([alone]))

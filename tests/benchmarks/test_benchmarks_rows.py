@@ -1,0 +1,116 @@
+"""Rows: medians of pairs, verdicts on outputs, and what a row must say."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+from benchmarks import rows
+
+SAME = rows.verdict(scores=(0.0, 1e-4))
+
+
+def _row(**changes):
+    given = {
+        "ours": np.array([1.0, 2.0, 4.0]),
+        "peer": np.array([2.0, 2.0, 12.0]),
+        "peer_name": "torch",
+        "verdict": SAME,
+        "sizes": {"pixels": 8},
+    }
+    return rows.row("step", "a case", **{**given, **changes})
+
+
+def test_ratio_is_the_median_over_pairs_not_of_medians():
+    found = _row()
+    assert found["ours"] == 2.0 and found["peer"] == 2.0
+    assert found["ratio"] == 2.0  # of 2, 1 and 3; the medians' own would be 1
+    assert found["spread"]["ratio"] == [1.5, 2.5]
+    assert found["spread"]["ours"] == [1.5, 3.0]
+    assert found["pairs"] == 3
+
+
+def test_a_row_survives_json_and_says_what_it_ran_on():
+    found = json.loads(json.dumps(_row(target=1.25, utilisation=0.5)))
+    assert found["utilisation"] == 0.5 and found["target"] == 1.25
+    for fact in ("jax", "jaxlib", "torch", "python", "cpu", "cores", "threads"):
+        assert fact in found["versions"]
+    assert rows.check([found]) == [found]
+
+
+def test_without_a_peer_the_row_says_why():
+    found = _row(peer=None, verdict=None, peer_name="torch is not installed")
+    assert found["peer"] is None and found["ratio"] is None and found["agree"] is None
+    assert found["ours"] == 2.0
+    assert rows.wrong([found]) == []
+
+
+def test_a_peer_whose_outputs_were_not_compared_is_refused():
+    with pytest.raises(ValueError, match="neither"):
+        _row(verdict=None)
+
+
+def test_runs_must_come_in_pairs():
+    with pytest.raises(ValueError, match="3 runs of ours against 2"):
+        _row(peer=np.array([1.0, 2.0]))
+
+
+def test_differing_outputs_are_wrong_however_fast():
+    off = rows.verdict(scores=(0.5, 1e-4), gradient=(0.0, 1e-3))
+    assert not off.agree
+    assert rows.wrong([_row(verdict=off), _row()]) == [_wrong(_row(verdict=off))]
+
+
+def _wrong(row):
+    assert row["agree"] is False
+    assert row["difference"]["scores"] == 0.5 and row["tolerance"]["scores"] == 1e-4
+    return row
+
+
+def test_nan_never_agrees():
+    assert not rows.verdict(scores=(math.nan, 1e-4)).agree
+    both = np.array([1.0, np.nan]), np.array([1.0, np.nan])
+    assert not rows.verdict(scores=(rows.relative(*both), 1e-4)).agree
+
+
+def test_a_verdict_on_nothing_is_refused():
+    with pytest.raises(ValueError, match="at least one"):
+        rows.verdict()
+
+
+def test_relative_is_of_the_largest_entry():
+    assert rows.relative(np.array([1.0, 100.5]), np.array([1.5, 100.0])) == 0.005
+    assert rows.relative(np.ones(3), np.ones((3, 1))) == math.inf
+
+
+def test_angle_is_that_of_the_worst_vector():
+    ours = np.array([[1.0, 0.0], [1.0, 1.0]])
+    assert rows.angle(ours, 3 * ours) == pytest.approx(0, abs=1e-12)
+    peer = np.array([[2.0, 0.0], [0.0, 1.0]])
+    assert rows.angle(ours, peer) == pytest.approx(1 - math.sqrt(0.5))
+    assert math.isnan(rows.angle(ours, np.zeros((2, 2))))
+    assert rows.angle(ours, np.zeros((3, 2))) == math.inf
+
+
+def test_runs_are_interleaved_after_warming_up():
+    order = []
+    ways = {name: lambda name=name: order.append(name) for name in "ab"}
+    times = rows.interleaved(ways, 3, warmups=2)
+    assert "".join(order) == "ab" * 5
+    assert {name: len(found) for name, found in times.items()} == {"a": 3, "b": 3}
+    assert all((found >= 0).all() for found in times.values())
+
+
+def test_a_row_that_lacks_something_is_named():
+    found = _row()
+    del found["agree"]
+    with pytest.raises(ValueError, match="lacks agree"):
+        rows.check([found])
+
+
+def test_threads_are_what_openmp_is_told(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    assert rows.threads() == 3
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    assert rows.threads() >= 1

@@ -4,7 +4,6 @@ Speed does not depend on what the weights are; He's keep activations of one size
 """
 
 import dataclasses
-import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +11,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-import jaxvis
 from jaxvis.nets import build, random_params
 from jaxvis.nets.layers import shapes
 from jaxvis.types import Array, Network, Params
@@ -22,7 +20,12 @@ Gradient = Callable[[Params, Array, Array], tuple[Array, Array]]
 
 
 def subject(
-    name: str, side: int, *, stop: str | None = None, seed: int = 0
+    name: str,
+    side: int,
+    *,
+    stop: str | None = None,
+    seed: int = 0,
+    precision: str = "float32",
 ) -> tuple[Network, Params]:
     """Returns a network made for images of side x side pixels, and random parameters.
 
@@ -31,31 +34,23 @@ def subject(
       side: pixels.
       stop: the last tap wanted; None goes up to the class scores.
       seed: of the parameters.
+      precision: see `jaxvis.nets.build`.
     """
-    net = build(name, input_size=(side, side))
+    net = build(name, input_size=(side, side), precision=precision)
     params = random_params(
         net, jax.random.key(seed), preprocess="imagenet", stop=stop or net.classes
     )
     return net, params
 
 
-def ours(net: Network, params: Params) -> Params:
-    """Returns the parameters as jaxvis's own fast path wants them, made once.
+def ours(net: Network, params: Params, side: int) -> Params:
+    """Returns the parameters as the step wants them, made once as the solver does it.
 
     Args:
-      net, params: the network.
+      net, params: the network; leading axes of items are kept.
+      side: pixels of a side of the images to come.
     """
-    return net.prepared(params)
-
-
-def options(precision: str) -> dict[str, str]:
-    """Returns the keyword by which `jaxvis.maximize` computes in a precision, if any.
-
-    Args:
-      precision: "float32" or "bfloat16".
-    """
-    known = inspect.signature(jaxvis.maximize).parameters
-    return {"precision": precision} if "precision" in known else {}
+    return net.prepared(params, size=(side, side))
 
 
 def plain(params: Params) -> dict[str, dict[str, np.ndarray]]:

@@ -170,18 +170,18 @@ def test_items_with_their_own_kernels_are_never_a_grouped_convolution(backend):
 
 def test_a_whole_network_computes_the_same_with_prepared_parameters():
     net = registry.build("vgg11", pool="avg")
-    params = random_params(net, jax.random.key(0), stop="relu3_1")
+    params = random_params(net, jax.random.key(0), stop="relu3_2")
     prepared = net.prepared(params, size=(64, 64))
     kinds = {
         name: leaves["kernel"].forward.shape[0] - 2
         for name, leaves in prepared.items()
         if isinstance(leaves.get("kernel"), forms.Prepared)
     }
-    assert kinds == {"conv2_1": 4, "conv3_1": 2}
+    assert kinds == {"conv2_1": 4, "conv3_2": 2}
     image = jax.random.uniform(jax.random.key(1), (64, 64, 3))
 
     def loss(params, image):
-        return jnp.mean(net.apply(params, image, stop="relu3_1")["relu3_1"] ** 2)
+        return jnp.mean(net.apply(params, image, stop="relu3_2")["relu3_2"] ** 2)
 
     value, gradient = jax.jit(jax.value_and_grad(loss, 1))(params, image)
     fast, fast_gradient = jax.jit(jax.value_and_grad(loss, 1))(prepared, image)
@@ -189,8 +189,8 @@ def test_a_whole_network_computes_the_same_with_prepared_parameters():
     cosine = jnp.vdot(gradient, fast_gradient) / jnp.linalg.norm(gradient)
     assert cosine / jnp.linalg.norm(fast_gradient) > 0.9999
     # Weights that train are differentiated through the preparation.
-    kernel = jax.jit(jax.grad(loss))(prepared, image)["conv3_1"]["kernel"].kernel
-    direct = jax.jit(jax.grad(loss))(params, image)["conv3_1"]["kernel"]
+    kernel = jax.jit(jax.grad(loss))(prepared, image)["conv3_2"]["kernel"].kernel
+    direct = jax.jit(jax.grad(loss))(params, image)["conv3_2"]["kernel"]
     assert error(kernel, np.asarray(direct)) < 1e-3
 
 
@@ -228,14 +228,14 @@ def test_the_switch_leaves_everything_to_xla():
 def test_precision_changes_products_not_taps(precision, tolerance):
     net = registry.build("vgg11", precision=precision)
     plain = registry.build("vgg11")
-    params = random_params(net, jax.random.key(0), stop="relu3_1")
+    params = random_params(net, jax.random.key(0), stop="relu3_2")
     image = jax.random.uniform(jax.random.key(1), (32, 32, 3))
-    taps = net.apply(net.prepared(params), image, stop="relu3_1")
+    taps = net.apply(net.prepared(params), image, stop="relu3_2")
     assert {tap.dtype for tap in taps.values()} == {jnp.dtype("float32")}
-    want = plain.apply(params, image, stop="relu3_1")["relu3_1"]
-    off = error(taps["relu3_1"], np.asarray(want))
+    want = plain.apply(params, image, stop="relu3_2")["relu3_2"]
+    off = error(taps["relu3_2"], np.asarray(want))
     assert off < tolerance and (precision == "tf32" or off > 1e-4)
-    gradient = jax.grad(lambda x: net.apply(params, x, stop="relu3_1")["relu3_1"].sum())
+    gradient = jax.grad(lambda x: net.apply(params, x, stop="relu3_2")["relu3_2"].sum())
     assert gradient(image).dtype == jnp.float32
 
 

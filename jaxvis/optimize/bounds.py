@@ -1,9 +1,11 @@
-"""A box around z: what may move in it, and how far.
+"""A box around z: what may move in it.
 
-The projected direction is that of a two-metric projection: entries at a bound that
-want to leave the box stay, the others move by the quasi-Newton step of the free
-entries alone, and what then lies outside is clipped. The search runs along the
-segment to that point, so that phi is smooth.
+Projection with two metrics: entries that a scaled gradient step would bring to a bound
+go there, the others take the quasi-Newton step of those others alone. The search runs
+along the path of that step, clipped to the box. There phi has kinks; its slope counts
+the entries that still move.
+
+Source: Bertsekas (SIAM J. Control Optim. 1982).
 """
 
 from typing import Any, NamedTuple
@@ -50,12 +52,13 @@ def inside(box: Limits, x: Array) -> Array:
     """
     near = 4 * jnp.finfo(x.dtype).eps
     for bound in box:
-        x = jnp.where(jnp.abs(x - bound) <= near * jnp.abs(bound), bound, x)
+        close = jnp.abs(x - bound) <= near * jnp.abs(bound)
+        x = jnp.where(close & jnp.isfinite(bound), bound, x)
     return jnp.clip(x, *box)
 
 
 def free(box: Limits, x: Array, g: Array) -> Array:
-    """Returns `[D]` bool: false where x is at a bound and -g points out of the box.
+    """Returns `[D]` bool: false where x is at a bound and -g does not lead away.
 
     Args:
       box: the bounds.
@@ -63,20 +66,3 @@ def free(box: Limits, x: Array, g: Array) -> Array:
       g: `[D]`, the gradient.
     """
     return ~(((x <= box.lower) & (g > 0)) | ((x >= box.upper) & (g < 0)))
-
-
-def longest(box: Limits, x: Array, d: Array) -> Array:
-    """Returns the largest t >= 1, a scalar, with x + t d in the box.
-
-    Args:
-      box: the bounds.
-      x: `[D]`, inside the box.
-      d: `[D]`, with x + d inside the box.
-    """
-    room = jnp.where(d > 0, box.upper - x, jnp.where(d < 0, box.lower - x, jnp.inf))
-    ratio = jnp.where(d == 0, jnp.inf, room / jnp.where(d == 0, 1.0, d))
-    return jnp.clip(jnp.min(ratio), 1.0, FAR)
-
-
-FAR = 1e10
-"""The longest step where nothing bounds it, as in L-BFGS-B."""

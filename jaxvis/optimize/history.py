@@ -90,6 +90,17 @@ def restricted(history: History, free: Array, g: Array) -> tuple[History, Array]
     return history._replace(products=products), (loose @ g).reshape(slots, 2)
 
 
+def scale(history: History) -> Array:
+    """Returns gamma = s y / y y of the newest pair, a scalar; 1 without any.
+
+    Args:
+      history: the pairs and their products.
+    """
+    newest = (history.head - 1) % history.products.shape[0]
+    sy, yy = history.products[newest, :, newest]
+    return jnp.where(history.count > 0, sy / jnp.where(yy > 0, yy, 1.0), 1.0)
+
+
 def direction(history: History, with_g: Array, g: Array) -> Array:
     """Returns -H g `[D]`, H the inverse Hessian that the pairs give; -g without any.
 

@@ -30,8 +30,9 @@ def lbfgs(
 
     `update(grad, state, z, value=value)` takes the value and gradient at z, which is a
     trial point, and returns the step to the next trial point. The iterate that counts
-    is `state.solution`. The loss must be deterministic. An item that converges, stalls
-    or fails moves no more. Equal arguments return the same object.
+    is `state.solution`, from `init` on: with bounds the first evaluation is due there,
+    which is z inside the box. The loss must be deterministic. An item that converges,
+    stalls or fails moves no more. Equal arguments return the same object.
 
     Args:
       memory: m, pairs (s, y) kept: 2 m copies of z.
@@ -49,9 +50,10 @@ def lbfgs(
 
     Source: Liu & Nocedal (1989); Moré & Thuente (1994); stopping rules, first step,
     skipped pairs and restarts as in L-BFGS-B 3.0 (Zhu, Byrd, Lu & Nocedal 1997;
-    Morales & Nocedal 2011). Departures: bounds by two-metric projection (Bertsekas
-    1982), not by the generalised Cauchy point; the first step after a restart has unit
-    length again; a value that is not finite shortens the step.
+    Morales & Nocedal 2011). Departures: bounds by projection with two metrics
+    (Bertsekas 1982; `jaxvis.optimize.bounds`), not by the generalised Cauchy point; the
+    first step after a restart has unit length again; a value that is not finite
+    shortens the step.
     """
     options = Options(memory, lower, upper, ftol, gtol, max_line_search, c1, c2)
     _check(options)

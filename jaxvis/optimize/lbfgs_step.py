@@ -14,6 +14,9 @@ from jaxvis.optimize import bounds, history, line_search
 from jaxvis.optimize.bounds import Bound, Limits
 from jaxvis.types import CONVERGED, DONE, FAILED, STALLED, Array
 
+FAR = 1e10
+"""The longest step, in units of the direction, as in L-BFGS-B."""
+
 
 class Options(NamedTuple):
     """The options of `jaxvis.optimize.lbfgs`."""
@@ -56,11 +59,10 @@ class LbfgsState(NamedTuple):
 
 
 class _Aim(NamedTuple):
-    """Where to go from an iterate: direction, slope, longest step, usable pairs."""
+    """Where to go from an iterate: direction, its slope, how many pairs still count."""
 
     direction: Array
     slope: Array
-    longest: Array
     count: Array
 
 
@@ -79,9 +81,11 @@ def initial(options: Options, z: Any) -> LbfgsState:
 
     Args:
       options: see `Options`.
-      z: the first iterate.
+      z: the first iterate; `solution` is the nearest one inside the bounds.
     """
-    x = flat(z)
+    x, box = flat(z), bounds.limits(options.lower, options.upper, z)
+    if box is not None:
+        z = ravel_pytree(z)[1](bounds.inside(box, x).astype(ravel_pytree(z)[0].dtype))
     nothing, zero = jnp.zeros_like(x), jnp.zeros((), x.dtype)
     return LbfgsState(
         solution=z,
@@ -93,7 +97,7 @@ def initial(options: Options, z: Any) -> LbfgsState:
         gradient=nothing,
         direction=nothing,
         pairs=history.empty(options.memory, x),
-        search=line_search.begin(zero, zero - 1, zero + 1, zero + bounds.FAR),
+        search=line_search.begin(zero, zero - 1, zero + 1, zero + FAR),
     )
 
 
@@ -116,7 +120,8 @@ def stepped(
     first = state.evaluations == 0
     scale = jnp.where(first, _unit(g), state.scale)
     g = g * scale
-    slope = jnp.vdot(g, state.direction)  # not finite if any entry of g is not
+    at = raw if box is None else bounds.inside(box, raw)
+    slope = _slope(box, at, g, state.direction)
     finite = jnp.isfinite(value) & jnp.isfinite(slope)
     running = state.status == DONE
     search, counts, ends = line_search.advance(
@@ -126,8 +131,7 @@ def stepped(
     accepted = running & finite & (first | counts)
     ended = running & ~accepted & (first | ends)
     restart = ended & (state.pairs.count > 0)
-    at = raw if box is None else bounds.inside(box, raw)
-    pairs, with_g = _learned(state, at, g, slope, accepted & ~first, restart)
+    pairs, with_g = _learned(state, at, g, accepted & ~first, restart)
     x = jnp.where(accepted, at, flat(state.solution))
     g = jnp.where(accepted, g, state.gradient)
 
@@ -137,7 +141,7 @@ def stepped(
     value = jnp.where(accepted, value, state.value)
     aim, begins = _aim(box, pairs, with_g, x, g), accepted | restart
     one = jnp.ones_like(slope)
-    new = line_search.begin(value * scale, aim.slope, one, aim.longest)
+    new = line_search.begin(value * scale, aim.slope, one, FAR * one)
     search = line_search.chosen(begins, new, search)
     pairs = pairs._replace(count=jnp.where(begins, aim.count, pairs.count))
     d = jnp.where(begins, aim.direction, state.direction)
@@ -150,16 +154,21 @@ def stepped(
     )  # fmt: skip
 
 
-def _learned(state, at, g, slope, accepted, restart) -> tuple[history.History, Array]:
+def _slope(box, at, g, d) -> Array:
+    """Returns phi', of the entries that still move; not finite if any of g is not."""
+    return jnp.vdot(g, d if box is None else d * bounds.free(box, at, -d))
+
+
+def _learned(state, at, g, accepted, restart) -> tuple[history.History, Array]:
     """Returns the pairs, with the step just accepted if it has curvature, none after a
     search that failed; and their products with g.
     """
     count = jnp.where(restart, 0, state.pairs.count)
-    least = -jnp.finfo(g.dtype).eps * state.search.slope
-    curved = slope - state.search.slope > least
+    s, y = at - flat(state.solution), g - state.gradient
+    eps = jnp.finfo(g.dtype).eps
+    curved = jnp.vdot(s, y) > -eps * jnp.vdot(s, state.gradient)
     return history.extended(
-        state.pairs._replace(count=count), at - flat(state.solution),
-        g - state.gradient, g, accepted & curved,
+        state.pairs._replace(count=count), s, y, g, accepted & curved,
     )  # fmt: skip
 
 
@@ -182,38 +191,40 @@ def _met(options, box, first, before, value, x, g) -> Array:
     return flat | (jnp.max(jnp.abs(g)) <= options.gtol)
 
 
-def _steepest(g: Array) -> Array:
-    """Returns -g at unit length: the first step, before curvature is known."""
-    norm = jnp.linalg.norm(g)
-    return -g / jnp.where(norm > 0, norm, 1.0)
+def _inverse(norm: Array) -> Array:
+    return 1 / jnp.where(norm > 0, norm, 1.0)
 
 
 def _aim(box: Limits | None, pairs, with_g, x, g) -> _Aim:
-    """Returns where to go from x; the steepest descent without usable pairs."""
+    """Returns where to go from x.
+
+    Without usable pairs, as curvature is not known yet: a unit of steepest descent.
+    """
     if box is not None:
         return _aim_inside(box, pairs, x, g)
-    newton, steepest = history.direction(pairs, with_g, g), _steepest(g)
+    newton, norm = history.direction(pairs, with_g, g), jnp.linalg.norm(g)
     slope = jnp.vdot(newton, g)
     good = (pairs.count > 0) & (slope < 0)
     return _Aim(
-        jnp.where(good, newton, steepest),
-        jnp.where(good, slope, -jnp.linalg.norm(g)),
-        jnp.full_like(slope, bounds.FAR),
+        jnp.where(good, newton, -_inverse(norm) * g),
+        jnp.where(good, slope, -norm),
         jnp.where(good, pairs.count, 0),
     )
 
 
 def _aim_inside(box: Limits, pairs, x, g) -> _Aim:
-    """Returns where to go from x along the segment to a point inside the box."""
-    free = bounds.free(box, x, g)
-    g = g * free
-    loose, with_g = history.restricted(pairs, free.astype(g.dtype), g)
-    steepest = _steepest(g)
-    newton = jnp.where(
-        pairs.count > 0, history.direction(loose, with_g, g) * free, steepest
+    """Returns where to go from x along a path that is clipped to the box."""
+    some = pairs.count > 0
+    unit = jnp.where(some, history.scale(pairs), _inverse(jnp.linalg.norm(g)))
+    goal = jnp.clip(x - unit * g, *box)
+    free = bounds.free(box, goal, g)
+    loose, with_g = history.restricted(pairs, free.astype(g.dtype), g * free)
+    newton = history.direction(loose, with_g, g * free)
+    d = jnp.where(free & some, newton, goal - x)
+    slope = jnp.vdot(d, g)
+    good = slope < 0
+    d, slope = (
+        jnp.where(good, d, goal - x),
+        jnp.where(good, slope, jnp.vdot(goal - x, g)),
     )
-    newton, steepest = (jnp.clip(x + step, *box) - x for step in (newton, steepest))
-    slope, other = jnp.vdot(newton, g), jnp.vdot(steepest, g)
-    d = jnp.where(slope < 0, newton, steepest)
-    slope = jnp.where(slope < 0, slope, other)
-    return _Aim(d, slope, bounds.longest(box, x, d), pairs.count)
+    return _Aim(d, slope, pairs.count)

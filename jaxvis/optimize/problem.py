@@ -14,7 +14,8 @@ class Searching(optax.GradientTransformationExtraArgs):
     """Returns an optimizer that decides itself which of its evaluations count.
 
     An optax transformation whose `update` takes `value`, and whose state has these
-    fields: `solution`, the best iterate so far, shaped like z; `accepted`, `[]` bool,
+    fields: `solution`, the best iterate so far, shaped like z (at first where it wants
+    to be started); `accepted`, `[]` bool,
     whether the last evaluation was made there; `status`, `[]` int8, `DONE` as long as
     it runs; `evaluations`, `[]` int32. An item that has finished moves no more.
     """

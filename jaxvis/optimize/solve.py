@@ -60,6 +60,8 @@ def solve(
     count = _count(items, start, params if params_axis == 0 else None)
     # Folded one by one outside any chunk: item i's key never depends on the chunk.
     keys = jax.vmap(partial(jax.random.fold_in, key))(np.arange(count))
+    if params_axis is None:
+        params = _prepared(problem, params)
     sweep = (items, keys, start, params if params_axis == 0 else None)
     if chunk is None:
         chunk = fitting(problem, params, sweep, params_axis)
@@ -92,6 +94,12 @@ def _count(items: Item, start: Any, own: Params | None) -> int:
     return sizes.pop()[0]
 
 
+def _prepared(problem: Problem, params: Params) -> Params:
+    """Returns the parameters as the step wants them: once, not in every step."""
+    prepare = getattr(problem.loss, "prepared", None)
+    return params if prepare is None else prepare(params)
+
+
 def _take(tree: Any, index: np.ndarray) -> Any:
     # Leaves on the host are cut there: only the chunk goes to the device.
     return jax.tree.map(lambda leaf: leaf[index], tree)
@@ -112,7 +120,7 @@ def fitting(
         return 1
     items, keys, start, own = _take(sweep, np.arange(size))
     carry = jax.eval_shape(partial(stepping.begin, problem), keys, start)
-    given = params if own is None else own
+    given = params if own is None else jax.eval_shape(partial(_prepared, problem), own)
     # jit keeps this trace: a first call then runs it, a second finds it.
     program = stepping.step_once.trace(
         problem, params_axis, given, items, keys, carry, np.int32(0)
@@ -137,11 +145,11 @@ def _chunks(
         # The last chunk is filled up with copies: another size would compile again.
         index = np.minimum(np.arange(first, first + chunk), count - 1)
         items, keys, start, own = _take(sweep, index)
+        given = params if own is None else _prepared(problem, own)
         carry = stepping.begin(problem, keys, start)
         z, trace = stepping.drive(
-            problem, params_axis, params if own is None else own, items, keys, carry,
-            tick=tick,
-        )  # fmt: skip
+            problem, params_axis, given, items, keys, carry, tick=tick
+        )
         run = Run(z, stepping.finish(problem, keys, z), trace)
         yield where, _first(run, len(where))
 

@@ -123,7 +123,10 @@ def step_many(
 def _begin_one(problem: Problem, key: Key, start: Any) -> Carry:
     # Steps fold in 0, 1, 2..., the last image `steps`; the start collides with none.
     z = problem.canvas.init(jax.random.fold_in(key, START)) if start is None else start
-    return z, problem.optimizer.init(z), jnp.array(True)
+    state = problem.optimizer.init(z)
+    if isinstance(problem.optimizer, Searching):
+        z = state.solution
+    return z, state, jnp.array(True)
 
 
 @partial(jax.jit, static_argnums=0)

@@ -48,7 +48,7 @@ def memory(spec: dict) -> dict:
 
     def load() -> Params:
         params = _params(spec["weights"], net, spec["networks"], spec["tap"])
-        return jax.block_until_ready(subjects.ours(net, params))
+        return jax.block_until_ready(subjects.ours(net, params, spec["side"]))
 
     def step(params: Params) -> tuple:
         return tuple(map(np.asarray, gradient(params, images, index)))

@@ -108,8 +108,8 @@ def measured(side: int, count: int, *, pairs: int, tap: str = TAP) -> list[Row]:
     images, index = subjects.photographs(count, side), subjects.indices(count)
     own = subjects.gradient(net, tap, params_axis=0)
     shared = subjects.gradient(net, tap)
-    ready = subjects.ours(net, params)
-    first = subjects.ours(net, nth(params, 0))
+    ready = subjects.ours(net, params, side)
+    first = subjects.ours(net, nth(params, 0), side)
     ways = {
         "ours": lambda: jax.block_until_ready(own(ready, images, index)),
         "shared": lambda: jax.block_until_ready(shared(first, images, index)),

@@ -49,13 +49,15 @@ class Case:
 
     Args:
       problem: one item's problem.
-      params: random parameters.
+      params: random parameters, as `solve` takes them.
+      ready: the same as its steps want them: `solve` sees to that itself.
       items: objectives `[N]`.
       key: random key.
     """
 
     problem: Problem
     params: Params
+    ready: Params
     items: Algebra
     key: jax.Array
 
@@ -77,11 +79,11 @@ def case(name: str, tap: str, count: int, steps: int, size: tuple[int, int]) -> 
       size: (H, W) in pixels.
     """
     net, params = subjects.subject(name, size[0], stop=tap)
-    params = subjects.ours(net, params)
     canvas = Fourier(size)
     problem = Problem(compose(net, canvas), canvas, adam(RATE), steps)
     items = jax.vmap(lambda index: Excite(tap, index))(jnp.arange(count))
-    return Case(problem, params, items, jax.random.key(1))
+    ready = problem.loss.prepared(params)
+    return Case(problem, params, ready, items, jax.random.key(1))
 
 
 Timed = tuple[float, Any]
@@ -101,7 +103,7 @@ def by_step(this: Case) -> Timed:
     keys, begin = this.keys, time.perf_counter()
     for step in range(this.problem.steps):
         carry, _ = stepping.step_once(
-            this.problem, None, this.params, this.items, keys, carry, np.int32(step)
+            this.problem, None, this.ready, this.items, keys, carry, np.int32(step)
         )
     jax.block_until_ready(carry)
     return time.perf_counter() - begin, carry[0]
@@ -130,7 +132,7 @@ def by_hand(this: Case) -> Timed:
     z, state, _ = jax.block_until_ready(stepping.begin(this.problem, this.keys, None))
     begin = time.perf_counter()
     for _ in range(this.problem.steps):
-        z, state, _ = bare_step(this.problem, this.params, this.items, z, state)
+        z, state, _ = bare_step(this.problem, this.ready, this.items, z, state)
     jax.block_until_ready(z)
     return time.perf_counter() - begin, z
 

@@ -37,7 +37,7 @@ def measured(name: str, side: int, batch: int, *, pairs: int, compiled: bool) ->
     """
     net, params = subjects.subject(name, side)
     images, index = subjects.photographs(batch, side), subjects.indices(batch)
-    ready = subjects.ours(net, params)
+    ready = subjects.ours(net, params, side)
     gradient = subjects.gradient(net, net.classes)
     on_device = jax.device_put(images)
 

@@ -134,13 +134,21 @@ def start_of(side: int, count: int) -> np.ndarray:
     return (SPREAD * draw).astype(np.float32)
 
 
-def agreement(net: Network, params: Params, seen: int, peer: Callable) -> Verdict:
+def agreement(
+    net: Network,
+    params: Params,
+    seen: int,
+    peer: Callable,
+    *,
+    allowed: tuple[float, float, float] = (LOSS, PROGRESS, IMAGE),
+) -> Verdict:
     """Returns the verdict on a few steps of two classes from the same start, no view.
 
     Args:
       net, params: the network.
       seen: pixels of a side of picture and view.
       peer: one of `Peer`'s programs.
+      allowed: the tolerances.
     """
     canvas, index = Fourier((seen, seen)), np.array([1, 7], np.int32)
     problem = Problem(compose(net, canvas), canvas, adam(0.05), COMPARED)
@@ -152,9 +160,9 @@ def agreement(net: Network, params: Params, seen: int, peer: Callable) -> Verdic
     losses = run.trace["loss"]
     fall, their_fall = (x[:, 0] - x[:, -1] for x in (losses, theirs.losses))
     return verdict(
-        loss=(relative(losses[:, 0], theirs.losses[:, 0]), LOSS),
-        progress=(relative(fall, their_fall), PROGRESS),
-        image=(float(np.mean(np.abs(run.image - theirs.images))), IMAGE),
+        loss=(relative(losses[:, 0], theirs.losses[:, 0]), allowed[0]),
+        progress=(relative(fall, their_fall), allowed[1]),
+        image=(float(np.mean(np.abs(run.image - theirs.images))), allowed[2]),
     )
 
 
@@ -168,11 +176,10 @@ def measured(case: Case, *, pairs: int, compiled: bool) -> list[Row]:
     """
     net, params = subjects.subject(case.net, case.side)
     seen, size = shown(net, params, case.side), (case.side, case.side)
-    ready = subjects.ours(net, params)
 
     def ours() -> None:
         jaxvis.maximize(
-            net, ready, index=range(case.classes), steps=case.steps, size=size
+            net, params, index=range(case.classes), steps=case.steps, size=size
         )
 
     ways: dict[str, Callable[[], Any]] = {"ours": ours}

@@ -56,10 +56,11 @@ def device() -> str:
 
 
 def prepare() -> None:
-    """Gives torch as many threads as JAX has."""
+    """Gives torch as many threads as JAX has, and float32 products where it says so."""
     import torch
 
     torch.set_num_threads(threads())
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
 
 
 def network(

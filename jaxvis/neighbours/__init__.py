@@ -1,0 +1,1 @@
+"""Neighbourhoods of pixels: how far they are from each other, and the nearest one."""

@@ -13,6 +13,7 @@ from benchmarks.rows import Row, check
 
 NAMES = {
     "step": "benchmarks.step",
+    "layers": "benchmarks.layers",
     "solve_overhead": "benchmarks.solve_overhead",
     "sweep": "benchmarks.sweep",
     "random_nets": "benchmarks.random_nets",

@@ -36,6 +36,10 @@ REQUIRED = ("name", "case", "ours", "peer_name", "peer", "ratio", "agree", "vers
 """What every row has."""
 
 
+REST = 0.2
+"""Seconds in which idle threads of another library fall asleep."""
+
+
 class Verdict(NamedTuple):
     """Whether two outputs are the same: quantity -> found and allowed difference."""
 
@@ -111,7 +115,9 @@ def interleaved(
     """Returns the seconds of every run `[pairs]`, by way: A B A B, never A A B B.
 
     Neighbours share what else the machine was doing, so their ratio says more than a
-    ratio of two medians.
+    ratio of two medians. Before each counted run there is a rest and a run that is not
+    counted: the threads of one library go on spinning for a while after its work, and
+    would be counted against the other.
 
     Args:
       ways: name -> a call that waits for its own results.
@@ -124,6 +130,8 @@ def interleaved(
     found: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(pairs):
         for name, run in ways.items():
+            time.sleep(REST)
+            run()
             found[name].append(seconds(run))
     return {name: np.array(values) for name, values in found.items()}
 

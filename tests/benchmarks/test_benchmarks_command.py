@@ -140,6 +140,14 @@ def test_the_projects_readme_has_the_markers_once_in_order():
     assert text.index(table.BEGIN) < text.index(table.END)
 
 
+def test_the_projects_readme_shows_the_rows_that_are_kept():
+    kept = command.README.parent / "benchmarks" / "rows.json"
+    if not kept.exists():
+        pytest.skip("no rows are kept in benchmarks/rows.json")
+    shown = command.README.read_text().split(table.BEGIN)[1].split(table.END)[0]
+    assert shown.strip() == table.markdown(command.read(kept))
+
+
 @pytest.mark.parametrize(
     ("value", "unit", "text"),
     [

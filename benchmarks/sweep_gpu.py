@@ -134,7 +134,7 @@ def measured(sizes: Sizes) -> list[Row]:
 
 
 def _whole(sweep_of: Callable, sizes: Sizes, projected: float) -> dict[str, Any]:
-    """Returns the seconds of the whole sweep, first and compiled, or why there are none.
+    """Returns the seconds of the whole sweep, or why there are none.
 
     Another number of steps is another program: the first run compiles.
     """

@@ -82,6 +82,7 @@ def conv_general_dilated(
     rhs: Array | Prepared,
     window_strides: Sequence[int],
     padding: str | Sequence[tuple[int, int]],
+    *,
     lhs_dilation: Sequence[int] | None = None,
     rhs_dilation: Sequence[int] | None = None,
     dimension_numbers: Any = None,

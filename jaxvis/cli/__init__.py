@@ -33,6 +33,8 @@ COMMANDS = {
     "texture": "statistics.texture",
     "style": "statistics.style",
     "feature-maps": "feature_maps.feature_maps",
+    "ranvgg stack": "ranvgg.stack",
+    "ranvgg invert": "ranvgg_invert.invert",
     "weights get": "weights.get",
     "weights list": "weights.show",
     "convert": "weights.convert",

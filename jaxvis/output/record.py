@@ -24,8 +24,8 @@ from jaxvis.output.files import write_atomically
 
 SCHEMA = 1
 """Grows when a field changes its meaning; new fields do not change it."""
-STATUS = ("done", "failed", "unfinished")
-"""Words for `jaxvis.types.DONE`, `FAILED`, `UNFINISHED`."""
+STATUS = ("done", "failed", "unfinished", "converged", "stalled")
+"""Words for `jaxvis.types.DONE`, `FAILED`, `UNFINISHED`, `CONVERGED`, `STALLED`."""
 PACKAGES = ("jaxvis", "jax", "jaxlib", "flax", "optax", "numpy")
 VALUES = 100_000
 """The longest array that a record takes, in values."""

@@ -94,15 +94,18 @@ def conv_general_dilated(
 ) -> Array:
     """Returns what `lax.conv_general_dilated` returns, up to float32 rounding.
 
-    Forward-mode differentiation (`jax.jvp`) needs `compute="direct"` networks.
+    Forward-mode differentiation (`jax.jvp`) needs a network built with
+    `convolution="direct"`.
 
     Args:
       lhs: `[n, h, w, in]`.
       rhs: `[kh, kw, in / groups, out]`, or the `Prepared` one.
-      window_strides, padding, lhs_dilation, rhs_dilation, dimension_numbers,
-        feature_group_count, batch_group_count, precision, preferred_element_type,
-        out_sharding: as for lax; another layout than NHWC and HWIO, and a batch group
-        or a sharding, are left to lax.
+      window_strides, padding: as for lax.
+      lhs_dilation, rhs_dilation: as for lax; None is 1.
+      dimension_numbers: another layout than NHWC and HWIO is left to lax.
+      feature_group_count, batch_group_count: as for lax, which gets batch groups.
+      precision, preferred_element_type: as for lax.
+      out_sharding: as for lax, which gets it.
     """
     ours = lhs.ndim == 4 and batch_group_count == 1 and out_sharding is None
     numbers = lax.conv_dimension_numbers(lhs.shape, rhs.shape, dimension_numbers)

@@ -227,6 +227,7 @@ def style(
       ValueError: for a flag that does not fit the network.
     """
     arguments, begin = dict(locals()), time.perf_counter()
+    shares = _numbers(mix, "weights")
     opened = open_net(net, weights=weights, pool=_pool(net, pool))
     photo = photograph(content, size=_size(size))
     paintings = [photograph(one, size=None) for one in styles]
@@ -241,7 +242,7 @@ def style(
     folder, key = new_folder(out, "style", overwrite=overwrite), jax.random.key(seed)
     run = painted(
         opened.net, opened.params, photo, paintings, preset=recipe,
-        mix=_numbers(mix, "weights"), masks=where or None, style_scale=style_scale,
+        mix=shares, masks=where or None, style_scale=style_scale,
         colour=colour, scales=scales, tile=tile, seeds=seeds, key=key, progress=True,
     )  # fmt: skip
     together = _light([run])[0]

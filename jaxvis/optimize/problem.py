@@ -36,6 +36,8 @@ class Problem:
       projection: `z -> z` after every update; None leaves z free.
       finish: `(key, image) -> image`, applied to the last image before it is clipped
         to [0, 1]; None leaves it.
+      remat: whether the gradient computes activations again instead of keeping them:
+        less memory, about a third more time (`jaxvis.optimize.remat`).
     """
 
     loss: Loss
@@ -44,9 +46,10 @@ class Problem:
     steps: int
     projection: Callable[[Any], Any] | None = None
     finish: Callable[..., Image] | None = None
+    remat: bool = False
 
     def __post_init__(self) -> None:
-        """Raises ValueError for steps below 1 or a search that is projected."""
+        """Raises ValueError for no steps, or a search that is projected."""
         if self.steps < 1:
             raise ValueError(f"steps must be at least 1, got {self.steps}")
         if self.projection is not None and isinstance(self.optimizer, Searching):

@@ -1,5 +1,6 @@
 """The one solver: many items, chunked to memory, same image for the same key."""
 
+import logging
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -9,8 +10,11 @@ import numpy as np
 from tqdm import tqdm
 
 from jaxvis.optimize import memory, stepping
+from jaxvis.optimize.fitting import fitting, prepared, take
 from jaxvis.optimize.problem import Problem
 from jaxvis.types import UNFINISHED, Array, Item, Key, Params, Run
+
+log = logging.getLogger("jaxvis")
 
 OnChunk = Callable[[range, Run], None]
 """Called with the items' positions and their finished Run, chunk by chunk."""
@@ -40,8 +44,9 @@ def solve(
       key: a typed random key.
       start: the first z of every item, leaves `[N, ...]`; None asks the canvas.
       params_axis: 0 where `params` carry the sweep's axis too; None shares them.
-      chunk: items optimised together; None fits them to the memory that the device
-        reports (at most 8 on a CPU).
+      chunk: items optimised together; None fits them to the memory that the compiled
+        step takes and the device reports (at most 8 on a CPU). Where memory runs out
+        all the same it is halved, and a warning logged.
       progress: whether to show a bar.
       on_chunk: called with each finished chunk, so that a caller can save it.
 
@@ -53,27 +58,24 @@ def solve(
 
     Raises:
       ValueError: if the leaves of `items`, of `start` or (with `params_axis`) of
-        `params` disagree on N, if N is 0, or if chunk is below 1.
+        `params` disagree on N, if N is 0, if chunk is below 1 or takes more memory
+        than there is.
     """
     if params_axis not in (None, 0):
         raise ValueError(f"params_axis is None or 0, not {params_axis!r}")
     count = _count(items, start, params if params_axis == 0 else None)
+    if chunk is not None and chunk < 1:
+        raise ValueError(f"chunk must be at least 1, got {chunk}")
     # Folded one by one outside any chunk: item i's key never depends on the chunk.
     keys = jax.vmap(partial(jax.random.fold_in, key))(np.arange(count))
     if params_axis is None:
-        params = _prepared(problem, params)
+        params = prepared(problem, params)
     sweep = (items, keys, start, params if params_axis == 0 else None)
-    if chunk is None:
-        chunk = fitting(problem, params, sweep, params_axis)
-    if chunk < 1:
-        raise ValueError(f"chunk must be at least 1, got {chunk}")
-    chunks = -(-count // chunk)
+    chunk = fitting(problem, params, sweep, params_axis, chunk=chunk)
     done: list[tuple[range, Run]] = []
-    with tqdm(total=chunks * problem.steps, disable=not progress, delay=1) as bar:
+    with tqdm(total=problem.steps, disable=not progress, delay=1) as bar:
         try:
-            for where, run in _chunks(
-                problem, params, sweep, params_axis, chunk, bar.update
-            ):
+            for where, run in _chunks(problem, params, sweep, params_axis, chunk, bar):
                 done.append((where, run))
                 if on_chunk is not None:
                     on_chunk(where, run)
@@ -94,64 +96,59 @@ def _count(items: Item, start: Any, own: Params | None) -> int:
     return sizes.pop()[0]
 
 
-def _prepared(problem: Problem, params: Params) -> Params:
-    """Returns the parameters as the step wants them: once, not in every step."""
-    prepare = getattr(problem.loss, "prepared", None)
-    return params if prepare is None else prepare(params)
-
-
-def _take(tree: Any, index: np.ndarray) -> Any:
-    # Leaves on the host are cut there: only the chunk goes to the device.
-    return jax.tree.map(lambda leaf: leaf[index], tree)
-
-
-def fitting(
-    problem: Problem, params: Params, sweep: tuple, params_axis: int | None
-) -> int:
-    """Returns how many items to optimise together, from the traced step's memory.
-
-    Args:
-      problem, params, params_axis: as for `solve`.
-      sweep: (items, keys, start, per-item params or None), leaves `[N, ...]`.
-    """
-    count = sweep[1].shape[0]
-    size = min(count, memory.CPU_ITEMS) if jax.default_backend() == "cpu" else count
-    if size == 1:
-        return 1
-    items, keys, start, own = _take(sweep, np.arange(size))
-    carry = jax.eval_shape(partial(stepping.begin, problem), keys, start)
-    given = params if own is None else jax.eval_shape(partial(_prepared, problem), own)
-    # jit keeps this trace: a first call then runs it, a second finds it.
-    program = stepping.step_once.trace(
-        problem, params_axis, given, items, keys, carry, np.int32(0)
-    ).jaxpr
-    need, free = memory.peak_bytes(program.jaxpr), memory.budget()
-    return size if need <= free else max(1, int(size * free / need))
-
-
 def _chunks(
     problem: Problem,
     params: Params,
     sweep: tuple,
     params_axis: int | None,
     chunk: int,
-    tick: Callable[[int], Any],
+    bar: tqdm,
 ) -> Iterator[tuple[range, Run]]:
-    """Yields the positions and the Run of one chunk after another."""
-    count = sweep[1].shape[0]
-    chunk = min(chunk, count)
-    for first in range(0, count, chunk):
+    """Yields the positions and the Run of one chunk after another.
+
+    Where memory runs out the chunk is halved, and its items are begun again.
+    """
+    count, first = sweep[1].shape[0], 0
+    while first < count:
+        left = -(-(count - first) // chunk)
+        bar.total = bar.n + left * problem.steps
         where = range(first, min(first + chunk, count))
         # The last chunk is filled up with copies: another size would compile again.
         index = np.minimum(np.arange(first, first + chunk), count - 1)
-        items, keys, start, own = _take(sweep, index)
-        given = params if own is None else _prepared(problem, own)
-        carry = stepping.begin(problem, keys, start)
-        z, trace = stepping.drive(
-            problem, params_axis, given, items, keys, carry, tick=tick
-        )
-        run = Run(z, stepping.finish(problem, keys, z), trace)
+        try:
+            run = _chunk(problem, params, sweep, params_axis, index, bar.update)
+        except (MemoryError, jax.errors.JaxRuntimeError) as error:
+            if chunk == 1 or not memory.exhausted(error):
+                raise
+            run = None
+        # Only here is the error gone, and with it what its frames held on to.
+        if run is None:
+            smaller = -(-chunk // 2)
+            log.warning(
+                "out of memory with %d items together: going on with %d", chunk, smaller
+            )
+            chunk = smaller
+            continue
         yield where, _first(run, len(where))
+        first = where.stop
+
+
+def _chunk(
+    problem: Problem,
+    params: Params,
+    sweep: tuple,
+    params_axis: int | None,
+    index: np.ndarray,
+    tick: Callable[[int], Any],
+) -> Run:
+    """Returns the Run of the items at `index`."""
+    items, keys, start, own = take(sweep, index)
+    given = params if own is None else prepared(problem, own)
+    carry = stepping.begin(problem, keys, start)
+    z, trace = stepping.drive(
+        problem, params_axis, given, items, keys, carry, tick=tick
+    )
+    return Run(z, stepping.finish(problem, keys, z), trace)
 
 
 def _first(run: Run, count: int) -> Run:

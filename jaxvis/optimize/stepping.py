@@ -19,6 +19,7 @@ import optax
 
 from jaxvis.optimize.gather import Gathered
 from jaxvis.optimize.problem import Problem, Searching
+from jaxvis.optimize.remat import lean
 from jaxvis.types import DONE, FAILED, Array, Item, Key, Params, Terms
 
 SCAN = 32  # steps a dispatch on accelerators: hides dispatch, keeps the bar moving
@@ -42,7 +43,8 @@ def _step_one(
     searching = isinstance(problem.optimizer, Searching)
     # A search compares values of one function: its randomness is drawn once.
     key = jax.random.fold_in(key, 0 if searching else step)
-    objective = lambda z: problem.loss(params, z, item, key)  # noqa: E731
+    loss = lean(problem.loss) if problem.remat else problem.loss
+    objective = lambda z: loss(params, z, item, key)  # noqa: E731
     (value, terms), grad = jax.value_and_grad(objective, has_aux=True)(z)
     optimizer = optax.with_extra_args_support(problem.optimizer)
     updates, new_state = optimizer.update(
@@ -120,6 +122,30 @@ def step_many(
     return jax.lax.scan(body, carry, step + jnp.arange(count))
 
 
+def scanned() -> bool:
+    """Returns whether steps go in a scan: on accelerators."""
+    return jax.default_backend() != "cpu"
+
+
+def traced(
+    problem: Problem,
+    axis: int | None,
+    params: Params,
+    items: Item,
+    keys: Array,
+    carry: Carry,
+) -> jax.stages.Traced:
+    """Returns the program that `drive` will run most, traced.
+
+    Args:
+      problem, axis, params, items, keys, carry: see `step_once`; shapes are enough.
+    """
+    arguments = (problem, axis, params, items, keys, carry, np.int32(0))
+    if scanned():
+        return step_many.trace(*arguments, min(SCAN, problem.steps))
+    return step_once.trace(*arguments)
+
+
 def _begin_one(problem: Problem, key: Key, start: Any) -> Carry:
     # Steps fold in 0, 1, 2..., the last image `steps`; the start collides with none.
     z = problem.canvas.init(jax.random.fold_in(key, START)) if start is None else start
@@ -191,13 +217,12 @@ def drive(
       problem, axis, params, items, keys, carry: see `step_once`.
       tick: called with k after k more steps.
     """
-    scanned = jax.default_backend() != "cpu"
     searching = isinstance(problem.optimizer, Searching)
     gathered, done = Gathered(len(keys), problem.steps), 0
     while done < problem.steps:
-        count = min(SCAN, problem.steps - done) if scanned else 1
+        count = min(SCAN, problem.steps - done) if scanned() else 1
         at = np.int32(done)
-        if scanned:
+        if scanned():
             carry, new = step_many(problem, axis, params, items, keys, carry, at, count)
         else:
             carry, new = step_once(problem, axis, params, items, keys, carry, at)

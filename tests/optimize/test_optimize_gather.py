@@ -38,6 +38,7 @@ def run(monkeypatch, shrink, *, params=1.0, items=HARD, chunk=8, **options):
         sizes.append(len(arguments[4]))
         return step_many(*arguments)
 
+    once.trace, many.trace = step_once.trace, step_many.trace
     with monkeypatch.context() as patch:
         patch.setattr(stepping, "SHRINK", shrink)
         patch.setattr(stepping, "step_once", once)

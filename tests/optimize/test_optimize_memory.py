@@ -4,14 +4,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from tiny_nets import counted_net
 
-from jaxvis.loss.canvas import Pixels
-from jaxvis.loss.compose import compose
-from jaxvis.loss.objectives import Excite
-from jaxvis.optimize import Problem, memory
-from jaxvis.optimize.optimizers import adam
-from jaxvis.optimize.solve import fitting
+from jaxvis.optimize import memory
 
 X = jax.ShapeDtypeStruct((1000,), jnp.float32)
 ARRAY = 4000
@@ -96,54 +90,86 @@ def test_estimate_is_near_or_above_what_the_compiler_takes():
 
 
 def test_budget_is_a_share_of_this_machines_memory():
-    assert 2**20 < memory.budget() < 2**50
+    assert 2**20 < memory.budget() < memory.free() < 2**50
+
+
+def _device(stats):
+    class Device:
+        def memory_stats(self):
+            return stats
+
+    return lambda: [Device()]
 
 
 def test_budget_is_most_of_what_a_device_reports_as_free(monkeypatch):
-    class Device:
-        def memory_stats(self):
-            return {"bytes_limit": 1000, "bytes_in_use": 200}
-
-    monkeypatch.setattr(memory.jax, "local_devices", lambda: [Device()])
+    stats = {"bytes_limit": 1000, "bytes_in_use": 200}
+    monkeypatch.setattr(memory.jax, "local_devices", _device(stats))
+    assert memory.free() == 800
     assert memory.budget() == 640
 
 
-def test_budget_without_any_report_is_a_figure_of_its_own(monkeypatch):
+@pytest.fixture
+def host(monkeypatch, tmp_path):
+    """A host without reports of its own: files to fill, no limit, no sysconf."""
+
     def silent(name):
         raise ValueError("unrecognized configuration name")
 
+    monkeypatch.setattr(memory.jax, "local_devices", _device(None))
     monkeypatch.setattr(memory.os, "sysconf", silent)
-    assert memory.budget() == memory.HOST_BYTES
+    monkeypatch.setattr(memory, "MEMINFO", tmp_path / "meminfo")
+    monkeypatch.setattr(memory, "CGROUP", tmp_path)
+    return tmp_path
 
 
-def _fitting(side, count):
-    net, params, _ = counted_net(side)
-    canvas = Pixels((side, side), noise=0.1)
-    problem = Problem(compose(net, canvas), canvas, adam(0.1), 2)
-    items = jax.vmap(lambda i: Excite("scores", i))(jnp.zeros(count, jnp.int32))
-    keys = jax.random.split(jax.random.key(0), count)
-    return fitting(problem, params, (items, keys, None, None), None)
+def test_budget_without_any_report_is_half_a_figure_of_its_own(host):
+    assert memory.free() == memory.HOST_BYTES
+    assert memory.budget() == memory.HOST_BYTES // 2
 
 
-def test_small_items_go_together_up_to_the_processors_limit():
-    assert _fitting(8, 3) == 3
-    assert _fitting(8, 50) == memory.CPU_ITEMS
+def test_a_hosts_caches_count_as_free(host):
+    host.joinpath("meminfo").write_text("MemFree: 10 kB\nMemAvailable:   500 kB\n")
+    assert memory.free() == 512_000
 
 
-def test_chunk_shrinks_with_the_canvas_and_the_budget(monkeypatch):
-    sizes = []
-    for budget in (10**9, 400_000, 100_000, 10):
-        monkeypatch.setattr(memory, "budget", lambda budget=budget: budget)
-        sizes.append(_fitting(32, 8))
-    assert sizes[0] == 8
-    assert 8 > sizes[1] > sizes[2] >= 1
-    assert sizes[3] == 1
+def test_a_containers_limit_counts(host):
+    host.joinpath("meminfo").write_text("MemAvailable: 9000 kB\n")
+    host.joinpath("memory.max").write_text("100000\n")
+    host.joinpath("memory.current").write_text("60000\n")
+    host.joinpath("memory.stat").write_text("anon 1\ninactive_file 5000\n")
+    assert memory.free() == 45_000
+    host.joinpath("memory.max").write_text("max\n")
+    assert memory.free() == 9000 * 1024
 
 
-@pytest.mark.parametrize("side", [30_000])
-def test_a_huge_canvas_is_taken_in_smaller_chunks(side):
-    # Only traced: nothing of the 10 GB per array is ever made.
-    assert _fitting(side, 8) < 8
+def test_a_compiled_step_tells_what_it_takes_beside_what_is_there():
+    def step(shared, x):
+        return jnp.tanh(x @ shared) @ shared.T
+
+    shared = jnp.zeros((100, 300))
+    need = {}
+    for count in (10, 20, 40):
+        x = jax.ShapeDtypeStruct((count, 100), jnp.float32)
+        compiled = jax.jit(step).lower(shared, x).compile()
+        need[count] = memory.taken(compiled, {"shared": shared, "none": None})
+        assert memory.taken(compiled, ()) == need[count] + shared.nbytes
+    # x, the hidden layer and the result: linear in what the items bring.
+    assert 0.9 * need[40] <= 2 * need[20] <= 1.1 * need[40]
+    assert need[10] >= 10 * 4 * (100 + 100)
+
+
+@pytest.mark.parametrize(
+    ("error", "answer"),
+    [
+        (MemoryError(), True),
+        (jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory"), True),
+        (jax.errors.JaxRuntimeError("Out of memory allocating 8 bytes"), True),
+        (jax.errors.JaxRuntimeError("INTERNAL: oh"), False),
+        (ValueError("RESOURCE_EXHAUSTED"), False),
+    ],
+)
+def test_running_out_of_memory_is_recognised(error, answer):
+    assert memory.exhausted(error) is answer
 
 
 def test_peak_is_an_integer_of_any_dtype():

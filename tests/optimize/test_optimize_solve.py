@@ -202,6 +202,7 @@ def test_an_interrupt_within_a_chunk_keeps_the_chunks_before(key, monkeypatch):
             raise KeyboardInterrupt
         return step_once(*arguments)
 
+    pressed.trace = step_once.trace
     monkeypatch.setattr(stepping, "step_once", pressed)
     run = solve(_square(), 1.0, _targets(4), key, chunk=2)
     np.testing.assert_array_equal(run.trace["status"], [DONE, DONE] + [UNFINISHED] * 2)

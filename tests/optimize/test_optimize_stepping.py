@@ -76,7 +76,7 @@ def _ticks(problem, count, chunk, key, monkeypatch):
 
     class Bar:
         def __init__(self, *, total, **options):
-            self.total, self.advances = total, []
+            self.total, self.n, self.advances = total, 0, []
             bars.append(self)
 
         def __enter__(self):
@@ -86,6 +86,7 @@ def _ticks(problem, count, chunk, key, monkeypatch):
             return None
 
         def update(self, steps):
+            self.n += steps
             self.advances.append(steps)
 
     monkeypatch.setitem(solve.__globals__, "tqdm", Bar)

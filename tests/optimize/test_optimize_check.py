@@ -24,9 +24,7 @@ def test_a_bad_layer_is_named(bad):
     params["conv2"] = {
         **params["conv2"], "kernel": params["conv2"]["kernel"].at[0, 0, 0, 0].set(bad)
     }  # fmt: skip
-    with pytest.raises(
-        ValueError, match="infinite in conv2/kernel: the weights"
-    ):
+    with pytest.raises(ValueError, match="infinite in conv2/kernel: the weights"):
         finite_params(params)
 
 

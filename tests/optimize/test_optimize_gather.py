@@ -68,7 +68,9 @@ def test_a_shrinking_batch_gives_what_a_whole_one_does(monkeypatch):
     assert sizes == sorted(sizes, reverse=True)
     assert {8, 1} <= set(sizes) <= {8, 4, 2, 1}
     same(shrinking, whole)
+    # Each item's noise was drawn once, or no search would have converged.
     np.testing.assert_array_equal(whole.trace["status"], CONVERGED)
+    assert np.abs(np.diff(whole.z, axis=0)).max(axis=1).min() > 0.02
     order = np.argsort(shrinking.trace["evaluations"])
     assert order[-1] == 2
     assert len(sizes) == shrinking.trace["evaluations"].max()

@@ -1,0 +1,167 @@
+"""Checkpoints: one file, whole or not at all, from which a training goes on exactly.
+
+A checkpoint is a safetensors file. Its tensors are the leaves of the state, named by
+their path; its metadata are the step and the facts (network, options) as JSON. Anything
+that does not fit is refused with the names that differ.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from safetensors.numpy import save as to_bytes
+
+from jaxvis.output.files import write_atomically
+from jaxvis.weights_file import differences, opened, shape_of
+
+FORMAT = "jaxvis-training"
+
+
+class Checkpoint(NamedTuple):
+    """What a checkpoint holds.
+
+    Attributes:
+      state: the pytree that was saved.
+      step: how many steps had been taken.
+      facts: what was said of the training.
+      curves: name -> `[n, 2]` float64, (step, value).
+    """
+
+    state: Any
+    step: int
+    facts: dict[str, Any]
+    curves: dict[str, np.ndarray]
+
+
+def leaf_names(tree: Any) -> dict[str, Any]:
+    """Returns path -> leaf of a pytree: "params/conv1/kernel".
+
+    Args:
+      tree: a pytree of arrays; typed keys are not taken.
+    """
+    return {
+        "/".join(_word(part) for part in path): leaf
+        for path, leaf in jax.tree_util.tree_flatten_with_path(tree)[0]
+    }
+
+
+def _word(part: Any) -> str:
+    for attribute in ("key", "name", "idx"):
+        if hasattr(part, attribute):
+            return str(getattr(part, attribute))
+    return str(part)
+
+
+def save_checkpoint(
+    path: str | os.PathLike,
+    state: Any,
+    *,
+    step: int,
+    facts: Mapping[str, Any] | None = None,
+    curves: Mapping[str, np.ndarray] | None = None,
+) -> None:
+    """Writes a checkpoint; a crash leaves the one before it.
+
+    Args:
+      path: the file.
+      state: a pytree of arrays.
+      step: how many steps were taken.
+      facts: JSON values that a later training must share (`restore`).
+      curves: name -> `[n, 2]`, (step, value).
+
+    Raises:
+      OSError: if it cannot be written.
+    """
+    arrays = {f"state/{k}": np.asarray(v) for k, v in leaf_names(state).items()}
+    arrays |= {f"curve/{k}": np.asarray(v, float) for k, v in (curves or {}).items()}
+    arrays = {name: np.asarray(array, order="C") for name, array in arrays.items()}
+    about = {"format": FORMAT, "step": str(step), "facts": json.dumps(facts or {})}
+    write_atomically(path, to_bytes(arrays, metadata=about))
+
+
+def peek(path: str | os.PathLike) -> tuple[int, dict[str, Any]]:
+    """Returns (step, facts) of a checkpoint; its arrays are not read.
+
+    Args:
+      path: the file.
+
+    Raises:
+      FileNotFoundError: if it does not exist.
+      ValueError: if it is no checkpoint of a training.
+    """
+    with opened(path) as file:
+        about = _about(file, path)
+    return int(about["step"]), json.loads(about["facts"])
+
+
+def restore(
+    path: str | os.PathLike, like: Any, *, facts: Mapping[str, Any] | None = None
+) -> Checkpoint:
+    """Returns a checkpoint, checked against what is expected of it.
+
+    Args:
+      path: the file.
+      like: a pytree of arrays (or their shapes) of the structure to return.
+      facts: those that the checkpoint must share; None checks none.
+
+    Raises:
+      FileNotFoundError: if it does not exist.
+      ValueError: if it is damaged, no checkpoint, of another network or of other
+        options; the message lists what differs.
+    """
+    with opened(path) as file:
+        about = _about(file, path)
+        found_facts = json.loads(about["facts"])
+        _same_facts(path, facts or {}, found_facts)
+        names = {name: name.removeprefix("state/") for name in file.keys()}
+        found = {
+            short: shape_of(file, name) for name, short in names.items()
+            if name.startswith("state/")
+        }  # fmt: skip
+        wanted = leaf_names(like)
+        problems = differences(
+            {k: tuple(np.shape(v)) for k, v in wanted.items()}, found
+        )
+        if problems:
+            raise ValueError(
+                f"{path} was saved by another network or optimizer, {len(problems)} "
+                "names differ: " + "; ".join(problems[:8])
+            )
+        leaves = [
+            jnp.asarray(file.get_tensor(f"state/{name}"), leaf.dtype)
+            for name, leaf in wanted.items()
+        ]
+        curves = {
+            name.removeprefix("curve/"): file.get_tensor(name)
+            for name in names if name.startswith("curve/")
+        }  # fmt: skip
+    state = jax.tree.unflatten(jax.tree.structure(like), leaves)
+    return Checkpoint(state, int(about["step"]), found_facts, curves)
+
+
+def _about(file: Any, path: str | os.PathLike) -> dict[str, str]:
+    about = file.metadata() or {}
+    if about.get("format") != FORMAT:
+        raise ValueError(f"{Path(path)} is no checkpoint of a training")
+    return about
+
+
+def _same_facts(
+    path: str | os.PathLike, wanted: Mapping[str, Any], found: Mapping[str, Any]
+) -> None:
+    wanted = json.loads(json.dumps(dict(wanted)))  # tuples are lists in JSON
+    other = [
+        f"{name} {found.get(name)!r} there, {value!r} here"
+        for name, value in wanted.items()
+        if found.get(name) != value
+    ]
+    if other:
+        raise ValueError(
+            f"{path} was saved by a training of another kind: {'; '.join(other)}; "
+            "repeat its options, or train into a new folder"
+        )

@@ -43,8 +43,8 @@ def load(
     Args:
       name: a name of `jaxvis.nets.registry`, such as "vgg19" or "demo".
       weights: None takes the converted file from the cache folder ("demo" has its
-        own); a path reads that converted file; a typed key (`jax.random.key(0)`)
-        draws random parameters.
+        own, "hog", "hogb" and "dsift" need none); a path reads that converted file; a
+        typed key (`jax.random.key(0)`) draws random parameters.
       pool: "max" or "avg", for the VGG networks; None is the network's own.
       head: "softmax", "linear" or "relu"; None is the network's own.
       input_size: (H, W) in pixels; fully connected layers are made for it, and a file
@@ -56,7 +56,8 @@ def load(
       convolution: "fast", or "direct" for XLA's own (forward-mode differentiation).
 
     Returns:
-      (net, params): params float32, `{row: {"kernel": ..., "bias": ...}}`.
+      (net, params): params float32, `{row: {"kernel": ..., "bias": ...}}`, {} where
+      there are none.
 
     Raises:
       FileNotFoundError: if there is no such file; says which command gets it.
@@ -67,6 +68,12 @@ def load(
         name, pool=pool, head=head, input_size=input_size, precision=precision,
         convolution=convolution,
     )  # fmt: skip
+    if name in registry.FIXED:
+        if weights is not None:
+            raise ValueError(
+                f"{name} has no parameters: leave the weights (--weights) out"
+            )
+        return net, {}
     if isinstance(weights, jax.Array):
         if not jnp.issubdtype(weights.dtype, jax.dtypes.prng_key):
             raise ValueError(
@@ -131,13 +138,13 @@ def labels_of(
 
     Args:
       name: the network.
-      weights: as `load`; random parameters have no labels, ().
+      weights: as `load`; random parameters, or none, have no labels, ().
 
     Raises:
       FileNotFoundError: as `load`.
       ValueError: as `load`.
     """
-    if isinstance(weights, jax.Array):
+    if isinstance(weights, jax.Array) or name in registry.FIXED:
         return ()
     with located(name, weights=weights) as path:
         return labels(path)

@@ -16,6 +16,7 @@ import jax
 import numpy as np
 
 from jaxvis import weights as files
+from jaxvis.nets.registry import FIXED
 from jaxvis.output.io import write_image
 from jaxvis.output.record import STATUS, file_sha256, record, write_record
 from jaxvis.output.sheet import contact_sheet
@@ -106,8 +107,8 @@ class Opened(NamedTuple):
       net: the network.
       params: its parameters.
       labels: class names by index; () if unknown.
-      weights: where the parameters came from: the path given, "random:0", "cached" or
-        "embedded".
+      weights: where the parameters came from: the path given, "random:0", "cached",
+        "embedded", or "none" where there are none.
       sha256: of their file, in hex; None for random ones.
     """
 
@@ -138,6 +139,8 @@ def open_net(name: str, *, weights: str | None = None, **options: Any) -> Opened
         net, params = files.load(name, weights=key, **options)
         return Opened(net, params, (), weights, None)
     net, params = files.load(name, weights=weights, **options)
+    if name in FIXED:
+        return Opened(net, params, (), "none", None)
     source = weights or ("embedded" if name in files.EMBEDDED else "cached")
     with files.located(name, weights=weights) as path:
         return Opened(net, params, files.labels(path), source, file_sha256(path))

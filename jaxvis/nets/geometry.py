@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from math import prod
 
 from jaxvis.nets.layers import Layer, shapes, sources
-from jaxvis.nets.table import parameter_shapes
+from jaxvis.nets.table import Table, parameter_shapes
 from jaxvis.types import Network, Params
 
 STATISTICS = ("mean", "var")
@@ -94,7 +94,7 @@ def geometry(net: Network) -> tuple[Geometry, ...]:
     if not net.rows:
         raise ValueError(f"{net.name} is not a table network: its geometry is unknown")
     shape, reads = shapes(net.rows, net.input_size), sources(net.rows)
-    counts = parameter_counts(net)
+    counts = parameter_counts(net) if isinstance(net.forward, Table) else {}
     spans: dict[str, _Span] = {}
     table = []
     for row in net.rows:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from functools import partial
 
 from jaxvis.nets.alexnet import alexnet, caffe_alexnet, caffenet
+from jaxvis.nets.classical import dsift, hog
 from jaxvis.nets.cnn_m import vgg_m
 from jaxvis.nets.compute import Compute
 from jaxvis.nets.demo import demo
@@ -41,6 +42,13 @@ NETS: dict[str, Callable[..., Network]] = {
 }
 """Name -> the function that builds the network; its keywords are the net's options."""
 
+FIXED: dict[str, Callable[..., Network]] = {
+    "hog": hog,
+    "hogb": partial(hog, binning="bilinear"),
+    "dsift": dsift,
+}
+"""Name -> the function that builds a network without parameters."""
+
 
 def build(
     name: str,
@@ -54,7 +62,7 @@ def build(
     """Returns a network by name, without parameters.
 
     Args:
-      name: a key of `NETS`.
+      name: a key of `NETS` or `FIXED`.
       pool: "max" or "avg", for the VGG networks; None is the network's own.
       head: what follows the class scores: "softmax", "linear" (nothing) or "relu";
         None is the network's own, softmax.
@@ -67,15 +75,18 @@ def build(
       ValueError: for an unknown name (the message lists the known ones), an option
         that this network does not have, or a value that an option does not take.
     """
-    if name not in NETS:
-        raise ValueError(f"no network is called {name!r}; there are {', '.join(NETS)}")
+    builders = NETS | FIXED
+    if name not in builders:
+        raise ValueError(
+            f"no network is called {name!r}; there are {', '.join(builders)}"
+        )
     given = {"pool": pool, "head": head, "input_size": input_size}
     options = {key: value for key, value in given.items() if value is not None}
-    accepted = inspect.signature(NETS[name]).parameters
+    accepted = inspect.signature(builders[name]).parameters
     for option in options:
         if option not in accepted:
             raise ValueError(
                 f"{name} has no option {option!r}; its options are "
                 f"{', '.join(key for key in given if key in accepted)}"
             )
-    return computed(NETS[name](**options), Compute(precision, convolution))
+    return computed(builders[name](**options), Compute(precision, convolution))

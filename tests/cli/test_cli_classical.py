@@ -1,4 +1,4 @@
-"""The command for classical textures: files, flags of one algorithm, mistakes."""
+"""Commands for classical textures and descriptors: files, flags, mistakes."""
 
 import json
 
@@ -79,3 +79,25 @@ def test_mistakes_are_told_in_one_line(words, message, capsys, tmp_path):
 def test_a_missing_sample_is_named(capsys):
     assert run("nowhere.png") == 2
     assert "nowhere.png" in capsys.readouterr().err
+
+
+def test_descriptors_are_inverted_without_weights(tmp_path, capsys):
+    words = ("--tap", "hog,clamped", "--steps", "2", "--size", "32")
+    assert main(["invert", "hogb", "chelsea", *words]) == 0
+    record = json.loads((tmp_path / "jaxvis-invert" / "record.json").read_text())
+    assert record["network"] == {"name": "hogb", "weights": "none", "sha256": None}
+    assert [p["tap"] for p in record["pictures"]] == ["hog", "clamped"]
+    assert "hog: error" in capsys.readouterr().out
+
+
+def test_layers_of_a_descriptor_are_printed(capsys):
+    assert main(["layers", "dsift"]) == 0
+    last = capsys.readouterr().out.splitlines()[-2].split()
+    assert last == ["dsift", "clamp", "9x9x128", "42", "24", "20.5"]
+
+
+@pytest.mark.parametrize("weights", ["random:0", "file.safetensors"])
+def test_weights_of_a_descriptor_are_refused(weights, capsys):
+    words = ("--tap", "hog", "--weights", weights)
+    assert main(["invert", "hog", "chelsea", *words]) == 2
+    assert "hog has no parameters: leave" in capsys.readouterr().err

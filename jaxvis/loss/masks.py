@@ -38,7 +38,7 @@ def checked_masks(
 
 
 def on_grid(mask: Array, shape: tuple[int, ...]) -> Array:
-    """Returns a mask of the image at a layer's positions: means over their areas.
+    """Returns a mask of the image at a layer's positions, antialiased.
 
     Args:
       mask: `[H, W]`.

@@ -5,6 +5,7 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxvis.nets.geometry import geometry
 from jaxvis.types import Array, Image, Key, Network
@@ -25,20 +26,21 @@ def checked_image(image: Image, what: str) -> Array:
     Raises:
       ValueError: says what is wrong and what to do about it.
     """
-    found = jnp.asarray(image)
-    if found.ndim == 2 or (found.ndim == 3 and found.shape[-1] == 1):
+    shape = np.shape(image)
+    if len(shape) == 2 or (len(shape) == 3 and shape[-1] == 1):
         raise ValueError(
-            f"{what} is grey, shape {found.shape}: repeat its channel three times"
+            f"{what} is grey, shape {shape}: repeat its channel three times"
         )
-    if found.ndim == 3 and found.shape[-1] == 4:
+    if len(shape) == 3 and shape[-1] == 4:
         raise ValueError(
-            f"{what} has a transparent channel, shape {found.shape}: blend it over a "
+            f"{what} has a transparent channel, shape {shape}: blend it over a "
             "background first"
         )
-    if found.ndim != 3 or found.shape[-1] != 3 or 0 in found.shape:
-        raise ValueError(f"{what} must be one image [H, W, 3], got {found.shape}")
-    if found.shape[0] * found.shape[1] > MOST:
+    if len(shape) != 3 or shape[-1] != 3 or 0 in shape:
+        raise ValueError(f"{what} must be one image [H, W, 3], got {shape}")
+    if shape[0] * shape[1] > MOST:
         raise ValueError(f"{what} has more than {MOST} pixels: shrink it first")
+    found = jnp.asarray(image)
     if not jnp.issubdtype(found.dtype, jnp.floating):
         raise ValueError(f"{what} is {found.dtype}: pass float RGB in [0, 1]")
     found = found.astype(jnp.float32)

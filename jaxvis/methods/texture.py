@@ -35,7 +35,7 @@ class Preset:
 
 
 PRESETS = {
-    "gatys": Preset(("relu1_1", "pool1", "pool2", "pool3", "pool4"), "normalised"),
+    "gatys": Preset(("relu1_1", "pool1", "pool2", "pool3", "pool4"), "relative"),
     "ranvgg": Preset(("relu1_1", "relu2_1", "relu3_1", "relu4_1"), "balanced"),
 }
 """Preset name -> layers and weights, for VGG-19 and ranVGG."""

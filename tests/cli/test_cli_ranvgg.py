@@ -1,0 +1,98 @@
+"""The commands ranvgg stack and ranvgg invert, on the embedded network's table."""
+
+import json
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+import jaxvis
+from jaxvis.cli import main
+from jaxvis.output.io import read_image
+
+STACK = ("--net", "demo", "--size", 16, "--networks", 4, "--candidates", 1)
+STACK = (*STACK, "--steps", 3, "--stop", "relu2_1")
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    """Runs in an empty folder, with a cache of its own."""
+    monkeypatch.setenv("JAXVIS_HOME", str(tmp_path / "home"))
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    return tmp_path / "work"
+
+
+def run(*words):
+    return main([str(word) for word in words])
+
+
+def _record(folder):
+    return json.loads((folder / "record.json").read_text())
+
+
+def test_networks_are_built_resumed_and_compared(elsewhere, capsys):
+    folder = elsewhere / "s"
+    assert run("ranvgg", "stack", "coffee", *STACK, "--out", "s") == 0
+    record = _record(folder)
+    assert [layer["tap"] for layer in record["layers"]] == ["relu1_1", "relu2_1"]
+    assert np.shape(record["layers"][0]["losses"]) == (4, 1)
+    path = folder / "network_3.safetensors"
+    whole = load_file(path)
+    net, params = jaxvis.load("demo", weights=path, input_size=(16, 16))
+    np.testing.assert_array_equal(params["conv2_1"]["kernel"], whole["conv2_1/kernel"])
+
+    # As if it had been stopped in the second layer.
+    layers = record["layers"]
+    (folder / "record.json").write_text(json.dumps(record | {"layers": layers[:1]}))
+    resume = ("--out", "s", "--resume")
+    assert run("ranvgg", "stack", "coffee", *STACK, *resume) == 0
+    assert _record(folder)["layers"] == layers
+    for name, array in load_file(path).items():
+        np.testing.assert_array_equal(array, whole[name])
+    assert run("ranvgg", "stack", "rocket", *STACK, *resume) == 2
+    assert run("ranvgg", "stack", "coffee", *STACK, "--seed", 9, *resume) == 2
+    said = capsys.readouterr().err
+    assert "begun with another image" in said and "begun with --seed 0" in said
+
+    words = ("--net", "demo", "--size", 16, "--kinds", "random,stacked,trained")
+    words = (*words, "--stacked", "s", "--seeds", 4, "--steps", 3, "--tap", "relu2_1")
+    assert run("ranvgg", "invert", "coffee", *words) == 0
+    folder = elsewhere / "jaxvis-ranvgg-invert"
+    kinds = ("random", "stacked", "trained")
+    names = [f"{kind}_relu2_1_{seed}.png" for kind in kinds for seed in range(4)]
+    assert all(read_image(folder / name).shape == (16, 16, 3) for name in names)
+    for figure in ("layers", "losses", "means", "spread_distance"):
+        assert (folder / f"{figure}.png").stat().st_size > 1000
+    record = _record(folder)
+    assert [p["kind"] for p in record["pictures"][::4]] == list(kinds)
+    distance = np.array(record["loss"]["distance"])
+    # Of one candidate a stack is what chance draws; a trained network is something else
+    np.testing.assert_allclose(distance[0], distance[1], rtol=1e-4)
+    assert distance.shape == (3, 4) and np.all(distance[2] != distance[0])
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("stack", "coffee", "--resume"), "name it"),
+        (("stack", "coffee", "--resume", "--out", "gone"), "gone/record.json"),
+        (("stack", "coffee", "--stop", "relu9"), "has no tap 'relu9'"),
+        (("stack", "coffee", "--candidates", 0), "candidates must be at least 1"),
+        (("stack", "coffee", "--scheme", "x"), "scheme is one of he"),
+        (("stack", "gone.png"), "gone.png"),
+        (("invert", "coffee", "--kinds", "best"), "not 'best'"),
+        (("invert", "coffee", "--kinds", "stacked"), "needs --stacked"),
+        (("invert", "coffee", "--tap", "relu9"), "has no tap 'relu9'"),
+        (("invert", "coffee", "--seeds", 0, "--kinds", "random"), "at least 1"),
+        (
+            ("invert", "coffee", "--kinds", "stacked", "--stacked", "."),
+            "network_0.safetensors is not there",
+        ),
+    ],
+)
+def test_mistakes_are_one_line_and_exit_2(words, message, capsys):
+    assert run("ranvgg", *words, "--net", "demo", "--size", 16) == 2
+    error = capsys.readouterr().err
+    assert message in error and "Traceback" not in error
+    assert len(error.strip().splitlines()) == 1

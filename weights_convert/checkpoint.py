@@ -37,7 +37,8 @@ class Checkpoint:
     """Returns the content of one file.
 
     Args:
-      naming: who names tensors like this: "torch", "caffe", "keras" or "matconvnet".
+      naming: who names tensors like this: "torch", "caffe", "keras", "matconvnet" or
+        "variables".
       tensors: name -> tensor; the last part of a name says which parameter it is.
       preprocess: what the file itself says of its input; None if it says nothing.
       labels: class labels by class index; () if the file has none.
@@ -110,7 +111,9 @@ def truncated(path: Path, claimed: int, size: int) -> ValueError:
 
 
 def naming_of(names: Iterable[str], path: Path) -> str:
-    """Returns who names tensors like this: "torch", "caffe" or "keras".
+    """Returns who names tensors like this: "torch", "caffe", "keras" or "variables".
+
+    "variables" is TensorFlow's Variable_0, Variable_1... in the order of their making.
 
     Args:
       names: the tensors' names.
@@ -121,6 +124,8 @@ def naming_of(names: Iterable[str], path: Path) -> str:
     """
     names = list(names)
     leaves = {re.split(r"[./]", name)[-1].split(":")[0] for name in names}
+    if names and all(re.fullmatch(r"Variable_\d+", name) for name in names):
+        return "variables"
     if leaves & {"kernel", "kernel_q"}:
         return "keras"
     if "weight" in leaves:

@@ -38,6 +38,12 @@ def arrangement(
       incoming: shape of what the layer reads, (h, w, c) or (d,): in files with the
         outputs first a flattened map is in C, H, W order, here in H, W, C.
     """
+    if naming == "variables" and len(target) == 4 and shape != target:
+        # A transposed convolution's: [h, w, out, in], turned.
+        turned = (*target[:2], *target[:1:-1])
+        if shape != turned:
+            return None
+        return lambda array: array[::-1, ::-1].swapaxes(2, 3)
     if len(target) == 1:
         fits = prod(shape) == target[0] == max(shape, default=0)
         return (lambda array: array.reshape(target)) if fits else None

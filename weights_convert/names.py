@@ -38,13 +38,15 @@ def mapping(naming: str, net: Network) -> Callable[[str], str | None]:
     """Returns the function from a file's tensor name to ours, `row/leaf`, or None.
 
     Args:
-      naming: "torch", "caffe", "keras" or "matconvnet".
+      naming: "torch", "caffe", "keras", "matconvnet" or "variables".
       net: the network whose rows are looked for.
 
     Raises:
       ValueError: if files of this naming hold another network of the same name.
     """
     ops = {row.name: row.op for row in net.rows}
+    if naming == "variables":
+        return _variables(net).get
     layer_of = _layers(naming, net)
 
     def rename(name: str) -> str | None:
@@ -58,6 +60,28 @@ def mapping(naming: str, net: Network) -> Callable[[str], str | None]:
         return f"{row}/{'scale' if is_norm else leaf}"
 
     return rename
+
+
+def _variables(net: Network) -> dict[str, str]:
+    """Returns TensorFlow's numbered names -> ours, for style networks.
+
+    In the order of the layers, kernel, shift and scale of each.
+
+    Raises:
+      ValueError: for another network: numbers say nothing of its layers.
+    """
+    if net.name != "transform_same":
+        raise ValueError(
+            f"numbered variables are read as those of transform_same, not {net.name}"
+        )
+    kernels = [row.name for row in net.rows if row.op in ("conv", "up")]
+    norms = [row.name for row in net.rows if row.op == "inorm"]
+    ours = [
+        name
+        for kernel, norm in zip(kernels, norms)
+        for name in (f"{kernel}/kernel", f"{norm}/bias", f"{norm}/scale")
+    ]
+    return {f"Variable_{i}": name for i, name in enumerate(ours)}
 
 
 def unprefixed(names: Iterable[str]) -> dict[str, str]:

@@ -73,6 +73,8 @@ def default(naming: str, net: str) -> Preprocess:
     """
     if naming == "torch":
         return PRESETS["imagenet"]
+    if naming == "variables":
+        return Preprocess("rgb", 255, (0.0, 0.0, 0.0))
     preset = PRESETS["caffe_vgg" if net.startswith("vgg") else "caffe"]
     if naming == "matconvnet":
         return Preprocess("rgb", 255, preset.mean[::-1])

@@ -7,7 +7,7 @@ square of side `receptive_field` around it, which may reach beyond the image.
 from dataclasses import dataclass
 from math import prod
 
-from jaxvis.nets.layers import Layer, shapes, sources
+from jaxvis.nets.layers import Layer, same_pads, shapes, sources
 from jaxvis.nets.table import Table, parameter_shapes
 from jaxvis.types import Network, Params
 
@@ -127,6 +127,17 @@ def _after(row: Layer, span: _Span, read: tuple[int, ...]) -> _Span:
     """Returns the span of a row that reads a tap of shape `read` and span `span`."""
     if row.op in ("conv", "max", "avg"):
         return span.through(row.size, row.stride, row.pad)
+    if row.op in ("reflect", "crop"):
+        return span.through(1, 1, row.pad if row.op == "reflect" else -row.pad)
+    if row.op == "same":
+        return span.through(1, 1, same_pads(read[0], row)[0])
+    if row.op == "repeat":
+        return _Span(span.first, span.last, span.stride // 2)
+    if row.op == "up":
+        # Of three rows with zeros in between, one or two are the map's.
+        first = span.first - span.stride * (row.pad // 2)
+        last = span.last + span.stride * ((row.size - row.pad) // 2)
+        return _Span(first, last, span.stride // 2)
     if row.op in ("fc", "gap") and len(read) == 3:
         return span.through(max(read[:2]), 1, 0)
     return span

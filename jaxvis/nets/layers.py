@@ -21,7 +21,10 @@ class Layer:
       ceil: pooling output size rounds up, Caffe's rule; False rounds down.
       bias: whether conv and fc add one.
       inputs: names of the rows it reads; empty reads the row above.
-      alpha, kappa: lrn's constants, y = x / (kappa + alpha / size * sum x^2)^0.75.
+      alpha, kappa: lrn's constants, y = x / (kappa + alpha / size * sum x^2)^0.75;
+        alpha is the slope of a leaky ReLU, too; an instance norm adds alpha to the
+        variance; tanh is kappa + alpha * tanh(x).
+      styles: how many styles an instance norm is conditioned on; 0 is one, for all.
     """
 
     name: str
@@ -36,6 +39,7 @@ class Layer:
     inputs: tuple[str, ...] = ()
     alpha: float = 0.0
     kappa: float = 1.0
+    styles: int = 0
 
 
 def pool_size(size: int, row: Layer) -> int:
@@ -53,6 +57,18 @@ def pool_size(size: int, row: Layer) -> int:
         return span // row.stride + 1
     out = -(-span // row.stride) + 1
     return out - 1 if (out - 1) * row.stride >= size + row.pad else out
+
+
+def same_pads(size: int, row: Layer) -> tuple[int, int]:
+    """Returns the zeros before and behind that TensorFlow's "SAME" adds to a side.
+
+    Args:
+      size: pixels along one side.
+      row: a `same` row, with the size and stride of the convolution that follows.
+    """
+    out = -(-size // row.stride)
+    total = max((out - 1) * row.stride + row.size - size, 0)
+    return total // 2, total - total // 2
 
 
 def sources(rows: tuple[Layer, ...]) -> dict[str, tuple[str, ...]]:
@@ -76,6 +92,18 @@ def _spatial(row: Layer, size: tuple[int, int]) -> tuple[int, int]:
     # Rounding up, Caffe's pooling takes a map smaller than its window.
     cut = not row.ceil and min(n + 2 * row.pad for n in size) < row.size
     if min(out) < 1 or cut:
+        raise ValueError(f"the image is too small: nothing is left at {row.name!r}")
+    return out
+
+
+def _drawn(row: Layer, size: tuple[int, int]) -> tuple[int, int]:
+    """Returns (h, w) after a row of a network that draws."""
+    if row.op in ("up", "repeat"):
+        return tuple(2 * n for n in size)
+    if row.op == "same":
+        return tuple(n + sum(same_pads(n, row)) for n in size)
+    out = tuple(n + (2 if row.op == "reflect" else -2) * row.pad for n in size)
+    if min(out) < 1 or (row.op == "reflect" and min(size) <= row.pad):
         raise ValueError(f"the image is too small: nothing is left at {row.name!r}")
     return out
 
@@ -107,6 +135,9 @@ def shapes(
         elif row.op in ("conv", "max", "avg"):
             width = row.width or given[0][-1]
             out[row.name] = (*_spatial(row, given[0][:2]), width)
+        elif row.op in ("up", "repeat", "same", "reflect", "crop"):
+            width = row.width or given[0][-1]
+            out[row.name] = (*_drawn(row, given[0][:2]), width)
         else:
             out[row.name] = given[0]
     return out

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jax import lax
 
+from jaxvis.nets import drawing
 from jaxvis.nets.compute import CONVOLUTIONS, Compute
 from jaxvis.nets.forms import Prepared
 from jaxvis.nets.layers import Layer, pool_size
@@ -122,6 +123,7 @@ MODULES: dict[str, Callable[[Layer, tuple[int, ...], Compute], nnx.Module]] = {
     "conv": _conv,
     "fc": _fc,
     "bn": _batch_norm,
+    **drawing.MODULES,
 }
 """Ops that have parameters."""
 
@@ -130,9 +132,11 @@ OPS: dict[str, Callable[..., Array]] = {
     "avg": _pool,
     "lrn": _lrn,
     "relu": lambda x, row: jax.nn.relu(x),
+    "leaky": lambda x, row: jnp.where(x > 0, x, row.alpha * x),
     "gap": lambda x, row: jnp.mean(x, axis=(1, 2)),
     "softmax": lambda x, row: jax.nn.softmax(x.astype(jnp.float32)),
     "concat": lambda *xs, row: jnp.concatenate(xs, axis=-1),
     "add": lambda *xs, row: sum(xs[1:], xs[0]),
+    **drawing.OPS,
 }
 """Ops without parameters; they act on `[1, h, w, c]` or `[1, d]`."""

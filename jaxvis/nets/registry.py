@@ -14,6 +14,7 @@ from jaxvis.nets.googlenet import googlenet
 from jaxvis.nets.resnet import resnet
 from jaxvis.nets.squeezenet import squeezenet
 from jaxvis.nets.table import computed
+from jaxvis.nets.transform import NAMES, transform
 from jaxvis.nets.vgg import vgg
 from jaxvis.types import Network
 
@@ -49,6 +50,11 @@ FIXED: dict[str, Callable[..., Network]] = {
 }
 """Name -> the function that builds a network without parameters."""
 
+DRAWING: dict[str, Callable[..., Network]] = {
+    name: partial(transform, name) for name in NAMES
+}
+"""Name -> the function that builds a network whose output is an image."""
+
 
 def build(
     name: str,
@@ -62,7 +68,7 @@ def build(
     """Returns a network by name, without parameters.
 
     Args:
-      name: a key of `NETS` or `FIXED`.
+      name: a key of `NETS`, `FIXED` or `DRAWING`.
       pool: "max" or "avg", for the VGG networks; None is the network's own.
       head: what follows the class scores: "softmax", "linear" (nothing) or "relu";
         None is the network's own, softmax.
@@ -75,7 +81,7 @@ def build(
       ValueError: for an unknown name (the message lists the known ones), an option
         that this network does not have, or a value that an option does not take.
     """
-    builders = NETS | FIXED
+    builders = NETS | FIXED | DRAWING
     if name not in builders:
         raise ValueError(
             f"no network is called {name!r}; there are {', '.join(builders)}"

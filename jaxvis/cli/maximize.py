@@ -16,6 +16,8 @@ from jaxvis.cli.common import (
     slug,
     summary,
 )
+from jaxvis.cli.peaks import peaks_of, values_of
+from jaxvis.methods.maximize import NATURAL
 from jaxvis.methods.maximize import maximize as pictures_of
 from jaxvis.output.io import write_image
 from jaxvis.types import Run
@@ -31,6 +33,8 @@ def maximize(
     seeds: int = 1,
     seed: int = 0,
     preset: str = "robust",
+    peaks: str | None = None,
+    leak: float = 0.0,
     steps: int | None = None,
     size: str | None = None,
     weights: str | None = None,
@@ -47,10 +51,14 @@ def maximize(
       tap: the layer (see jaxvis layers NET); the class scores if left out.
       index: which channels or classes, such as 130 or 0:16 or 1,5,9:12.
       position: the neuron of a channel: centre, or ROW,COLUMN in cells of the layer;
-        the channel's mean if left out.
+        the channel's mean if left out (with mahendran the centre).
       seeds: pictures of each, from different random starts.
       seed: of all randomness.
-      preset: robust, lucid, plain or maco.
+      preset: robust, lucid, plain, maco or mahendran.
+      peaks: of mahendran, a folder of images on which the channels' largest activations
+        are measured, or a record.json that keeps them; photographs of scikit-image if
+        left out.
+      leak: slope of leaky ReLUs in place of the network's.
       steps: updates; the preset's if left out.
       size: of the pictures in pixels, 224 or 224x320 (H x W); the network's own if
         left out.
@@ -69,11 +77,13 @@ def maximize(
     opened = open_net(net, weights=weights, precision=precision)
     if tap is not None:
         opened.net.named(tap)
+    if peaks is not None and preset != NATURAL:
+        raise ValueError(f"--peaks goes with --preset {NATURAL}, not {preset!r}")
     numbers = parse_indices(index)
     _run(
         "maximize", opened, arguments, tap, numbers, seeds, seed, bits, out, overwrite,
-        position=_cell(position), preset=preset, steps=steps, chunk=chunk,
-        size=parse_size(size) if size else None,
+        position=_cell(position), preset=preset, steps=steps, chunk=chunk, leak=leak,
+        size=parse_size(size) if size else None, peaks_from=peaks,
     )  # fmt: skip
 
 
@@ -104,7 +114,7 @@ def sweep(
       classes: which, such as 0:1000 or 1,5,9:12; all if left out.
       seeds: pictures of each class, from different random starts.
       seed: of all randomness.
-      preset: robust, lucid, plain or maco.
+      preset: robust, lucid, plain, maco or mahendran.
       steps: updates; the preset's if left out.
       size: of the pictures in pixels, 224 or 224x320 (H x W); the network's own if
         left out.
@@ -168,6 +178,7 @@ def _run(
     bits: int,
     out: Path | None,
     overwrite: bool,
+    peaks_from: str | None = None,
     **options,
 ) -> None:
     """Runs the maximisation, writing each picture when its chunk is done."""
@@ -187,7 +198,10 @@ def _run(
                 write_image(folder / file, image, bits=bits)
                 saved.add(file)
 
-    key, begin = jax.random.key(seed), time.perf_counter()
+    key, begin, facts = jax.random.key(seed), time.perf_counter(), {}
+    if options["preset"] == NATURAL and shown is not None:
+        facts["peaks"] = peaks_of(opened, shown, peaks_from)
+        options["peaks"] = values_of(facts["peaks"])
     run = pictures_of(
         net, params, tap=tap, index=numbers, seeds=seeds, key=key, progress=True,
         on_chunk=keep, **options,
@@ -202,6 +216,7 @@ def _run(
         saved=saved, bits=bits, command=command, arguments=arguments, net=net.name,
         weights=opened.weights, sha256=opened.sha256, key=key,
         steps=int(run.trace["loss"].shape[-1]), seconds=seconds, tap=shown,
+        **facts,
     )  # fmt: skip
     print(summary(folder, pictures))
     if of_class and net.scores:

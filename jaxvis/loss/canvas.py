@@ -28,6 +28,7 @@ class Pixels:
       init_range: where given, the start is uniform noise in [-init_range, init_range]
         divided by its 0.95 quantile (about 0.9), as in the natural pre-images code,
         instead of Gaussian.
+      channels: 3, or 1 for a grey image.
     """
 
     size: tuple[int, int]
@@ -35,13 +36,15 @@ class Pixels:
     scale: float = 1.0
     noise: float = 0.0
     init_range: float = 0.0
+    channels: int = 3
 
     def init(self, key: Key) -> Array:
-        """Returns z `[H, W, 3]` float32."""
+        """Returns z `[H, W, channels]` float32."""
+        shape = (*self.size, self.channels)
         if self.init_range:
-            z = jax.random.uniform(key, (*self.size, 3), minval=-1.0, maxval=1.0)
+            z = jax.random.uniform(key, shape, minval=-1.0, maxval=1.0)
             return z / jnp.quantile(z, 0.95) * self.init_range
-        return self.noise * jax.random.normal(key, (*self.size, 3))
+        return self.noise * jax.random.normal(key, shape)
 
     def decode(self, z: Array, key: Key) -> Image:
         """Returns the image `[H, W, 3]`; may leave [0, 1]."""
@@ -49,8 +52,9 @@ class Pixels:
         return jnp.asarray(self.center, z.dtype) + z / self.scale
 
     def encode(self, image: Image) -> Array:
-        """Returns the z of an image `[H, W, 3]`."""
-        return (image - jnp.asarray(self.center, image.dtype)) * self.scale
+        """Returns the z of an image `[H, W, 3]`; a grey one of its mean channel."""
+        z = (image - jnp.asarray(self.center, image.dtype)) * self.scale
+        return jnp.mean(z, -1, keepdims=True) if self.channels == 1 else z
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ Grey levels of the papers (B = 80 of 255 around the mean colour) are given here 
 image's own unit, [0, 1].
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import jax.numpy as jnp
 
@@ -29,23 +29,29 @@ class BoundedRange:
       alpha: the exponent; 6 makes it nearly a wall at B.
       bound: B, in [0, 1] units.
       center: RGB in [0, 1] from which x is measured.
+      exponent: power of |x|^2; None is alpha / 2.
 
     Source: Mahendran & Vedaldi (IJCV 2016), Eq. 5. Departures: the exponent is alpha/2
-    of the squared norm, as in the authors' code; the print lost the alpha. With alpha
-    below 2 the squared norm is kept above 1e-6 grey levels squared.
+    of the squared norm, as in the authors' code; the print has 1/2 of it and divides
+    by B^alpha all the same (exponent=0.5). With a power below 1 the squared norm is
+    kept above 1e-6 grey levels squared.
     """
 
     alpha: float = 6.0
     bound: float = BOUND
     center: tuple[float, float, float] = MEAN
+    exponent: float | None = field(default=None, kw_only=True)
 
     def __call__(self, image: Image) -> Array:
         """Returns the prior of `image` `[H, W, 3]`, `[]`."""
+        power = self.alpha / 2 if self.exponent is None else self.exponent
         square = jnp.sum(_centred(image, self.center) ** 2, axis=-1)
         square = square / self.bound**2
-        if self.alpha < 2:  # the power's gradient at 0 is infinite
+        if power < 1:  # the power's gradient at 0 is infinite
             square = jnp.maximum(square, 1e-6 / (255 * self.bound) ** 2)
-        return jnp.mean(square ** (self.alpha / 2))
+        # |x|^(2 power) / B^alpha, in grey levels where the two powers differ.
+        unit = (255 * self.bound) ** (2 * power - self.alpha)
+        return unit * jnp.mean(square**power)
 
 
 @dataclass(frozen=True)

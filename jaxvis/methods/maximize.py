@@ -14,7 +14,11 @@ from jaxvis.loss.canvas import Fourier, Phase, Pixels
 from jaxvis.loss.compose import Weighted, compose
 from jaxvis.loss.objectives import Algebra, CrossEntropy, Excite
 from jaxvis.loss.priors import L2
+from jaxvis.nets.fields import canvas_of, field_of, refuse_probabilities
+from jaxvis.nets.geometry import stride_of
+from jaxvis.nets.leak import leaky
 from jaxvis.optimize import Problem, Tidy, solve
+from jaxvis.optimize.natural import Natural, stages
 from jaxvis.optimize.optimizers import adam, lecture_sgd, nadam
 from jaxvis.optimize.solve import OnChunk
 from jaxvis.types import Canvas, Key, Network, Params, Run, View, as_key
@@ -123,6 +127,8 @@ RECIPES: dict[str, Callable[[Size, Size], Recipe]] = {
     "maco": maco,
 }
 """Preset name -> recipe for a picture's size and the size that the network is shown."""
+NATURAL = "mahendran"
+"""The preset that is no recipe of a size alone: it depends on the layer too."""
 
 
 def maximize(
@@ -136,6 +142,9 @@ def maximize(
     seeds: int = 1,
     key: Key | int = 0,
     preset: str = "robust",
+    natural: Natural | None = None,
+    peaks: Sequence[float] | None = None,
+    leak: float = 0.0,
     size: Size | None = None,
     steps: int | None = None,
     optimizer: optax.GradientTransformation | None = None,
@@ -145,7 +154,10 @@ def maximize(
 ) -> Run:
     """Returns pictures that maximise neurons, channels, classes or any objective.
 
-    x* = argmin_z E(view(decode(z))) + priors, for every index and seed together.
+    x* = argmin_z E(view(decode(z))) + priors, for every index and seed together. With
+    preset "mahendran" E is -10^4 Phi_i / (M_i rho^2) of the central neuron of channel
+    i, M_i its largest activation on photographs and rho its receptive field, and the
+    picture is as large as that field asks for.
 
     Args:
       net, params: the network.
@@ -158,8 +170,13 @@ def maximize(
         structure (directions, sums of several neurons...).
       seeds: pictures per index, from different random starts.
       key: a typed random key, or an integer seed.
-      preset: a key of `RECIPES`.
-      size: (H, W) of the pictures in pixels; None takes the network's native size.
+      preset: a key of `RECIPES`, or "mahendran" (one index or several of one tap).
+      natural: of "mahendran", its constants and departures; None is the authors' code.
+      peaks: of "mahendran", M of every channel of the tap, `[c]`, as
+        `jaxvis.methods.peaks.peaks` measures them; None takes 1.
+      leak: slope of leaky ReLUs instead of the network's; 0 leaves it as it is.
+      size: (H, W) of the pictures in pixels; None takes the network's native size,
+        with "mahendran" that of the receptive field.
       steps: how many updates; None takes the preset's.
       optimizer: an optax transformation instead of the preset's.
       chunk, progress, on_chunk: see `jaxvis.optimize.solve`.
@@ -172,26 +189,62 @@ def maximize(
       ValueError: for an unknown tap or preset, a position without a tap, an index
         outside the tap's channels, or a size that the network cannot take.
 
-    Source: Lecture 21, 21.7; Simonyan et al. 2014; Olah et al. 2017; Fel et al. 2023.
+    Source: Lecture 21, 21.7; Simonyan et al. 2014; Olah et al. 2017; Fel et al. 2023;
+    Mahendran & Vedaldi (IJCV 2016), section 6.
     """
-    if preset not in RECIPES:
-        raise ValueError(f"preset is one of {', '.join(RECIPES)}, not {preset!r}")
+    if preset not in (*RECIPES, NATURAL):
+        known = ", ".join((*RECIPES, NATURAL))
+        raise ValueError(f"preset is one of {known}, not {preset!r}")
     if seeds < 1:
         raise ValueError(f"seeds must be at least 1, got {seeds}")
-    size = size or net.input_size
-    items = _items(net, params, tap, index, position, objective)
-    seen = _seen(net, params, items, size)
-    recipe = RECIPES[preset](size, seen)
-    if steps is not None:
-        recipe = replace(recipe, steps=steps)
+    net = leaky(net, leak)
+    if preset == NATURAL:
+        of_neuron = tap is not None and objective is None and position is None
+        items = _items(
+            net, params, tap or net.classes, index,
+            "centre" if of_neuron else position, objective,
+        )  # fmt: skip
+        steps = 300 if steps is None else steps
+        size = size or (canvas_of(net, tap) if of_neuron else net.input_size)
+        items, problem = _natural(net, params, items, natural, peaks, size, steps)
+    else:
+        items = _items(net, params, tap, index, position, objective)
+        size = size or net.input_size
+        recipe = RECIPES[preset](size, _seen(net, params, items, size))
+        recipe = replace(recipe, steps=recipe.steps if steps is None else steps)
+        problem = _problem(net, recipe)
     if optimizer is not None:
-        recipe = replace(recipe, optimizer=optimizer)
+        problem = replace(problem, optimizer=optimizer)
     repeated = jax.tree.map(lambda leaf: jnp.repeat(leaf, seeds, axis=0), items)
     run = solve(
-        _problem(net, recipe), params, repeated, as_key(key),
+        problem, params, repeated, as_key(key),
         chunk=chunk, progress=progress, on_chunk=on_chunk,
     )  # fmt: skip
     return jax.tree.map(lambda leaf: leaf.reshape(-1, seeds, *leaf.shape[1:]), run)
+
+
+def _natural(net, params, items, natural, peaks, size, steps):
+    """Returns the items weighed by 10^4 / (M rho^2), and the problem they share."""
+    natural = replace(natural or Natural(), second=0)
+    tap = (items.taps or net.taps[-1:])[0]
+    refuse_probabilities(net, tap)
+    field = float(min(field_of(net, tap), max(size)))
+    index = getattr(items, "index", None)
+    peak = 1.0 if peaks is None else np.asarray(peaks, np.float32)
+    if peaks is not None and index is not None:
+        peak = peak[np.asarray(index)]
+    if np.any(peak <= 0) or not np.all(np.isfinite(peak)):
+        raise ValueError(
+            f"a channel of {tap!r} that was asked for never responds on the "
+            "photographs (its peak is not above 0): choose another one or other images"
+        )
+    printed = natural.norm == "print"
+    weight = peak * field**2 if printed else 1e4 / (peak * field**2)
+    count = jax.tree.leaves(items)[0].shape[0]
+    weights = jnp.broadcast_to(jnp.asarray(weight, jnp.float32), (count,))
+    stride = stride_of(net, params, tap)
+    (problem,) = stages(net, natural, size=size, stride=stride, steps=steps)
+    return weights * items, problem
 
 
 def _problem(net: Network, recipe: Recipe) -> Problem:

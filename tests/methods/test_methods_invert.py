@@ -34,11 +34,11 @@ def _asked(monkeypatch, *arguments, **options):
     """Returns (problem, params, first item) that a method hands to the solver."""
     asked = []
 
-    def solve(problem, params, items, key, **rest):
-        asked.append((problem, params, jax.tree.map(lambda leaf: leaf[0], items)))
+    def pursue(problems, params, items, key, **rest):
+        asked.append((problems[0], params, jax.tree.map(lambda leaf: leaf[0], items)))
         raise StopIteration
 
-    monkeypatch.setattr(METHOD, "solve", solve)
+    monkeypatch.setattr(METHOD, "pursue", pursue)
     with pytest.raises(StopIteration):
         invert(*arguments, **options)
     return asked[0]
@@ -48,7 +48,8 @@ def test_run_has_the_seeds_axis(shallow):
     _, _, _, run = shallow
     assert run.image.shape == (2, SIDE, SIDE, 3)
     assert set(run.trace) == {
-        "loss", "objective", "bounded_range", "total_variation", "status", "error"
+        "loss", "objective", "bounded_range", "total_variation", "status", "error",
+        "code_error",
     }  # fmt: skip
     assert run.trace["loss"].shape == (2, 300)
     assert run.trace["error"].shape == run.trace["status"].shape == (2,)
@@ -114,14 +115,6 @@ def test_fidelity_weighs_the_data_term(fidelity, expected, monkeypatch, key):
     assert float(terms["objective"]) == pytest.approx(expected)
 
 
-def test_default_fidelity_falls_with_the_stride():
-    chosen = [
-        next(c for limit, c in METHOD.FIDELITY if stride <= limit)
-        for stride in (1, 2, 4, 8, 16, 32, 1000)
-    ]
-    assert chosen == [300, 300, 300, 300, 20, 1, 1]
-
-
 def test_mask_leaves_the_rest_free():
     net, params = relu_net(SIDE)
     image = photograph(SIDE)
@@ -144,6 +137,7 @@ def test_mask_leaves_the_rest_free():
         ({"tap": "relu1", "steps": 0}, "steps must be at least 1"),
         ({"tap": "relu1", "seeds": 0}, "at least 1"),
         ({"tap": "relu1", "chunk": 0}, "chunk must be at least 1"),
+        ({"tap": "relu1", "preset": "long"}, "preset is one of short, mahendran"),
     ],
 )
 def test_what_does_not_fit_is_refused(options, message):
@@ -166,7 +160,7 @@ def test_an_image_that_the_network_cannot_take_is_refused():
     with pytest.raises(ValueError, match="'fc' takes images of 16x16"):
         invert(net, params, photograph(20), tap="fc")
     with pytest.raises(ValueError, match=r"one image \[H, W, 3\]"):
-        invert(net, params, photograph(SIDE)[None], tap="relu1")
+        invert(net, params, photograph(SIDE)[None, None], tap="relu1")
 
 
 def test_deep_taps_and_scores_are_inverted_too():

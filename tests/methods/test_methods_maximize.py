@@ -169,7 +169,10 @@ def test_one_objective_is_one_picture():
         ({"tap": "relu2", "index": 8}, r"'relu2' of tiny_conv has 8 channels, 0..7"),
         ({"index": -1}, r"'fc' of tiny_conv has 5 channels, 0..4; got index -1"),
         ({"index": []}, "has 5 channels"),
-        ({"preset": "sharp"}, "preset is one of robust, lucid, plain, maco, not 'sha"),
+        (
+            {"preset": "sharp"},
+            "preset is one of robust, lucid, plain, maco, mahendran, not 'sha",
+        ),
         ({"seeds": 0}, "seeds must be at least 1"),
         ({"steps": 0}, "steps must be at least 1"),
         ({"chunk": 0}, "chunk must be at least 1"),
@@ -232,15 +235,15 @@ def test_an_nnx_module_of_ones_own_is_maximised():
 @pytest.mark.slow
 def test_pictures_of_the_demo_networks_classes_show_the_known_answers():
     net, params = jaxvis.load("demo")
-    run = maximize(net, params, index=range(len(CLASSES)))
+    asked = list(range(0, len(CLASSES), 4))
+    run = maximize(net, params, index=asked)
     shown, _ = METHOD._seen(net, params, Excite("fc8", 0), net.input_size)
     zoom = net.input_size[0] / shown
     wrong = [
         label
-        for label, image in zip(CLASSES, run.image[:, 0])
+        for label, image in zip(CLASSES[::4], run.image[:, 0], strict=True)
         if not matches(label, image, zoom=zoom)
     ]
-    assert len(wrong) <= 1, wrong
+    assert not wrong
     scores = jax.vmap(lambda x: net.apply(params, x, stop="fc8")["fc8"])
-    best = np.argmax(scores(run.image[:, 0]), axis=1)
-    assert (best == np.arange(len(CLASSES))).sum() >= len(CLASSES) - 1
+    np.testing.assert_array_equal(np.argmax(scores(run.image[:, 0]), axis=1), asked)

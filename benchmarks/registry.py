@@ -20,6 +20,8 @@ NAMES = {
     "lbfgs": "benchmarks.lbfgs",
     "start": "benchmarks.start",
     "memory": "benchmarks.memory",
+    "texture": "benchmarks.texture",
+    "ranvgg_claims": "benchmarks.ranvgg_claims",
 }
 """Name -> module."""
 

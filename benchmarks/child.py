@@ -82,7 +82,9 @@ def measured(
     return {"first": first, "steps": later, "held": held, "resettable": resettable}
 
 
-def call(module: str, task: str, spec: Mapping[str, Any], folder: Path) -> dict:
+def call(
+    module: str, task: str, spec: Mapping[str, Any], folder: Path, **more: str
+) -> dict:
     """Returns what a child says: the JSON object on its last line.
 
     Args:
@@ -90,13 +92,14 @@ def call(module: str, task: str, spec: Mapping[str, Any], folder: Path) -> dict:
       task: what it is to do.
       spec: what it needs to know; written to a file, since tables are long.
       folder: where that file goes.
+      **more: environment variables to set.
 
     Raises:
       RuntimeError: if it fails; with the end of what it said.
     """
     done = subprocess.run(
         command(module, task, spec, folder), capture_output=True, text=True,
-        env=environment(), cwd=Path(__file__).resolve().parent.parent,
+        env=environment(**more), cwd=Path(__file__).resolve().parent.parent,
     )  # fmt: skip
     if done.returncode != 0:
         raise RuntimeError(f"{module} {task} failed: {done.stderr[-2000:]}")

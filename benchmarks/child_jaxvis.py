@@ -37,7 +37,8 @@ def memory(spec: dict) -> dict:
         what `child.measured` needs.
 
     Returns:
-      dict: that, and "chunk", the items that the solver takes together of 32.
+      dict: that and, if "chunk" of the spec is true, the items that the solver takes
+      together of 32.
     """
     net = build(spec["net"], input_size=(spec["side"],) * 2)
     many = bool(spec["networks"])
@@ -54,7 +55,9 @@ def memory(spec: dict) -> dict:
         return tuple(map(np.asarray, gradient(params, images, index)))
 
     found = child.measured(load, step, spec)
-    return found if many else {**found, "chunk": chunk(net, load(), spec["tap"])}
+    if spec.get("chunk"):
+        found["chunk"] = chunk(net, load(), spec["tap"])
+    return found
 
 
 class _Enough(Exception):

@@ -110,7 +110,11 @@ def seconds(run: Callable[[], Any]) -> float:
 
 
 def interleaved(
-    ways: Mapping[str, Callable[[], Any]], pairs: int, *, warmups: int = 1
+    ways: Mapping[str, Callable[[], Any]],
+    pairs: int,
+    *,
+    warmups: int = 1,
+    again: bool = True,
 ) -> dict[str, np.ndarray]:
     """Returns the seconds of every run `[pairs]`, by way: A B A B, never A A B B.
 
@@ -123,6 +127,8 @@ def interleaved(
       ways: name -> a call that waits for its own results.
       pairs: runs of every way.
       warmups: runs of every way before, not counted: they compile.
+      again: whether to run uncounted before each counted run; runs of many seconds
+        do not need it.
     """
     for _ in range(warmups):
         for run in ways.values():
@@ -131,7 +137,8 @@ def interleaved(
     for _ in range(pairs):
         for name, run in ways.items():
             time.sleep(REST)
-            run()
+            if again:
+                run()
             found[name].append(seconds(run))
     return {name: np.array(values) for name, values in found.items()}
 

@@ -93,11 +93,12 @@ def test_angle_is_that_of_the_worst_vector():
     assert rows.angle(ours, np.zeros((3, 2))) == math.inf
 
 
-def test_runs_are_interleaved_after_warming_up():
+def test_runs_are_interleaved_after_warming_up_and_resting(monkeypatch):
     order = []
+    monkeypatch.setattr(rows.time, "sleep", lambda seconds: order.append("-"))
     ways = {name: lambda name=name: order.append(name) for name in "ab"}
     times = rows.interleaved(ways, 3, warmups=2)
-    assert "".join(order) == "ab" * 5
+    assert "".join(order) == "abab" + "-aa-bb" * 3
     assert {name: len(found) for name, found in times.items()} == {"a": 3, "b": 3}
     assert all((found >= 0).all() for found in times.values())
 

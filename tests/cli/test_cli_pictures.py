@@ -21,6 +21,7 @@ def run(*words):
     return main([str(word) for word in words])
 
 
+@pytest.mark.slow
 def test_sweep_writes_a_picture_of_every_class_and_seed(elsewhere, capsys):
     assert run("sweep", "demo", "--classes", "16,18", "--seeds", 2, "--steps", 2) == 0
     folder = elsewhere / "jaxvis-sweep"
@@ -35,6 +36,7 @@ def test_sweep_writes_a_picture_of_every_class_and_seed(elsewhere, capsys):
     assert "4 pictures" in out and "of 4 as their class" in out
 
 
+@pytest.mark.slow
 def test_the_same_sweep_again_makes_the_same_pictures(elsewhere):
     for out, chunk in (("a", 1), ("b", 3)):
         words = ("--classes", "0:3", "--steps", 2, "--chunk", chunk, "--out", out)

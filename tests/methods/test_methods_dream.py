@@ -52,6 +52,7 @@ def test_seeds_differ_and_same_key_same_dream(run):
     np.testing.assert_array_equal(again.image, run.image)
 
 
+@pytest.mark.slow
 def test_one_step_moves_by_its_size_on_average():
     net, params = conv_net()
     photo = 0.25 + 0.5 * photograph(SIDE)  # away from black and white: no clipping
@@ -95,6 +96,7 @@ def test_details_of_small_octaves_are_carried_up(monkeypatch):
     assert 1 < added < 2 * 2 * 1.5
 
 
+@pytest.mark.slow
 def test_objective_instead_of_a_tap():
     net, params = conv_net()
     photo = photograph(SIDE)

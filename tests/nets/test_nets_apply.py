@@ -20,7 +20,7 @@ CHAINS = {
     "vgg11": 32,
     "vgg11_bn": 32,
 }
-GRAPHS = {"squeezenet1_1": 33, "googlenet": 63, "resnet18": 33, "densenet121": 32}
+GRAPHS = {"squeezenet1_1": 33, "googlenet": 63, "resnet18": 33}
 BRANCHES = ("fire2/relu_expand1x1", "fire2/relu_expand3x3")
 
 
@@ -70,6 +70,7 @@ def _steps(net, cuts):
     return run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CHAINS)
 def test_a_chain_restarts_at_every_tap(name):
     net, params, _, whole = _net(name)
@@ -83,9 +84,8 @@ def test_a_chain_restarts_at_every_tap(name):
         _assert_close(parts[tap], whole[tap])
 
 
-@pytest.mark.parametrize(
-    "name", [*list(GRAPHS)[:-1], pytest.param("densenet121", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", list(GRAPHS))
 def test_a_graph_restarts_at_every_tap_that_cuts_it(name):
     net, params, _, whole = _net(name)
     cuts = _cuts(net)
@@ -107,7 +107,7 @@ def test_a_start_without_a_stop_runs_to_the_end(start):
         _assert_close(parts[tap], whole[tap])
 
 
-@pytest.mark.parametrize("name", list(GRAPHS)[:-1])
+@pytest.mark.parametrize("name", list(GRAPHS))
 def test_a_graph_refuses_to_start_where_a_branch_is_missing(name):
     net, params, _, whole = _net(name)
     inner = next(tap for tap in net.taps[1:] if tap not in _cuts(net))
@@ -167,7 +167,8 @@ def test_parameters_of_rows_that_are_not_needed_may_be_absent():
         net.apply(few, image, stop="relu2_1")
 
 
-@pytest.mark.parametrize("name", ["caffe_alexnet", "squeezenet1_1", "resnet18"])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["caffe_alexnet", "resnet18"])
 def test_jit_eager_and_vmap_agree(name):
     net, params, image, whole = _net(name)
     eager = net.apply(params, image, stop=net.scores)

@@ -44,6 +44,7 @@ def error(a, b):
     return np.abs(np.asarray(a) - b).max() / np.abs(b).max()
 
 
+@pytest.mark.slow
 @settings(max_examples=10, deadline=None)
 @given(
     m=st.sampled_from((2, 4)),
@@ -57,7 +58,7 @@ def test_winograd_is_within_2e_5_of_float64(m, size, channels, pads, batch, seed
     x = draw(batch, *size, channels[0], seed=seed)
     kernel = draw(3, 3, *channels, seed=seed + 1)
     pads = (pads[:2], pads[2:])
-    y = winograd(x, transform(kernel, m), pads)
+    y = jax.jit(lambda x, kernel: winograd(x, transform(kernel, m), pads))(x, kernel)
     assert error(y, exact(x, kernel, pads=pads)) < 2e-5
 
 
@@ -72,6 +73,7 @@ def test_deep_layers_stay_within_2e_5(size, channels):
 _numbers = forms.NHWC
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pads", [SAME, ((0, 0), (0, 0)), ((2, 1), (0, 2))])
 def test_the_turned_transform_is_the_flipped_kernels(pads):
     g, kernel = draw(2, 9, 8, 5), draw(3, 3, 7, 5)
@@ -142,6 +144,7 @@ def test_values_and_both_gradients_under_vmap(backend, case, m, axes):
         assert error(a, np.asarray(b)) < 3e-5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case, m", FORMS)
 def test_the_gradient_of_a_vmap_is_the_vmap_of_the_gradient(case, m):
     ours, theirs = both(case, m)
@@ -168,6 +171,7 @@ def test_items_with_their_own_kernels_are_never_a_grouped_convolution(backend):
     assert ("feature_group_count=1" in program) == (backend == "cpu")
 
 
+@pytest.mark.slow
 def test_a_whole_network_computes_the_same_with_prepared_parameters():
     net = registry.build("vgg11", pool="avg")
     params = random_params(net, jax.random.key(0), stop="relu3_2")
@@ -224,19 +228,24 @@ def test_the_switch_leaves_everything_to_xla():
     )  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision, tolerance", [("tf32", 1e-5), ("bfloat16", 3e-2)])
 def test_precision_changes_products_not_taps(precision, tolerance):
     net = registry.build("vgg11", precision=precision)
     plain = registry.build("vgg11")
     params = random_params(net, jax.random.key(0), stop="relu3_2")
     image = jax.random.uniform(jax.random.key(1), (32, 32, 3))
-    taps = net.apply(net.prepared(params), image, stop="relu3_2")
+    taps = _taps(net)(net.prepared(params), image)
     assert {tap.dtype for tap in taps.values()} == {jnp.dtype("float32")}
-    want = plain.apply(params, image, stop="relu3_2")["relu3_2"]
+    want = _taps(plain)(params, image)["relu3_2"]
     off = error(taps["relu3_2"], np.asarray(want))
     assert off < tolerance and (precision == "tf32" or off > 1e-4)
-    gradient = jax.grad(lambda x: net.apply(params, x, stop="relu3_2")["relu3_2"].sum())
+    gradient = jax.grad(lambda x: _taps(net)(params, x)["relu3_2"].sum())
     assert gradient(image).dtype == jnp.float32
+
+
+def _taps(net):
+    return jax.jit(lambda params, image: net.apply(params, image, stop="relu3_2"))
 
 
 @pytest.mark.parametrize(

@@ -32,11 +32,11 @@ def clean():
 
 @pytest.fixture(scope="module")
 def drawn():
-    """Returns a function from a seed to 50 images a class, [classes, 50, 64, 64, 3]."""
+    """Returns a function from a seed to 20 images a class, [classes, 20, 64, 64, 3]."""
     one = jax.jit(jax.vmap(jax.vmap(draw, (0, None))))
 
     def images(seed):
-        keys = jax.random.split(jax.random.key(seed), (len(CLASSES), 50))
+        keys = jax.random.split(jax.random.key(seed), (len(CLASSES), 20))
         return np.asarray(one(keys, ALL))
 
     return images
@@ -55,13 +55,14 @@ def trained():
     return net, weights_file.read(WEIGHTS, net)
 
 
+@pytest.mark.slow
 def test_a_drawing_depends_on_its_key_and_label_alone(drawn):
     images = drawn(0)
-    assert images.shape == (20, 50, 64, 64, 3) and images.dtype == np.float32
+    assert images.shape == (20, 20, 64, 64, 3) and images.dtype == np.float32
     np.testing.assert_array_equal(drawn(0), images)
     # By name, alone and in another program: the same image.
     label = CLASSES.index("rings")
-    key = jax.random.split(jax.random.key(0), (len(CLASSES), 50))[label, 3]
+    key = jax.random.split(jax.random.key(0), (len(CLASSES), 20))[label, 3]
     alone = jax.jit(draw, static_argnums=1)(key, "rings")
     np.testing.assert_allclose(alone, images[label, 3], atol=1e-4)
 
@@ -82,11 +83,13 @@ def test_there_are_twenty_classes_and_an_answer_for_each():
     assert tuple(ANSWERS) == CLASSES and len(set(CLASSES)) == 20
 
 
+@pytest.mark.slow
 def test_clean_drawings_show_their_own_class(verdicts):
     own = verdicts[ALL, ALL].mean(axis=1)
     assert own.mean() >= 0.97 and own.min() >= 0.8, dict(zip(CLASSES, own))
 
 
+@pytest.mark.slow
 def test_clean_drawings_rarely_show_another_class(verdicts):
     others = verdicts.mean(axis=2)[~np.eye(len(CLASSES), dtype=bool)]
     assert others.mean() < 0.05
@@ -147,6 +150,7 @@ def test_the_embedded_file_is_small_and_says_where_it_comes_from():
     assert "benchmarks.train_demo" in json.loads(facts["source"])[0]
 
 
+@pytest.mark.slow
 def test_the_trained_network_recognises_fresh_drawings(trained, drawn):
     net, params = trained
     score = jax.vmap(lambda image: net.apply(params, image, stop="fc8")["fc8"])
@@ -156,6 +160,7 @@ def test_the_trained_network_recognises_fresh_drawings(trained, drawn):
     assert shares.min() >= 0.85, dict(zip(CLASSES, shares))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("head", "last"), [("softmax", "prob"), ("linear", "fc8")])
 def test_any_size_passes_and_scores_are_fc8(trained, key, head, last):
     _, params = trained

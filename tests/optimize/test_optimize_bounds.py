@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import pytest
 from test_optimize_lbfgs import (
     TIGHT,
     ZEROS,
@@ -34,6 +35,7 @@ def inside(z):
     return np.all((z >= np.float32(LOW)) & (z <= np.float32(HIGH)))
 
 
+@pytest.mark.slow
 def test_bounded_quadratics_are_solved_as_scipy_does():
     size = 40
     matrices, vectors = quadratics(24, size, 300.0, seed=2)
@@ -52,6 +54,7 @@ def test_bounded_quadratics_are_solved_as_scipy_does():
     assert np.abs(projected(run.z, grads)).max() < 2e-3 * np.abs(vectors).max() * size
 
 
+@pytest.mark.slow
 def test_a_bounded_rosenbrock_ends_at_its_corner():
     # With z <= 1/2 in two dimensions: z0 = 1/2, z1 = 1/4 by hand. A start outside is
     # brought in before it is evaluated.
@@ -96,6 +99,7 @@ def test_rounding_snaps_to_the_bound():
     assert bounds.limits(None, None, x) is None
 
 
+@pytest.mark.slow
 def test_z_may_be_any_tree_and_extra_arguments_are_optaxs():
     optimizer = optax.with_extra_args_support(lbfgs(memory=3, lower=0.0, upper=1.0))
     z = {"a": jnp.full((2, 2), 0.5), "b": (jnp.zeros(3), jnp.array(0.2))}

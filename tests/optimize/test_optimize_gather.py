@@ -60,6 +60,7 @@ def same(one, other):
         )
 
 
+@pytest.mark.slow
 def test_a_shrinking_batch_gives_what_a_whole_one_does(monkeypatch):
     whole, sizes = run(monkeypatch, 10**6)
     assert set(sizes) == {8}
@@ -83,6 +84,7 @@ def test_traces_stay_where_an_item_ended(monkeypatch):
         np.testing.assert_array_equal(losses[count - 1 :], losses[-1])
 
 
+@pytest.mark.slow
 def test_parameters_of_their_own_leave_with_their_items(monkeypatch):
     params = np.float32(2.0) ** np.arange(8)
     options = {"params": params, "params_axis": 0}
@@ -93,6 +95,7 @@ def test_parameters_of_their_own_leave_with_their_items(monkeypatch):
     assert np.all(np.diff(whole.trace["loss"][[0, 3, 5, 6], 0]) > 0)
 
 
+@pytest.mark.slow
 def test_a_scanned_batch_shrinks_between_scans(monkeypatch):
     whole, _ = run(monkeypatch, 10**6)
     with monkeypatch.context() as patch:

@@ -117,6 +117,7 @@ def test_scale_is_the_newest_pairs():
     assert float(history.scale(history.empty(MEMORY, g))) == 1.0
 
 
+@pytest.mark.slow
 def test_items_of_a_batch_keep_their_own_rings():
     pairs, g = drawn(6, 1)
     others, h = drawn(6, 2)

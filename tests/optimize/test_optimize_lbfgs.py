@@ -135,6 +135,7 @@ def inversion(count):
     return compose(net, canvas), canvas, params, items
 
 
+@pytest.mark.slow
 def test_inverting_convolutions_takes_scipys_evaluations(key):
     loss, canvas, params, items = inversion(6)
     starts = jax.vmap(canvas.init)(jax.random.split(key, 6))

@@ -78,6 +78,7 @@ def _relative_errors(eta):
     return np.sqrt(run.trace["objective"][0] / 100)
 
 
+@pytest.mark.slow
 def test_printed_learning_rate_never_halves_the_error_and_ours_soon_does():
     printed = _relative_errors(0.01 * 80**2 / 6)
     assert printed.min() > 0.6 * printed[0]

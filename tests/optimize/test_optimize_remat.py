@@ -43,6 +43,7 @@ def temporaries(problem, params, items):
     return step.lower().compile().memory_analysis().temp_size_in_bytes
 
 
+@pytest.mark.slow
 def test_the_same_pictures_for_less_memory(key):
     net, params = vgg()
     canvas = Pixels((SIDE, SIDE), noise=0.1)
@@ -87,6 +88,7 @@ def test_segments_join_to_the_whole_network(name):
     assert set(wanted) <= {tap for _, outputs in parts for tap in outputs}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["squeezenet1_1", "googlenet"])
 def test_taps_and_gradients_of_branching_networks_stay(name):
     net = build(name)
@@ -122,6 +124,7 @@ def test_gradients_of_parameters_stay_too():
         np.testing.assert_allclose(a, b, atol=1e-5 * np.abs(a).max() + 1e-7)
 
 
+@pytest.mark.slow
 def test_a_bad_item_stays_alone(key):
     net, params = conv_net(8)
     codes = jax.random.uniform(key, (2, 4, 4, 8)).at[1, 0, 0, 0].set(jnp.nan)

@@ -66,6 +66,7 @@ def test_every_field_has_the_sweeps_axis_in_front(key):
     assert 0 <= run.image.min() < run.image.max() <= 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chunk", [1, 3])
 def test_image_does_not_depend_on_the_chunk(chunk, key):
     net, params = conv_net(SIDE)
@@ -78,6 +79,7 @@ def test_image_does_not_depend_on_the_chunk(chunk, key):
     assert differ > 1e-3
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(count=st.integers(1, 6), chunk=st.integers(1, 8), seed=st.integers(0, 3))
 def test_items_are_alone_whatever_the_sweep(count, chunk, seed):
@@ -125,6 +127,7 @@ def test_start_is_not_consumed(key):
     assert np.isfinite(np.asarray(start)).all()
 
 
+@pytest.mark.slow
 def test_parameters_per_item_equal_a_loop(key):
     net, _ = conv_net(SIDE)
     problem, items = _net_problem(net), _classes(3)

@@ -21,7 +21,7 @@ def readme():
 
 def test_the_two_commands_are_the_readmes(readme):
     assert readme.command("command-one") == "pip install . && jaxvis demo"
-    assert readme.command("command-two") == 'pip install -e ".[test]" && pytest'
+    assert readme.command("command-two") == 'pip install -e ".[test]" && pytest -n auto'
 
 
 def test_every_python_block_is_executed_or_says_why_not(readme):

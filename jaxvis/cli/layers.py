@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from jaxvis.cli.common import parse_size
+from jaxvis.generators.deep import GENERATORS, generator_table
 from jaxvis.nets.geometry import layers_table
 from jaxvis.nets.registry import build
 from jaxvis.weights_file import metadata, read
@@ -24,7 +25,8 @@ def layers(
     pixels of the image; parameters count what is trained.
 
     Args:
-      net: the network's name, such as vgg16 or squeezenet1_1.
+      net: the network's name, such as vgg16 or squeezenet1_1; or a generator's,
+        despraz or despraz_decoder, which takes no flags.
       pool: max or avg, for the VGG networks.
       head: what follows the class scores: softmax, linear or relu.
       size: of the image in pixels, 224 or 224x320 (H x W), which fully connected
@@ -36,6 +38,11 @@ def layers(
       ValueError: for an unknown network, option or size, or a file that does not fit.
       FileNotFoundError: if there is no such file.
     """
+    if net in GENERATORS:
+        if any(flag is not None for flag in (pool, head, size, weights)):
+            raise ValueError(f"{net} has no options: leave the flags out")
+        print(generator_table(GENERATORS[net]()))
+        return
     input_size = parse_size(size) if size else None
     network = build(net, pool=pool, head=head, input_size=input_size)
     lines = [layers_table(network)]

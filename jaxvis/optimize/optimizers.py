@@ -47,6 +47,29 @@ def sgd(learning_rate: float, *, momentum: float = 0.0) -> optax.GradientTransfo
 
 
 @lru_cache(maxsize=64)
+def adamax(learning_rate: float) -> optax.GradientTransformation:
+    """Returns AdaMax (Kingma & Ba 2015, Algorithm 2).
+
+    Args:
+      learning_rate: largest change of a value in a step, in units of z.
+    """
+    return optax.adamax(learning_rate)
+
+
+@lru_cache(maxsize=64)
+def nesterov(
+    learning_rate: float, *, momentum: float = 0.9
+) -> optax.GradientTransformation:
+    """Returns gradient descent with Nesterov momentum.
+
+    Args:
+      learning_rate: in units of z per unit of gradient.
+      momentum: share of the last step that is kept.
+    """
+    return optax.sgd(learning_rate, momentum=momentum, nesterov=True)
+
+
+@lru_cache(maxsize=64)
 def normalized_sgd(learning_rate: float) -> optax.GradientTransformation:
     """Returns descent by learning_rate * g / mean |g|, as DeepDream steps.
 

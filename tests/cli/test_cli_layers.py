@@ -19,6 +19,16 @@ def test_layers_prints_the_table(capsys):
     assert capsys.readouterr().out == layers_table(build("vgg16")) + "\n"
 
 
+@pytest.mark.parametrize(
+    ("name", "count"), [("despraz", "5,240,841"), ("despraz_decoder", "5,350,089")]
+)
+def test_layers_prints_generators_too(name, count, capsys):
+    assert main(["layers", name]) == 0
+    assert capsys.readouterr().out.split()[-2:] == ["total", count]
+    assert main(["layers", name, "--pool", "max"]) == 2
+    assert "has no options" in capsys.readouterr().err
+
+
 def test_layers_takes_the_options_of_the_network(capsys):
     words = "layers vgg11 --pool avg --head relu --size 64x96"
     assert main(words.split()) == 0

@@ -1,0 +1,1 @@
+"""Networks that draw: from parameters, a code or an image to an image."""

@@ -1,0 +1,87 @@
+"""Latent maximisation: what a given generator draws of what a neuron likes best."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxvis.generators.drawing import Latent
+from jaxvis.loss.coupling import CoupledLoss, Targets, targets
+from jaxvis.loss.objectives import Algebra
+from jaxvis.optimize import Box, Problem
+from jaxvis.optimize.coupled import Coupled, solve_coupled
+from jaxvis.optimize.optimizers import adam
+from jaxvis.optimize.solve import OnChunk
+from jaxvis.types import Image, Key, Network, Params, Run, as_key
+
+
+def latent(
+    net: Network,
+    params: Params,
+    generator: Callable[[Any, Any], Image],
+    shared: Any,
+    *,
+    shape: tuple[int, ...],
+    tap: str | None = None,
+    index: Targets = 0,
+    objective: Algebra | None = None,
+    seeds: int = 1,
+    key: Key | int = 0,
+    prior: float = 0.01,
+    bound: float | None = None,
+    others: float = 0.01,
+    learning_rate: float = 0.05,
+    steps: int = 200,
+    chunk: int | None = None,
+    progress: bool = False,
+    on_chunk: OnChunk | None = None,
+) -> Run:
+    """Returns pictures that a given generator draws of what neurons like best.
+
+    z* = argmin 1 - a(c) + lambda sum_(j != c) a(j) + prior * mean z^2, |z_i| <= bound.
+
+    Args:
+      net, params: the network.
+      generator: `(shared, z) -> image [H, W, 3]` in [0, 1], pure and hashable; see
+        `jaxvis.generators.adapters` for Flax modules.
+      shared: its parameters, which all items share.
+      shape: of z.
+      tap, index, seeds, key, others: see `jaxvis.methods.generate.generate`.
+      objective: instead of tap and index, one objective.
+      prior: weight of the mean square of z: how unlikely a normal code is.
+      bound: largest |z_i|, the range of activations that the generator has seen; None
+        leaves it free.
+      learning_rate: Adam's.
+      steps: updates.
+      chunk, progress, on_chunk: see `generate`.
+
+    Returns:
+      Run as of `generate`; z `[n, seeds, *shape]`.
+
+    Raises:
+      ValueError: for an unknown tap, an index outside it, a bound that is not positive,
+        or a generator that returns something else than an image.
+
+    Source: Nguyen, Dosovitskiy, Yosinski, Brox & Clune, Synthesizing the preferred
+      inputs for neurons in neural networks via deep generator networks (2016), Eq. 1,
+      with its clipping to the activation range; Lecture 21, generator-latent.
+    """
+    if bound is not None and not bound > 0:
+        raise ValueError(f"bound is the largest |z_i|, above 0, not {bound}")
+    canvas = Latent(generator, tuple(shape), prior)
+    drawn = jax.eval_shape(generator, shared, jnp.zeros(canvas.shape)).shape
+    if len(drawn) != 3 or drawn[-1] != 3:
+        raise ValueError(f"the generator draws {drawn}, not an image [H, W, 3]")
+    if objective is None:
+        items = targets(net, params, index, tap=tap, others=others)
+    else:
+        items = jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], objective)
+    box = None if bound is None else Box(-bound, bound)
+    problem = Problem(
+        CoupledLoss(net, canvas), canvas, adam(learning_rate), steps, projection=box
+    )
+    return solve_coupled(
+        Coupled(problem, params, shared, "none", keep=True), items, seeds, as_key(key),
+        chunk=chunk, progress=progress, on_chunk=on_chunk,
+    )  # fmt: skip

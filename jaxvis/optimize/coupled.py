@@ -1,0 +1,137 @@
+"""Generators solved for many items, piece by piece, and the pictures of each."""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxvis.generators.drawing import Driven, stretch
+from jaxvis.loss.objectives import Algebra
+from jaxvis.optimize.problem import Problem
+from jaxvis.optimize.solve import OnChunk, solve
+from jaxvis.types import UNFINISHED, Image, Key, Params, Run
+
+PIECE = 16
+"""Items of one call of the solver. Their generators, 21 MB each, are dropped after it;
+item i draws from fold_in(fold_in(key, i // 16), i % 16)."""
+STRETCHES = ("none", "linear", "root")
+"""How a picture is shown: as it is; stretched to [0, 1]; the square root of that."""
+
+
+@dataclass(frozen=True)
+class Coupled:
+    """Returns what all pieces of a sweep share.
+
+    Args:
+      problem: one item's problem; its loss is a `CoupledLoss`.
+      params: the network's.
+      shared: the generator's, where all items share them.
+      stretched: one of `STRETCHES`.
+      keep: whether runs keep their z.
+    """
+
+    problem: Problem
+    params: Params
+    shared: Any
+    stretched: str
+    keep: bool = False
+
+    def finished(self, run: Run) -> Run:
+        """Returns a run with its pictures, and with z only where it is kept.
+
+        Args:
+          run: as the solver returns it, leaves `[n, ...]`.
+        """
+        shown = partial(_show, self.problem.canvas, self.stretched, self.shared)
+        images = [np.asarray(shown(jax.tree.map(lambda leaf, i=i: leaf[i], run.z)))
+                  for i in range(len(run.trace["status"]))]  # fmt: skip
+        return Run(run.z if self.keep else (), np.stack(images), run.trace)
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _show(canvas: Any, stretched: str, shared: Any, z: Any) -> Image:
+    image = canvas.show(shared, z)
+    if stretched != "none":
+        image = stretch(image, root=stretched == "root")
+    return jnp.clip(image, 0.0, 1.0)
+
+
+def solve_coupled(
+    work: Coupled,
+    items: Algebra,
+    seeds: int,
+    key: Key,
+    *,
+    chunk: int | None = None,
+    progress: bool = False,
+    on_chunk: OnChunk | None = None,
+) -> Run:
+    """Returns the Run of all items and seeds, `[n, seeds, ...]`, `PIECE` at a time.
+
+    Args:
+      work: what they share.
+      items: the objectives, leaves `[n, ...]`.
+      seeds: pictures per item.
+      key: a typed random key.
+      chunk, progress: see `jaxvis.optimize.solve`.
+      on_chunk: called with positions (item * seeds + seed) and their finished Run.
+
+    Raises:
+      ValueError: for less than one seed; and as `solve`.
+    """
+    if seeds < 1:
+        raise ValueError(f"seeds must be at least 1, got {seeds}")
+    items = jax.tree.map(lambda leaf: jnp.repeat(leaf, seeds, axis=0), items)
+    count = jax.tree.leaves(items)[0].shape[0]
+    params = {"net": work.params, "generator": work.shared}
+    runs: list[Run] = []
+    for first in range(0, count, PIECE):
+        own = jax.tree.map(lambda leaf, at=first: leaf[at : at + PIECE], items)
+        size = min(PIECE, count - first)
+
+        def tell(where: range, run: Run, first: int = first) -> None:
+            there = range(first + where.start, first + where.stop)
+            runs.append(work.finished(run))
+            if on_chunk is not None:
+                on_chunk(there, runs[-1])
+
+        try:
+            found = solve(
+                work.problem, params, own, jax.random.fold_in(key, first // PIECE),
+                start=_start(work, size), chunk=chunk, progress=progress,
+                on_chunk=tell,
+            )  # fmt: skip
+        except KeyboardInterrupt:
+            if not runs:
+                raise
+            break
+        if np.any(found.trace["status"] == UNFINISHED):
+            break
+    joined = _filled(jax.tree.map(lambda *parts: np.concatenate(parts), *runs), count)
+    return jax.tree.map(lambda leaf: leaf.reshape(-1, seeds, *leaf.shape[1:]), joined)
+
+
+def _start(work: Coupled, size: int) -> Any:
+    """Returns the first z of `size` items where the decoder has a say, or None."""
+    canvas = work.problem.canvas
+    if not isinstance(canvas, Driven):
+        return None
+    return jax.tree.map(
+        lambda leaf: np.broadcast_to(np.asarray(leaf), (size, *leaf.shape)),
+        canvas.start(work.shared),
+    )
+
+
+def _filled(run: Run, count: int) -> Run:
+    """Returns a run with the items that were not reached: NaN, and unfinished."""
+    missing = count - len(run.trace["status"])
+
+    def extend(leaf: np.ndarray) -> np.ndarray:
+        value = UNFINISHED if leaf.dtype == np.int8 else np.nan
+        more = np.full((missing, *leaf.shape[1:]), value, leaf.dtype)
+        return np.concatenate([leaf, more])
+
+    return jax.tree.map(extend, run)

@@ -97,28 +97,45 @@ class Bins:
     def __call__(self, x: Array) -> Array:
         """Returns bins `[h, w, K]` of derivatives `[h, w, K]`."""
         count = x.shape[-1]
-        length = _root(jnp.sum(x * x, axis=-1, keepdims=True) / (count / 2), LEAST)
+        right, down = _gradient(x)
+        length = _root(right**2 + down**2, LEAST)
         if self.hard:
             best = jnp.argmax(x, axis=-1, keepdims=True)
-            return jnp.where(jnp.arange(count) == best, length, 0.0)
-        apart = (_turn(x)[..., None] - jnp.asarray(_turns(count))) / (2 * np.pi)
-        apart = jnp.abs(apart - jnp.round(apart))
-        return length * jnp.maximum(0.0, 1 - count * apart)
+            return jnp.where(jnp.arange(count) == best, length[..., None], 0.0)
+        there = length > 0
+        # Neither branch may be infinite in the gradient, also the one not taken.
+        turn = jnp.arctan2(jnp.where(there, down, 0.0), jnp.where(there, right, 1.0))
+        # From the nearest direction either way: alike on both sides of an exact hit.
+        step = 2 * np.pi / count
+        near = jnp.round(turn / step).astype(jnp.int32)
+        around = (np.arange(-(count // 2), count // 2 + 1) * step).astype(np.float32)
+        apart = (turn - jnp.take(around, near + count // 2)) / step
+        shares = (
+            (near, 1 - jnp.abs(apart)),
+            (near + 1, jnp.maximum(apart, 0)),
+            (near - 1, jnp.maximum(-apart, 0)),
+        )
+        here = jnp.arange(count)
+        return sum(
+            jnp.where(here == (bin % count)[..., None], (length * share)[..., None], 0)
+            for bin, share in shares
+        )
 
 
 def _turns(count: int) -> np.ndarray:
     return (2 * np.pi * np.arange(count) / count).astype(np.float32)
 
 
-def _turn(x: Array) -> Array:
-    """Returns the gradient's direction `[h, w]` in radians, 0 where there is none."""
+def _gradient(x: Array) -> tuple[Array, Array]:
+    """Returns dx and dy `[h, w]` of derivatives along K directions `[h, w, K]`.
+
+    Two of the K say all: sums over the last axis would take most of the time.
+    """
     count = x.shape[-1]
-    turns = _turns(count)
-    right = jnp.sum(x * np.cos(turns), axis=-1) / (count / 2)
-    down = jnp.sum(x * np.sin(turns), axis=-1) / (count / 2)
-    there = right**2 + down**2 > LEAST**2
-    # Neither branch may be infinite in the gradient, the one that is not taken either.
-    return jnp.arctan2(jnp.where(there, down, 0.0), jnp.where(there, right, 1.0))
+    side = count // 4
+    turn = float(_turns(count)[side])
+    right = x[..., 0]
+    return right, (x[..., side] - np.cos(turn) * right) / np.sin(turn)
 
 
 def _root(square: Array, least: float) -> Array:

@@ -173,13 +173,21 @@ def test_gradient_equals_finite_differences_of_the_loops(name):
 
 
 def test_hard_bins_have_the_gradient_of_the_winners_magnitude():
-    bins = build("hog").forward.stages[2]
-    x = build("hog").forward.stages[1](jnp.asarray([[[0.0]] * 3, [[1.0], [5.0], [7.0]],
-                                                    [[4.0]] * 3]))  # fmt: skip
-    gradient = jax.grad(lambda x: bins(x)[1, 1].sum())(x)
-    length = np.sqrt(np.sum(np.square(x[1, 1])) / 9)
-    np.testing.assert_allclose(gradient[1, 1], x[1, 1] / 9 / length, rtol=1e-5)
-    assert np.count_nonzero(bins(x)[1, 1]) == 1
+    stages = build("hog").forward.stages
+    grey = jnp.asarray([[0.0, 0.0, 0.0], [1.0, 5.0, 7.0], [4.0, 4.0, 4.0]])[..., None]
+
+    def middle(grey):
+        return stages[2](stages[1](grey))[1, 1]
+
+    gradient = jax.jit(jax.grad(lambda x: middle(x).sum()))(grey)[..., 0]
+    right, down = (7 - 1) / 2, (4 - 0) / 2
+    expected = np.zeros((3, 3))
+    expected[1, 2], expected[1, 0] = right / 2, -right / 2
+    expected[2, 1], expected[0, 1] = down / 2, -down / 2
+    np.testing.assert_allclose(
+        gradient, expected / np.hypot(right, down), rtol=1e-4, atol=1e-6
+    )
+    assert np.count_nonzero(middle(grey)) == 1
 
 
 @NAMES

@@ -18,11 +18,13 @@ from jaxvis.cli.common import (
     summary,
 )
 from jaxvis.cli.image import photograph
+from jaxvis.loss.pictures import sides_of_area
 from jaxvis.loss.transfer import chosen
 from jaxvis.methods.style import style as painted
 from jaxvis.methods.texture import PRESETS, rows
 from jaxvis.methods.texture import texture as synthesised
 from jaxvis.nets.rescale import rescaled
+from jaxvis.output.io import resize
 from jaxvis.types import Params, Run
 
 
@@ -149,6 +151,12 @@ def _pool(net: str, pool: str | None) -> str | None:
     return pool if net.startswith("vgg") else None
 
 
+def _fitted(picture: np.ndarray, photo: np.ndarray) -> np.ndarray:
+    """Returns a style as large as the photograph: the sheet's cells fit the largest."""
+    area = photo.shape[0] * photo.shape[1]
+    return resize(picture, sides_of_area(picture.shape, area))
+
+
 def _light(runs: Sequence[Run]) -> list[Run]:
     """Returns the runs without z and what only some optimizers say."""
     kept = set.intersection(*(set(run.trace) for run in runs))
@@ -251,7 +259,7 @@ def style(
     pictures = save_run(
         folder, together, names, recipe=recipe, items=[{"styles": styles}],
         first=[(Path(content).stem, photo)]
-        + [(Path(one).stem, shown) for one, shown in zip(styles, paintings)],
+        + [(Path(one).stem, _fitted(x, photo)) for one, x in zip(styles, paintings)],
         bits=bits, command="style", arguments=arguments, net=net,
         weights=opened.weights, sha256=opened.sha256, key=key,
         steps=recipe.steps * scales, seconds=time.perf_counter() - begin,

@@ -71,6 +71,8 @@ def test_style_mixes_two_and_keeps_the_recipe(elsewhere):
     assert record["recipe"]["beta"] == 5 and record["recipe"]["alpha"] == 1
     assert record["recipe"]["optimizer"] == "adam"
     assert read_image(folder / "chelsea_a_0.png").shape == (32, 32, 3)
+    # Cells fit the picture, not a style of 600 pixels.
+    assert max(read_image(folder / "contact.png").shape) < 300
 
 
 def test_pmci_names_its_post_filter(elsewhere):

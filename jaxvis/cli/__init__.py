@@ -29,12 +29,14 @@ COMMANDS = {
     "invert": "preimage.invert",
     "caricature": "preimage.caricature",
     "dream": "image.dream",
+    "generate": "generate.generate",
     "classical-texture": "classical.classical_texture",
     "texture": "statistics.texture",
     "style": "statistics.style",
     "feature-maps": "feature_maps.feature_maps",
     "ranvgg stack": "ranvgg.stack",
     "ranvgg invert": "ranvgg_invert.invert",
+    "train autoencoder": "train_autoencoder.autoencoder",
     "weights get": "weights.get",
     "weights list": "weights.show",
     "convert": "weights.convert",
@@ -84,7 +86,8 @@ def _line(error: Exception) -> str | None:
     if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error):
         return "out of memory: ask for fewer at once (--chunk) or a smaller image"
     if isinstance(error, RuntimeError):
-        return None
+        known = str(error).startswith("Unable to initialize backend")
+        return f"{error}".splitlines()[0] if known else None
     if isinstance(error, OSError) and error.strerror and error.filename:
         return f"{error.filename}: {error.strerror}"
     return " ".join(str(error).split()) or type(error).__name__

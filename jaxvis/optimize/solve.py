@@ -10,9 +10,10 @@ import numpy as np
 from tqdm import tqdm
 
 from jaxvis.optimize import memory, stepping
+from jaxvis.optimize.check import finite_params
 from jaxvis.optimize.fitting import fitting, prepared, take
 from jaxvis.optimize.problem import Problem
-from jaxvis.types import UNFINISHED, Array, Item, Key, Params, Run
+from jaxvis.types import FAILED, UNFINISHED, Array, Item, Key, Params, Run
 
 log = logging.getLogger("jaxvis")
 
@@ -59,7 +60,8 @@ def solve(
     Raises:
       ValueError: if the leaves of `items`, of `start` or (with `params_axis`) of
         `params` disagree on N, if N is 0, if chunk is below 1 or takes more memory
-        than there is.
+        than there is; if all items of a chunk fail and shared parameters are NaN or
+        infinite: names the layers.
     """
     if params_axis not in (None, 0):
         raise ValueError(f"params_axis is None or 0, not {params_axis!r}")
@@ -68,6 +70,7 @@ def solve(
         raise ValueError(f"chunk must be at least 1, got {chunk}")
     # Folded one by one outside any chunk: item i's key never depends on the chunk.
     keys = jax.vmap(partial(jax.random.fold_in, key))(np.arange(count))
+    plain = params
     if params_axis is None:
         params = prepared(problem, params)
     sweep = (items, keys, start, params if params_axis == 0 else None)
@@ -76,6 +79,9 @@ def solve(
     with tqdm(total=problem.steps, disable=not progress, delay=1) as bar:
         try:
             for where, run in _chunks(problem, params, sweep, params_axis, chunk, bar):
+                # Looked for where it can be the reason, not before every run.
+                if params_axis is None and np.all(run.trace["status"] == FAILED):
+                    finite_params(plain)
                 done.append((where, run))
                 if on_chunk is not None:
                     on_chunk(where, run)

@@ -114,6 +114,8 @@ def test_a_usage_error_exits_2_and_says_how_to_get_help(words, monkeypatch, caps
         (MemoryError(), "out of memory"),
         (RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 9 bytes"),
          "out of memory"),
+        (RuntimeError("Unable to initialize backend 'abacus': none\nframes"),
+         "Unable to initialize backend 'abacus': none"),
     ],
     ids=lambda value: str(value)[:20],
 )  # fmt: skip

@@ -161,6 +161,17 @@ def test_a_bad_item_fails_alone(key):
     assert np.isnan(bad.trace["loss"][1]).all()
 
 
+def test_parameters_that_are_not_numbers_are_named(key):
+    net, params = conv_net(SIDE)
+    bias = jnp.full_like(params["conv1"]["bias"], jnp.nan)
+    params = {**params, "conv1": {**params["conv1"], "bias": bias}}
+    items = jax.vmap(lambda code: Match("relu2", code))(
+        jax.random.uniform(key, (3, SIDE // 2, SIDE // 2, 8))
+    )
+    with pytest.raises(ValueError, match="infinite in conv1/bias: the weights file"):
+        solve(_net_problem(net), params, items, key, chunk=3)
+
+
 def test_an_item_that_diverges_keeps_its_last_finite_z(key):
     run = solve(_square(60, sgd(1e3)), 1.0, _targets(2), key)
     np.testing.assert_array_equal(run.trace["status"], [FAILED] * 2)

@@ -23,7 +23,8 @@ from jaxvis.types import Array, Key, Terms
 
 Step = Callable[[Any, Array, Key], tuple[Any, Terms]]
 """`(state, images [B, H, W, 3] float32 in [0, 1], key) -> (state, terms)`; terms has
-"loss". Hashable and pure: a frozen dataclass, or a function of a module."""
+"loss". Hashable and pure: a frozen dataclass, or a function of a module. Where arrays
+are `given` to the training, they are its last argument."""
 Measure = Callable[[Any, Array, Key], Terms]
 """`(state, images, key) -> terms`: what is measured of images held out."""
 
@@ -52,14 +53,16 @@ class Trained(NamedTuple):
 
 @partial(jax.jit, static_argnums=0, donate_argnums=1)
 def _stepped(
-    step: Step, state: Any, images: Array, key: Key, at: Array
+    step: Step, state: Any, images: Array, key: Key, at: Array, *given: Any
 ) -> tuple[Any, Terms]:
-    return step(state, _scaled(images), jax.random.fold_in(key, at))
+    return step(state, _scaled(images), jax.random.fold_in(key, at), *given)
 
 
 @partial(jax.jit, static_argnums=0)
-def _measured(measure: Measure, state: Any, images: Array, key: Key) -> Terms:
-    return measure(state, _scaled(images), key)
+def _measured(
+    measure: Measure, state: Any, images: Array, key: Key, *given: Any
+) -> Terms:
+    return measure(state, _scaled(images), key, *given)
 
 
 def _scaled(images: Array) -> Array:
@@ -74,6 +77,7 @@ def train(
     *,
     steps: int,
     batch: int,
+    given: Any = None,
     seed: int = 0,
     measure: Measure | None = None,
     held_out: Images | None = None,
@@ -95,6 +99,8 @@ def train(
       key: a typed random key.
       steps: updates in all, those before a resume included.
       batch: images a step.
+      given: arrays that step and measure read and no checkpoint holds, such as the
+        parameters of a network that is not trained; None passes nothing.
       seed: of the images' order.
       measure: what is measured of `held_out`; see `Measure`.
       held_out: images that are not trained on; None measures nothing.
@@ -121,18 +127,20 @@ def train(
     keeper = _Keeper(checkpoint, facts, checkpoint_seconds, curves)
     measured = held_out is not None and measure is not None
     feed = batches(images, range(first, steps), batch=batch, seed=seed)
-    taken = first
+    taken, given = first, () if given is None else (given,)
     try:
         with tqdm(total=steps, initial=first, disable=not progress, delay=1) as bar:
             for pixels in feed:
-                state, terms = _stepped(step, state, pixels, key, np.int32(taken))
+                state, terms = _stepped(
+                    step, state, pixels, key, np.int32(taken), *given
+                )
                 taken += 1
                 keeper.terms(taken, terms)
                 if on_step is not None:
                     on_step(taken, terms)
                 if measured and (taken % validate_every == 0 or taken == steps):
                     keeper.flush()
-                    found = _validated(measure, state, held_out, key, batch)
+                    found = _validated(measure, state, held_out, key, batch, *given)
                     keeper.validation(taken, found)
                 bar.set_postfix_str(keeper.text(), refresh=False)
                 bar.update()
@@ -146,7 +154,7 @@ def train(
 
 
 def _validated(
-    measure: Measure, state: Any, held_out: Images, key: Key, batch: int
+    measure: Measure, state: Any, held_out: Images, key: Key, batch: int, *given: Any
 ) -> dict[str, float]:
     """Returns the mean of every term over the images held out.
 
@@ -158,7 +166,7 @@ def _validated(
         index = np.arange(at * batch, (at + 1) * batch) % len(held_out)
         pixels = np.stack([held_out[int(i)] for i in index])
         own = jax.random.fold_in(key, at)
-        found.append(_measured(measure, state, pixels, own))
+        found.append(_measured(measure, state, pixels, own, *given))
     return {name: float(np.mean([terms[name] for terms in found])) for name in found[0]}
 
 

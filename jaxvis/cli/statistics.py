@@ -203,7 +203,8 @@ def style(
       net: the network's name, such as vgg19.
       content: a file, or astronaut, chelsea, coffee or rocket.
       styles: one file or several.
-      preset: gatys, ranvgg (with --weights random:0) or pmci.
+      preset: gatys, pmci, or with --weights random:0 ranvgg (the paper's ratio) or
+        ranvgg_strong (more style).
       content_tap: the content's layers, such as relu4_2; the preset's if left out.
       style_tap: the styles' layers, such as relu1_1,relu2_1; the preset's if left out.
       alpha: factor of the content.

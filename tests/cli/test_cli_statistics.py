@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from jaxvis.cli import main
 from jaxvis.output.io import read_image, sample_photo, write_image
@@ -94,6 +95,45 @@ def test_feature_maps_name_filters_and_the_filter_afterwards(codes, elsewhere):
     names = sorted(path.name for path in folder.glob("relu*.png"))
     assert names == [f"relu1_1_{end}.png" for end in ends]
     assert _record(folder)["post_filter"]["weight"] == 0.2
+
+
+def _shaped(folder, shape):
+    """Writes a picture `(H, W)`, `(H, W, 3)` or, with transparency, `(H, W, 4)`."""
+    pixels = np.random.default_rng(0).integers(0, 255, shape).astype(np.uint8)
+    Image.fromarray(pixels).save(folder / "shaped.png")
+    return "shaped.png"
+
+
+@pytest.mark.parametrize(
+    "shape", [(20, 33), (20, 33, 4)], ids=["grey, not square", "transparent"]
+)
+def test_pictures_of_every_kind_are_textures(shape, elsewhere):
+    words = (_shaped(elsewhere, shape), "--tap", "relu1_1", "--steps", 1)
+    assert run("texture", "demo", *words, "--optimizer", "adam") == 0
+    assert read_image(elsewhere / "jaxvis-texture" / "to_relu1_1_0.png").shape == (
+        20, 33, 3,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("shape", "words", "message"),
+    [
+        ((1, 1, 3), ("texture", "demo"), "a source image of 1x1 pixels is too small"),
+        ((3, 90, 3), ("texture", "demo"), "3x90 pixels is too small for 'relu2_1'"),
+        ((200, 1, 3), ("style", "demo", "coffee", "--size", "24"), "style image 0 of "),
+        ((2, 2, 3), ("classical-texture",), "smaller than the window"),
+    ],
+    ids=["tiny", "flat", "style", "classical"],
+)
+def test_pictures_too_small_for_a_layer_are_refused(
+    shape, words, message, elsewhere, capsys
+):
+    taps = ("--style-tap", "relu2_1", "--content-tap", "relu2_1")
+    flags = {"texture": ("--tap", "relu2_1"), "style": taps}.get(words[0], ())
+    at = 3 if words[0] == "style" else len(words)
+    assert run(*words[:at], _shaped(elsewhere, shape), *words[at:], *flags) == 2
+    error = capsys.readouterr().err
+    assert message in error and len(error.strip().splitlines()) == 1
 
 
 @pytest.mark.parametrize(

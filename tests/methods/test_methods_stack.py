@@ -5,7 +5,7 @@ import functools
 import jax
 import numpy as np
 import pytest
-from tiny_nets import SIDE, conv_net, photograph
+from tiny_nets import SIDE, conv_net, fc_net, photograph
 
 from jaxvis.methods import stack as module
 from jaxvis.methods.stack import Stack, reconstruct, stack
@@ -21,6 +21,7 @@ from jaxvis.nets.candidates import (
 )
 from jaxvis.nets.vgg import vgg
 from jaxvis.types import UNFINISHED
+from jaxvis.weights_file import flat_shapes
 
 NET, PARAMS = conv_net()
 IMAGE = photograph(SIDE)
@@ -159,6 +160,14 @@ def test_a_box_and_a_prior_hold_the_images_of_several_seeds():
     np.testing.assert_allclose(run.trace["loss"], parts, rtol=1e-5)
     assert np.all(run.trace["total_variation"] > 0)
     assert np.abs(run.image[0] - run.image[1]).max() > 0.01
+
+
+def test_fully_connected_layers_are_inverted_too():
+    net, params = fc_net()
+    run = reconstruct(net, params, IMAGE, tap="fc", steps=6)
+    assert run.trace["loss"][0, -1] < 0.01 * run.trace["loss"][0, 0]
+    paper = vgg("vgg19", pool="avg", input_size=(256, 256))
+    assert flat_shapes(paper)["fc6/kernel"] == (8 * 8 * 512, 4096)
 
 
 def test_layers_to_invert_and_to_choose():

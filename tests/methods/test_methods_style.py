@@ -83,7 +83,7 @@ def test_presets_descend(preset, net, painting):
     optimizer = "adam" if optimizer == "lbfgs" else optimizer
     run = _styled(net, photograph(SIDE), painting, preset=preset, optimizer=optimizer)
     assert run.trace["loss"][0, -1] < run.trace["loss"][0, 0]
-    assert ("variation" in run.trace) == (preset == "ranvgg")
+    assert ("variation" in run.trace) == preset.startswith("ranvgg")
     terms = PRESETS[preset]
     vgg = build("vgg19", pool="avg")
     vgg.named((*terms.content_taps, *terms.style_taps))
@@ -99,6 +99,8 @@ def test_total_variation_is_the_plain_sum_of_squares(net, painting):
 def test_the_paper_ratio_of_ranvgg_is_100_to_1_to_1000():
     preset = PRESETS["ranvgg"]
     assert (preset.alpha, preset.beta, preset.gamma) == (100, 1, 1000)
+    strong = PRESETS["ranvgg_strong"]
+    assert strong.beta / strong.alpha == 1000 * preset.beta / preset.alpha
     assert preset.content_taps == ("relu2_2",) and PRESETS["pmci"].denoise == 0.2
 
 
@@ -222,7 +224,7 @@ def test_a_second_call_compiles_nothing(painting):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"preset": "monet"}, "preset is one of gatys, ranvgg, pmci"),
+        ({"preset": "monet"}, "preset is one of gatys, ranvgg, ranvgg_strong, pmci"),
         ({"content_taps": ("relu9",)}, "no tap 'relu9'"),
         ({"style_taps": ("relu9",)}, "no tap 'relu9'"),
         ({"alpha": 0.0, "beta": 0.0}, "alpha and beta are both 0"),

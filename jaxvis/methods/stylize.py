@@ -101,8 +101,8 @@ def _cut(net: Network, picture: Array, size: tuple[int, int]) -> Array:
 def restyled(
     net: Network,
     params: Params,
-    image: Image,
     key: Key | int,
+    image: Image,
     *,
     strength: tuple[float, float] = (0.3, 1.0),
 ) -> np.ndarray:
@@ -113,8 +113,8 @@ def restyled(
 
     Args:
       net, params: the network.
-      image: `[H, W, 3]` in [0, 1].
       key: a typed random key, or an integer seed.
+      image: `[H, W, 3]` in [0, 1].
       strength: least and largest t, in [0, 1].
 
     Raises:

@@ -67,9 +67,9 @@ def test_the_same_size_compiles_once(two_styles, photo):
 
 def test_augmentation_stays_between_photograph_and_picture(two_styles, photo):
     net, params = two_styles
-    none = restyled(net, params, photo, 3, strength=(0, 0))
+    none = restyled(net, params, 3, photo, strength=(0, 0))
     np.testing.assert_array_equal(none, photo)
-    found = [restyled(net, params, photo, key) for key in (3, 3, 4)]
+    found = [restyled(net, params, key, photo) for key in (3, 3, 4)]
     np.testing.assert_array_equal(found[0], found[1])
     assert np.abs(found[0] - found[2]).max() > 0.01
     assert all(0 <= x.min() and x.max() <= 1 for x in found)
@@ -108,7 +108,7 @@ def test_what_does_not_fit_is_refused(two_styles, photo, tmp_path):
     with pytest.raises(ValueError, match="at least 1 pixel"):
         stylize(one, own, photo, tile=0)
     with pytest.raises(ValueError, match="strength"):
-        restyled(one, own, photo, 0, strength=(0.5, 0.2))
+        restyled(one, own, 0, photo, strength=(0.5, 0.2))
     with pytest.raises(FileNotFoundError, match="there is no file"):
         load_transform(tmp_path / "none.safetensors")
     from jaxvis import load, weights_file

@@ -12,9 +12,8 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax import lax
 
-from jaxvis.nets.conv import conv_general_dilated
+from jaxvis.generators.layers import convolved, glorot, normed
 from jaxvis.types import Array, Key
 
 STAGES = ((512, 2), (256, 3), (256, 3), (128, 3), (128, 4))
@@ -113,11 +112,12 @@ class DeepGenerator:
             for leaf, shape in leaves.items():
                 if leaf == "kernel":
                     field = shape[0] * shape[1]
-                    value = _uniform(own, shape, field * shape[2], field * shape[3])
+                    fans = field * shape[2], field * shape[3]
+                    value = glorot(own, shape, fan_in=fans[0], fan_out=fans[1])
                 elif leaf == "alpha" and alpha is None:
                     # Keras 1 takes (n, 1, 1) for fans of sqrt(n) each.
                     root = shape[0] ** 0.5
-                    value = _uniform(own, shape, root, root)
+                    value = glorot(own, shape, fan_in=root, fan_out=root)
                 else:
                     ones = {"alpha": alpha, "scale": 1.0, "bias": 0.0}
                     value = jnp.full(shape, ones[leaf], jnp.float32)
@@ -155,28 +155,32 @@ class DeepGenerator:
     def decode(
         self, params: Any, statistics: Any, code: Array, *, train: bool = False
     ) -> tuple[Array, Any]:
-        """Returns what `apply` does, from the scaled code.
+        """Returns what `apply` does, from the scaled code, or from a batch of codes.
 
         Args:
           params, statistics: as `init` returns them; alpha is not read.
-          code: `[d]`.
+          code: `[d]`, or `[B, d]`, whose images `[B, H, W, 3]` share one mean and
+            variance in training.
           train: as for `apply`.
         """
-        x, found = code, {}
+        x, found = code.reshape(-1, self.code), {}
         for row in self.rows:
             if row.op == "reshape":
-                x = x.reshape(self.start)
+                x = x.reshape(-1, *self.start)
             elif row.op == "up":
-                x = jnp.repeat(jnp.repeat(x, 2, axis=0), 2, axis=1)
+                x = jnp.repeat(jnp.repeat(x, 2, axis=1), 2, axis=2)
             elif row.op == "conv":
-                x = _convolved(x, params[row.name], "SAME" if row.same else "VALID")
+                x = convolved(
+                    x, params[row.name], padding="SAME" if row.same else "VALID"
+                )
             elif row.op == "relu":
                 x = jax.nn.relu(x)
             elif row.op == "bn":
-                x, found[row.name] = _normed(
-                    x, params[row.name], statistics[row.name], train, self.epsilon
-                )
-        return x, found
+                x, found[row.name] = normed(
+                    x, params[row.name], statistics[row.name], train=train,
+                    epsilon=self.epsilon,
+                )  # fmt: skip
+        return (x if code.ndim == 2 else x[0]), found
 
 
 def untrained() -> DeepGenerator:
@@ -260,29 +264,3 @@ def _shapes(generator: DeepGenerator) -> tuple[tuple[str, tuple[int, ...]], ...]
             shape = (shape[0] - cut, shape[1] - cut, row.width)
         found.append((row.name, shape))
     return tuple(found)
-
-
-def _uniform(key: Key, shape: tuple[int, ...], fan_in: float, fan_out: float) -> Array:
-    limit = (6 / (fan_in + fan_out)) ** 0.5
-    return jax.random.uniform(key, shape, minval=-limit, maxval=limit)
-
-
-def _convolved(x: Array, params: Any, padding: str) -> Array:
-    out = conv_general_dilated(
-        x[None], params["kernel"], (1, 1), padding,
-        dimension_numbers=("NHWC", "HWIO", "NHWC"),
-    )  # fmt: skip
-    return out[0] + params["bias"]
-
-
-def _normed(
-    x: Array, params: Any, statistics: Any, train: bool, epsilon: float
-) -> tuple[Array, dict[str, Array]]:
-    """Returns (batch norm of `[h, w, c]`, the mean and variance of x)."""
-    mean = jnp.mean(x, axis=(0, 1))
-    var = jnp.mean((x - mean) ** 2, axis=(0, 1))
-    own = {"mean": lax.stop_gradient(mean), "var": lax.stop_gradient(var)}
-    if not train:
-        mean, var = statistics["mean"], statistics["var"]
-    gain = params["scale"] * lax.rsqrt(var + epsilon)
-    return (x - mean) * gain + params["bias"], own

@@ -133,6 +133,36 @@ def _draw(
         axes.legend(fontsize=7)
 
 
+def training_curves(curves: Mapping[str, np.ndarray]) -> Figure:
+    """Returns a figure of a training's losses over its steps, held out ones dashed.
+
+    Args:
+      curves: term -> `[n, 2]`, (step, value); "validation TERM" shares TERM's panel.
+
+    Returns:
+      matplotlib.figure.Figure: made without pyplot; one axes a term.
+
+    Raises:
+      ValueError: if there is no curve.
+    """
+    terms = [name for name in curves if not name.startswith("validation ")]
+    if not terms:
+        raise ValueError("there is no loss to show")
+    page = Page(figsize=(4.0 * len(terms), 3.0), dpi=100, layout="constrained")
+    for axes, name in zip(page.subplots(1, len(terms), squeeze=False)[0], terms):
+        for kind, style in ((name, "-"), (f"validation {name}", "o--")):
+            if kind in curves:
+                steps, values = np.asarray(curves[kind], float).reshape(-1, 2).T
+                label = "held out" if kind != name else "trained on"
+                axes.plot(
+                    steps, values, style, linewidth=0.8, markersize=3, label=label
+                )
+        positive = all(np.min(c[:, 1], initial=1) > 0 for c in curves.values())
+        axes.set(title=name, xlabel="step", yscale="log" if positive else "linear")
+        axes.legend(fontsize=7)
+    return page
+
+
 def convergence(
     losses: Mapping[str, np.ndarray], *, panels: Sequence[str], floor: float = 1e-12
 ) -> Figure:

@@ -199,6 +199,8 @@ def maximize(
         raise ValueError(f"seeds must be at least 1, got {seeds}")
     net = leaky(net, leak)
     if preset == NATURAL:
+        if tap is not None:
+            refuse_probabilities(net, tap)
         of_neuron = tap is not None and objective is None and position is None
         items = _items(
             net, params, tap or net.classes, index,
@@ -227,12 +229,10 @@ def _natural(net, params, items, natural, peaks, size, steps):
     """Returns the items weighed by 10^4 / (M rho^2), and the problem they share."""
     natural = replace(natural or Natural(), second=0)
     tap = (items.taps or net.taps[-1:])[0]
-    refuse_probabilities(net, tap)
     field = float(min(field_of(net, tap), max(size)))
-    index = getattr(items, "index", None)
-    peak = 1.0 if peaks is None else np.asarray(peaks, np.float32)
-    if peaks is not None and index is not None:
-        peak = peak[np.asarray(index)]
+    if peaks is not None and not hasattr(items, "index"):
+        raise ValueError("peaks= belong to tap= and index=, not to objective=")
+    peak = 1.0 if peaks is None else np.take(np.float32(peaks), items.index)
     if np.any(peak <= 0) or not np.all(np.isfinite(peak)):
         raise ValueError(
             f"a channel of {tap!r} that was asked for never responds on the "

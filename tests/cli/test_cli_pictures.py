@@ -72,6 +72,39 @@ def test_layers_of_a_photograph(command, elsewhere, capsys):
         assert "relu2_1: error" in capsys.readouterr().out
 
 
+def test_several_photographs_and_fidelities_have_a_picture_each(elsewhere):
+    words = ("--tap", "relu1_1", "--fidelity", "1,300", "--mask", "window:5")
+    options = ("--steps", 2, "--preset", "mahendran", "--second", 1)
+    assert run("invert", "demo", "chelsea", "coffee", *words, *options) == 0
+    folder = elsewhere / "jaxvis-invert"
+    record = json.loads((folder / "record.json").read_text())
+    found = [(p["photograph"], p["C"]) for p in record["pictures"]]
+    assert found == [("chelsea", 1), ("chelsea", 300), ("coffee", 1), ("coffee", 300)]
+    assert (folder / "00_chelsea_relu1_1_c1_0.png").exists()
+    assert len(list(folder.glob("0*.png"))) == 4
+
+
+def test_peaks_are_measured_once_and_kept_in_the_record(elsewhere, capsys):
+    words = ("maximize", "demo", "--tap", "conv2_1", "--preset", "mahendran")
+    options = ("--index", "0:2", "--steps", 2)
+    assert run(*words, *options) == 0
+    record = elsewhere / "jaxvis-maximize" / "record.json"
+    kept = json.loads(record.read_text())["peaks"]
+    assert kept["tap"] == "conv2_1" and kept["images"] == 4
+    assert len(kept["values"]) == 32 and max(kept["values"]) > 0
+    assert run(*words, *options, "--peaks", record, "--out", "again") == 0
+    again = json.loads((elsewhere / "again" / "record.json").read_text())["peaks"]
+    assert again == kept
+    capsys.readouterr()
+    assert (
+        run("maximize", "demo", "--tap", "conv1_1", *words[4:], "--peaks", record) == 2
+    )
+    assert "holds no peaks of 'conv1_1'" in capsys.readouterr().err
+    (elsewhere / "empty").mkdir()
+    assert run(*words, "--peaks", "empty") == 2
+    assert "holds no image" in capsys.readouterr().err
+
+
 def test_dream_keeps_the_size_asked_for(elsewhere):
     words = ("--tap", "relu2_1", "--octaves", 2, "--steps", 1, "--size", "48x64")
     assert run("dream", "demo", "rocket", *words) == 0
@@ -90,6 +123,10 @@ def test_dream_keeps_the_size_asked_for(elsewhere):
         (("maximize", "demo", "--preset", "sharp"), "preset is one of"),
         (("invert", "demo", "nowhere.png", "--tap", "relu1_1"), "nowhere.png"),
         (("invert", "demo", "chelsea", "--tap", "relu"), "has no tap 'relu'"),
+        (("invert", "demo", "chelsea", "--tap", "prob"), "after the softmax"),
+        (("invert", "demo", "--tap", "relu1_1"), "at least one photograph"),
+        (("invert", "demo", "chelsea", "--tap", "relu1_1", "--fidelity", "a"), "of C"),
+        (("maximize", "demo", "--peaks", "x"), "goes with --preset mahendran"),
         (("dream", "demo", "chelsea", "--tap", "relu9"), "has no tap 'relu9'"),
     ],
 )

@@ -20,6 +20,10 @@ NAMES = {
     "lbfgs": "benchmarks.lbfgs",
     "start": "benchmarks.start",
     "memory": "benchmarks.memory",
+    "natural_preimages_table4": "benchmarks.natural_preimages_table4",
+    "natural_preimages_table5": "benchmarks.natural_preimages_table5",
+    "natural_preimages_figures": "benchmarks.natural_preimages_figures",
+    "stylize": "benchmarks.stylize",
     "texture": "benchmarks.texture",
     "ranvgg_claims": "benchmarks.ranvgg_claims",
 }

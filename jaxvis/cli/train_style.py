@@ -98,9 +98,7 @@ def style(
     print(f"{len(kept)} images, {len(held)} held out, {len(images.skipped)} skipped")
     recipe = {"content_taps": _words(content_tap), "style_taps": _words(style_tap),
               "alpha": alpha, "beta": beta, "gamma": gamma}  # fmt: skip
-    taps = (*(recipe["content_taps"] or ()), *(recipe["style_taps"] or ()))
     judge = open_net(net, weights=weights)
-    judge.net.named(taps)
     to = new_folder(out, "train style", overwrite=overwrite or resume)
     begin = time.perf_counter()
     found = fast_style(
@@ -125,9 +123,8 @@ def style(
         file_sha256=file_sha256(to / FILE),
         curves={name: curve[-1] for name, curve in found.trained.curves.items()},
     ))  # fmt: skip
-    if not found.trained.done:
-        print(f"interrupted after {found.trained.step} of {steps}: --resume goes on")
-    print(f"{to}: {FILE}, loss.png, loss.csv, contact.png, record.json")
+    left = "" if found.trained.done else f" after {found.trained.step} of {steps} steps"
+    print(f"{to}{left}: {FILE}, loss.png, loss.csv, contact.png, record.json")
 
 
 def _words(text: str | None) -> tuple[str, ...] | None:

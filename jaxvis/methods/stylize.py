@@ -17,7 +17,7 @@ from jaxvis.nets.transform import mixed, styles_in
 from jaxvis.types import Array, Image, Key, Network, Params, as_key
 
 
-def of_style(params: Params, style: int | Sequence[float] | None = None) -> Params:
+def of_style(params: Params, style: int | Sequence[float] | None) -> Params:
     """Returns the parameters of one style, chosen or mixed.
 
     Args:

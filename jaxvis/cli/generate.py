@@ -87,7 +87,7 @@ def generate(
         on_chunk=keep,
     )  # fmt: skip
     seconds = time.perf_counter() - begin
-    items = [{"index": list(group)} for group in groups]
+    items = [{"index": "+".join(map(str, group))} for group in groups]
     if model.scores and tap is None:
         look = jax.jit(lambda params, x: model.apply(params, x, stop=model.scores))
         for item, group, images in zip(items, groups, run.image):

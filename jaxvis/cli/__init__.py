@@ -30,6 +30,8 @@ COMMANDS = {
     "caricature": "preimage.caricature",
     "dream": "image.dream",
     "generate": "generate.generate",
+    "facets": "facets.facets",
+    "bias": "facets.bias",
     "classical-texture": "classical.classical_texture",
     "texture": "statistics.texture",
     "style": "statistics.style",

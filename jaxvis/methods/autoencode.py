@@ -73,7 +73,7 @@ class Denoising:
         return state, {"loss": value}
 
     def measure(self, state: dict[str, Any], images: Array, key: Key) -> Terms:
-        """Returns the loss of `images` held out `[B, H, W, 3]`, with noise, in `state`."""
+        """Returns the loss of `images` held out `[B, H, W, 3]`, in `state`."""
         noisy = images + self.noise * jax.random.normal(key, images.shape)
         found, _ = self.model.reconstruct(state["params"], state["statistics"], noisy)
         return {"loss": self._error(found, images)}

@@ -27,7 +27,10 @@ def parser(names: Sequence[str]) -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     said.add_argument(
-        "names", nargs="*", metavar="NAME", help=f"{', '.join(names)}; all if left out"
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help=f"{', '.join(names)}; all if left out, but for what takes hours",
     )
     size = said.add_mutually_exclusive_group()
     size.add_argument(
@@ -91,9 +94,10 @@ def _run(said: argparse.Namespace, readme: Path) -> int:
     from benchmarks import registry, table
     from benchmarks.rows import wrong
 
-    names = registry.chosen(said.names)
+    names = registry.chosen(said.names, size=_size(said))
     if said.rows is not None:
-        rows = [row for row in read(said.rows) if row["name"] in (said.names or names)]
+        wanted = said.names or registry.NAMES
+        rows = [row for row in read(said.rows) if row["name"] in wanted]
     else:
         # What would stop the writing is found before the measuring.
         kept = read(said.out) if said.out is not None and said.out.exists() else []
@@ -104,13 +108,17 @@ def _run(said: argparse.Namespace, readme: Path) -> int:
     return 1 if wrong(rows) else 0
 
 
+def _size(said: argparse.Namespace) -> str:
+    return "smoke" if said.smoke else "quick" if said.quick else "full"
+
+
 def _measured(said: argparse.Namespace, names: list[str], kept: list) -> list:
     """Returns the rows of `names`, one benchmark after the other, and those kept."""
     import jax
 
     from benchmarks import registry
 
-    size = "smoke" if said.smoke else "quick" if said.quick else "full"
+    size = _size(said)
     rows = [row for row in kept if row["name"] not in names]
     order = list(registry.NAMES)
     for name in names:

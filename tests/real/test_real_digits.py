@@ -1,0 +1,37 @@
+"""LeNet-5 and the generator of digits: what they compute, and what they draw."""
+
+import jax
+import numpy as np
+import pytest
+
+from benchmarks import digits
+
+
+@pytest.fixture(scope="module")
+def data(data_file):
+    """Returns the data folder, or skips."""
+    for name in digits.FILES:
+        path = data_file(name)
+    return path.parents[2]
+
+
+def test_both_compute_what_the_reference_says(data, data_file):
+    reference = np.load(data_file("reference/ref_small_nets.npz"))
+    net, params = digits.lenet5(data)
+    for image, scores in zip(reference["mnist:input_32"], reference["mnist:logits"]):
+        grey = np.repeat(image.transpose(1, 2, 0), 3, axis=-1)
+        found = net.apply(params, grey, stop="fc7")["fc7"]
+        np.testing.assert_allclose(found, scores, atol=2e-4)
+    reference = np.load(data_file("reference/ref_mnist_dcgan.npz"))
+    arrays = digits.dcgan_arrays(data)
+    look = jax.jit(lambda x: jax.nn.softmax(net.apply(params, x, stop="fc7")["fc7"]))
+    for z, wanted in zip(reference["z"], reference["lenet_softmax"]):
+        image = jax.jit(digits.dcgan)(arrays, z.reshape(64))
+        np.testing.assert_allclose(look(image), wanted, atol=2e-3)
+
+
+def test_most_digits_that_the_latents_give_are_classified_as_wanted(data):
+    run = digits.of_latents(data, seeds=2, steps=100)
+    net, params = digits.lenet5(data)
+    assert digits.hits(net, params, run.image).mean() >= 0.6  # by chance: 0.1
+    assert np.abs(run.z).max() <= 2.5

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import jax
@@ -145,7 +145,7 @@ def train_autoencoder(
         "learning_rate": step.rate, "batch": batch, "seed": seed, "images": len(images),
     }  # fmt: skip
     key = as_key(seed)
-    state = jax.jit(step.init)(jax.random.fold_in(key, 2**31))
+    state = _begun(step, jax.random.fold_in(key, 2**31))
     return train(
         step, state, images, key, steps=steps, batch=batch, seed=seed,
         measure=_Measure(step), held_out=held_out if len(held_out) else None,
@@ -153,6 +153,11 @@ def train_autoencoder(
         checkpoint_seconds=checkpoint_seconds, facts=facts, resume=resume,
         progress=progress,
     )  # fmt: skip
+
+
+@partial(jax.jit, static_argnums=0)
+def _begun(step: Denoising, key: Key) -> dict[str, Any]:
+    return step.init(key)
 
 
 def _step(model: str, noise: float, optimizer: str, rate: float | None) -> Denoising:

@@ -81,6 +81,7 @@ def test_a_missing_sample_is_named(capsys):
     assert "nowhere.png" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_descriptors_are_inverted_without_weights(tmp_path, capsys):
     words = ("--tap", "hog,clamped", "--steps", "2", "--size", "32")
     assert main(["invert", "hogb", "chelsea", *words]) == 0

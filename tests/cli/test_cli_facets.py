@@ -22,6 +22,7 @@ def folder(tmp_path, monkeypatch):
     return photos
 
 
+@pytest.mark.slow
 def test_facets_makes_a_picture_of_each_kind(folder, tmp_path, capsys):
     out = tmp_path / "facets"
     words = f"facets demo {folder} --index 2 --count 2 --steps 2 --out {out}"

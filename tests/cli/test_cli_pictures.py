@@ -46,6 +46,7 @@ def test_the_same_sweep_again_makes_the_same_pictures(elsewhere):
         np.testing.assert_allclose(read_image(path), other, atol=1.5 / 255)
 
 
+@pytest.mark.slow
 def test_maximize_names_layer_and_channel(elsewhere):
     words = ("--tap", "conv2_1", "--index", "3,5", "--position", "2,2", "--steps", 2)
     assert run("maximize", "demo", *words) == 0
@@ -58,6 +59,7 @@ def test_file_names_are_wide_enough_and_carry_labels():
     assert names == ["fc8_0007_x", "fc8_1200"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["invert", "caricature"])
 def test_layers_of_a_photograph(command, elsewhere, capsys):
     words = ("demo", "chelsea", "--tap", "relu1_1,relu2_1", "--steps", 2)

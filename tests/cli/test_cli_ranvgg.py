@@ -31,6 +31,7 @@ def _record(folder):
     return json.loads((folder / "record.json").read_text())
 
 
+@pytest.mark.slow
 def test_networks_are_built_resumed_and_compared(elsewhere, capsys):
     folder = elsewhere / "s"
     assert run("ranvgg", "stack", "coffee", *STACK, "--out", "s") == 0

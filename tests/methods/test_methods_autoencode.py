@@ -47,6 +47,7 @@ def test_the_models_are_as_large_as_their_images():
     assert dense.shape == (4608, 2048)  # 3 x 3 x 512, as the paper's
 
 
+@pytest.mark.slow
 def test_it_learns_and_a_resumed_training_is_the_same(tmp_path):
     images, held = (from_array(gradients_of_grey(n)) for n in (24, 4))
     options = {"model": "tiny", "optimizer": "adam", "learning_rate": 0.01, "batch": 8,
@@ -95,6 +96,7 @@ def folder(tmp_path):
     return tmp_path / "photos"
 
 
+@pytest.mark.slow
 def test_the_commands_train_and_then_draw(folder, tmp_path, capsys):
     out = tmp_path / "out"
     words = ["train", "autoencoder", str(folder), "--model", "tiny", "--out", str(out),

@@ -61,6 +61,7 @@ def test_pictures_are_denoised_unless_asked_not_to(net):
     np.testing.assert_allclose(smooth.image[0], expected, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_random_codes_start_at_the_distance_of_equation_3(net):
     image, key = photograph(SIDE), jax.random.key(3)
     code = net[0].code(net[1], image, "relu2")

@@ -36,6 +36,7 @@ def test_the_loss_is_equation_2():
     np.testing.assert_allclose(filters(maps), 1 + 1 + 0.5 * 2, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_step_moves_the_running_averages_and_the_loss_is_its_terms():
     net, params = conv_net()
     canvas = Learned(TINY)
@@ -74,6 +75,7 @@ def test_noise_is_added_or_multiplied_with_the_papers_spread():
     np.testing.assert_allclose(jnp.mean(factor), 3.0, rtol=0.01)
 
 
+@pytest.mark.slow
 def test_the_driven_canvas_keeps_the_codes_of_the_last_epochs():
     canvas = Driven(WIDE, every=2, keep=3, steps=8)
     shared = jax.jit(WIDE.init)(jax.random.key(0))
@@ -131,6 +133,7 @@ def test_a_sweep_learns_a_generator_an_item(sweep):
     np.testing.assert_array_equal(chunks[1][1], run.image[1])
 
 
+@pytest.mark.slow
 def test_many_alphas_on_one_decoder_with_dropout():
     net, params = conv_net()
     decoder = jax.jit(WIDE.init)(jax.random.key(3))

@@ -76,6 +76,7 @@ def test_chunks_and_their_callback_cover_every_picture():
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("preset", METHOD.RECIPES)
 def test_every_preset_excites_its_channel_and_compiles_once(preset):
     net, params = conv_net()

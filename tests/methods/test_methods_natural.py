@@ -23,6 +23,7 @@ def images():
     return np.stack([photo, photo[:, ::-1]])
 
 
+@pytest.mark.slow
 def test_images_fidelities_and_seeds_are_axes_of_one_run(images):
     net, params = relu_net(SIDE)
     levels = [1.0, 20.0, 300.0]

@@ -44,6 +44,7 @@ def assert_same(one, other):
         np.testing.assert_array_equal(mine, theirs)
 
 
+@pytest.mark.slow
 def test_the_candidate_with_the_smallest_loss_is_kept():
     found, _ = built()
     assert list(found.losses) == list(found.chosen) == ["relu1", "relu2"]

@@ -69,6 +69,7 @@ def test_alpha_0_is_texture(net):
     np.testing.assert_allclose(one.image, other.image, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_lbfgs_brings_style_and_keeps_content(net, painting):
     content = photograph(SIDE)
     run = _styled(net, content, painting, optimizer="lbfgs", seeds=2)

@@ -58,8 +58,10 @@ def fitting(
     Raises:
       ValueError: if the chunk that is asked for takes more memory than there is.
     """
-    count = sweep[1].shape[0]
-    most = min(count, memory.CPU_ITEMS) if jax.default_backend() == "cpu" else count
+    count = most = sweep[1].shape[0]
+    if jax.default_backend() == "cpu":
+        # Items with a network each share no work there, only a loop around it.
+        most = 1 if params_axis == 0 else min(count, memory.CPU_ITEMS)
     size = most if chunk is None else min(chunk, count)
     if size == 1:
         return 1

@@ -40,6 +40,14 @@ def test_small_items_go_together_up_to_the_processors_limit():
     assert fitted(8, 3, chunk=20) == 3
 
 
+def test_items_with_networks_of_their_own_go_alone_on_a_processor():
+    problem, params, items, _ = excited(8, 3)
+    keys = jax.random.split(jax.random.key(0), 3)
+    own = jax.tree.map(lambda leaf: jnp.stack([leaf] * 3), params)
+    assert fitting(problem, params, (items, keys, None, own), 0) == 1
+    assert fitting(problem, params, (items, keys, None, own), 0, chunk=2) == 2
+
+
 def test_chunk_shrinks_with_the_canvas_and_the_budget(monkeypatch):
     sizes = []
     for budget in (10**9, 400_000, 100_000, 10):

@@ -47,12 +47,25 @@ def memory(spec: dict) -> dict:
     index = subjects.indices(len(images))
     jax.block_until_ready(jnp.zeros(1))  # the backend starts here, not in the step
 
+    # As the solver takes them: on a CPU one network after another, with its own forms.
+    alone = many and jax.default_backend() == "cpu"
+
     def load() -> Params:
         params = _params(spec["weights"], net, spec["networks"], spec["tap"])
+        return params if alone else ready(params)
+
+    def ready(params: Params) -> Params:
         return jax.block_until_ready(subjects.ours(net, params, spec["side"]))
 
     def step(params: Params) -> tuple:
-        return tuple(map(np.asarray, gradient(params, images, index)))
+        if not alone:
+            return tuple(map(np.asarray, gradient(params, images, index)))
+        found = [
+            gradient(ready(jax.tree.map(lambda leaf, i=i: leaf[i : i + 1], params)),
+                     images[i : i + 1], index[i : i + 1])
+            for i in range(len(images))
+        ]  # fmt: skip
+        return tuple(np.concatenate(part) for part in zip(*found))
 
     found = child.measured(load, step, spec)
     if spec.get("chunk"):

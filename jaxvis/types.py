@@ -151,8 +151,7 @@ class Network:
           params: this network's parameters; leading axes of items are kept.
           size: (H, W) of the images to come; None takes the native one.
         """
-        prepare = getattr(self.forward, "prepared", None)
-        return params if prepare is None else prepare(params, size or self.input_size)
+        return prepared(self.forward, params, size or self.input_size)
 
     def named(self, taps: str | tuple[str, ...]) -> tuple[str, ...]:
         """Returns the tap name(s) as a tuple, checked against this network's.
@@ -171,6 +170,18 @@ class Network:
                     f"{', '.join(self.taps)}"
                 )
         return names
+
+
+def prepared(forward: Forward, params: Params, size: tuple[int, int]) -> Params:
+    """Returns parameters as a forward pass computes fastest with.
+
+    Args:
+      forward: a network's; what has no form of its own takes them as they are.
+      params: its parameters; leading axes of items are kept.
+      size: (H, W) of the images to come.
+    """
+    prepare = getattr(forward, "prepared", None)
+    return params if prepare is None else prepare(params, size)
 
 
 @partial(jax.jit, static_argnums=(0, 1))

@@ -10,7 +10,7 @@ from math import ceil
 import jax.numpy as jnp
 
 from jaxvis.nets.geometry import geometry
-from jaxvis.types import Array, Forward, Network, Params, Taps
+from jaxvis.types import Array, Forward, Network, Params, Taps, prepared
 
 RANGE = "@range"
 """Where the parameters of a `ranged` network keep its range."""
@@ -26,11 +26,24 @@ class Ranged:
         self, params: Params, values: Mapping[str, Array], wanted: tuple[str, ...]
     ) -> Taps:
         """Returns the taps on the way from `values` to `wanted`."""
-        own = {name: leaves for name, leaves in params.items() if name != RANGE}
         if "input" in values:
             image = stretched(values["input"], **params[RANGE])
             values = {**values, "input": image}
-        return self.forward(own, values, wanted)
+        return self.forward(_without_range(params), values, wanted)
+
+    def prepared(self, params: Params, size: tuple[int, int]) -> Params:
+        """Returns the parameters in the form that a step computes fastest with.
+
+        Args:
+          params: the network's parameters and the range.
+          size: (H, W) of the images to come.
+        """
+        own = prepared(self.forward, _without_range(params), size)
+        return {**own, RANGE: params[RANGE]}
+
+
+def _without_range(params: Params) -> Params:
+    return {name: leaves for name, leaves in params.items() if name != RANGE}
 
 
 def stretched(image: Array, *, low: Array, high: Array) -> Array:
@@ -98,6 +111,17 @@ class Periodic:
         around = {"input": jnp.pad(image, pads, mode="wrap")}
         taps = self.forward(params, around, wanted)
         return {tap: self._cut(taps[tap], strides[tap], image) for tap in wanted}
+
+    def prepared(self, params: Params, size: tuple[int, int]) -> Params:
+        """Returns the parameters in the form that a step computes fastest with.
+
+        Args:
+          params: the network's parameters.
+          size: (H, W) of the images to come.
+        """
+        return prepared(
+            self.forward, params, tuple(side + 2 * self.margin for side in size)
+        )
 
     def _cut(self, values: Array, stride: int, image: Array) -> Array:
         first = self.margin // stride

@@ -15,7 +15,7 @@ import numpy as np
 
 from jaxvis.nets.frames import margins
 from jaxvis.nets.geometry import geometry
-from jaxvis.types import Array, Forward, Network, Params, Taps
+from jaxvis.types import Array, Forward, Network, Params, Taps, prepared
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,15 @@ class Tiled:
             tap: value / np.prod(shapes[tap].shape[:2]) if tap in self.grams else value
             for tap, value in found.items()
         }
+
+    def prepared(self, params: Params, size: tuple[int, int]) -> Params:
+        """Returns the parameters in the form that a step computes fastest with.
+
+        Args:
+          params: the network's parameters.
+          size: (H, W) of the images to come.
+        """
+        return prepared(self.forward, params, self._grid(size)[1])
 
     def _grid(self, size: tuple[int, int]) -> tuple[np.ndarray, tuple[int, int]]:
         """Returns the tiles `[n, 3, 2]` and their windows' size.

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 
 from jaxvis.loss.compose import Composed
 from jaxvis.nets.layers import Layer, shapes, sources
-from jaxvis.types import Array, Forward, Loss, Network, Params, Taps
+from jaxvis.types import Array, Forward, Loss, Network, Params, Taps, prepared
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,7 @@ class Segmented:
           params: the network's parameters.
           size: (H, W) of the images to come.
         """
-        prepare = getattr(self.forward, "prepared", None)
-        return params if prepare is None else prepare(params, size)
+        return prepared(self.forward, params, size)
 
 
 def lean(loss: Loss) -> Loss:

@@ -9,6 +9,7 @@ import pytest
 
 from jaxvis.loss.statistics import gram
 from jaxvis.nets import random_params
+from jaxvis.nets.forms import Prepared
 from jaxvis.nets.frames import periodic, ranged
 from jaxvis.nets.layers import Layer
 from jaxvis.nets.rescale import (
@@ -189,3 +190,24 @@ def test_what_cannot_be_rescaled_is_refused(net):
         rescaled(
             normed, random_params(normed, jax.random.key(0)), {"relu1": np.full(5, 2.0)}
         )
+
+
+def test_frames_keep_the_fast_form_of_the_kernels():
+    rows = (Layer("conv1", "conv", 96, 3, pad=1), Layer("relu1", "relu"),
+            Layer("conv2", "conv", 96, 3, pad=1), Layer("relu2", "relu"))  # fmt: skip
+    table = network("wide", rows, input_size=(24, 24))
+    params = random_params(table, jax.random.key(0), preprocess="imagenet")
+    image = _image((24, 24))
+    seen, own = ranged(table, params, jnp.zeros(3), jnp.ones(3))
+    frames = {
+        "plain": (table, params),
+        "ranged": (seen, own),
+        "periodic": (periodic(table, ("relu2",)), params),
+        "tiled": (tiled(table, ("relu2",), tile=8), params),
+    }
+    for name, (frame, given) in frames.items():
+        ready = frame.prepared(given, size=(24, 24))
+        assert isinstance(ready["conv2"]["kernel"], Prepared), name
+        expected = _taps(frame, given, image, "relu2")["relu2"]
+        found = _taps(frame, ready, image, "relu2")["relu2"]
+        np.testing.assert_allclose(found, expected, atol=1e-4, err_msg=name)

@@ -203,7 +203,7 @@ def test_frames_keep_the_fast_form_of_the_kernels():
         "plain": (table, params),
         "ranged": (seen, own),
         "periodic": (periodic(table, ("relu2",)), params),
-        "tiled": (tiled(table, ("relu2",), tile=8), params),
+        "tiled": (tiled(table, ("relu2",), tile=20), params),
     }
     for name, (frame, given) in frames.items():
         ready = frame.prepared(given, size=(24, 24))

@@ -26,6 +26,7 @@ NAMES = {
     "stylize": "benchmarks.stylize",
     "texture": "benchmarks.texture",
     "ranvgg_claims": "benchmarks.ranvgg_claims",
+    "digits": "benchmarks.digits",
 }
 """Name -> module."""
 

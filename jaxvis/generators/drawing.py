@@ -6,7 +6,6 @@ what a step only records (batch norm's running averages, earlier codes). Their
 whose rate is the share that is taken over: the result is the usual running average.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -240,46 +239,6 @@ class Driven:
         return Drawing(
             _image(output, self.gain), self.penalty * jnp.sum(alpha**2), record
         )
-
-
-@dataclass(frozen=True)
-class Latent:
-    """Returns the canvas whose z is any generator's input.
-
-    Args:
-      generator: hashable `(shared, z [...]) -> image [H, W, 3]`.
-      shape: of z.
-      prior: weight of the mean square of z, the negative logarithm of a normal's
-        density: 0 leaves z free.
-      sigma: standard deviation of the start.
-
-    Source: Nguyen et al., Synthesizing the preferred inputs for neurons via deep
-      generator networks (2016), Eq. 1; Lecture 21.
-    """
-
-    generator: Callable[[Any, Array], Image]
-    shape: tuple[int, ...]
-    prior: float = 0.0
-    sigma: float = 1.0
-
-    def init(self, key: Key) -> Array:
-        """Returns z, normal, `[*shape]`."""
-        return self.sigma * jax.random.normal(key, self.shape)
-
-    def decode(self, z: Array, key: Key) -> Image:
-        """Returns `[1, 1, 3]`, black: the generator's parameters are not in z."""
-        del z, key
-        return jnp.zeros((1, 1, 3))
-
-    def show(self, shared: Any, z: Array) -> Image:
-        """Returns the image of z, `[H, W, 3]`; `shared` are the generator's."""
-        return self.generator(shared, z)
-
-    def draw(self, shared: Any, z: Array, key: Key) -> Drawing:
-        """Returns what a step sees of z `[*shape]`; `shared` are the generator's."""
-        del key
-        regularizer = self.prior * jnp.mean(z**2)
-        return Drawing(self.generator(shared, z), regularizer, jnp.zeros(()))
 
 
 def _image(output: Array, gain: float) -> Image:

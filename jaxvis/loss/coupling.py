@@ -52,6 +52,30 @@ class Couple(_OneTap):
         return 1 - own / jnp.sum(self.wanted) + self.others * rest
 
 
+@_pytree(("wanted",), ("tap",))
+class Likelihood(_OneTap):
+    """Returns minus the mean of log softmax(s) over the wanted classes.
+
+    What it asks for never runs away: it is 0 once the network is sure.
+
+    Args:
+      tap: the tap of the scores s, `[d]`, or `[h, w, c]` (means over positions).
+      wanted: `[d]` or `[c]`, 1 for every class wanted and 0 for the others.
+
+    Source: Nguyen, Clune, Bengio, Dosovitskiy & Yosinski, Plug & play generative
+      networks (2017), 3.1: the gradient of log p(y = c | x).
+    """
+
+    tap: str
+    wanted: Array
+
+    def __call__(self, taps: Taps) -> Array:
+        """Returns the objective, `[]`."""
+        values = taps[self.tap]
+        scores = jnp.mean(values, axis=(0, 1)) if values.ndim == 3 else values
+        return -(jax.nn.log_softmax(scores) @ self.wanted) / jnp.sum(self.wanted)
+
+
 @dataclass(frozen=True)
 class CoupledLoss:
     """Returns (loss, terms) of one item: what the network says of the drawing.
@@ -126,9 +150,9 @@ def targets(
     index: Targets,
     *,
     tap: str | None = None,
-    others: float = 0.01,
+    others: float | None = 0.01,
     rectified: bool = False,
-) -> Couple:
+) -> Couple | Likelihood:
     """Returns the objectives of a sweep, leaves `[n, ...]`.
 
     Args:
@@ -136,7 +160,7 @@ def targets(
       index: a class or channel, or several; a tuple in it asks for all of its own at
         once.
       tap: whose activations; None takes the network's class scores.
-      others, rectified: see `Couple`.
+      others, rectified: see `Couple`; others None asks for `Likelihood` instead.
 
     Raises:
       ValueError: for an unknown tap, or an index outside it.
@@ -159,4 +183,6 @@ def targets(
     wanted = np.zeros((len(groups), width), np.float32)
     for row, group in zip(wanted, groups):
         row[list(group)] = 1
+    if others is None:
+        return Likelihood(tap, jnp.asarray(wanted))
     return Couple(tap, jnp.asarray(wanted), others=others, rectified=rectified)

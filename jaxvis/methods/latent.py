@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxvis.generators.drawing import Latent
+from jaxvis.generators.latent import Latent
 from jaxvis.loss.coupling import CoupledLoss, Targets, targets
 from jaxvis.loss.objectives import Algebra
 from jaxvis.optimize import Box, Problem
@@ -28,18 +28,23 @@ def latent(
     objective: Algebra | None = None,
     seeds: int = 1,
     key: Key | int = 0,
-    prior: float = 0.01,
+    starts: int = 16,
+    prior: float = 1.0,
+    radius: float = 1.0,
     bound: float | None = None,
-    others: float = 0.01,
+    others: float | None = None,
     learning_rate: float = 0.05,
-    steps: int = 200,
+    steps: int = 100,
     chunk: int | None = None,
     progress: bool = False,
     on_chunk: OnChunk | None = None,
 ) -> Run:
     """Returns pictures that a given generator draws of what neurons like best.
 
-    z* = argmin 1 - a(c) + lambda sum_(j != c) a(j) + prior * mean z^2, |z_i| <= bound.
+    z* = argmin -log softmax(s)_c + prior * (rms(z) - radius)^2, |z_i| <= bound.
+
+    The surface is full of valleys: from one random start a generator of digits reaches
+    the digit that is asked for in three of four cases. So the best of several is taken.
 
     Args:
       net, params: the network.
@@ -47,11 +52,17 @@ def latent(
         `jaxvis.generators.adapters` for Flax modules.
       shared: its parameters, which all items share.
       shape: of z.
-      tap, index, seeds, key, others: see `jaxvis.methods.generate.generate`.
+      tap, index, seeds, key: see `jaxvis.methods.generate.generate`.
       objective: instead of tap and index, one objective.
-      prior: weight of the mean square of z: how unlikely a normal code is.
+      starts: random codes that are looked at for each picture; the one with the least
+        loss is moved. Each costs one pass of the network forwards.
+      prior: weight of the prior on z.
+      radius: the root mean square of z that costs nothing: 1 is where normal codes lie,
+        0 the most likely single code, which draws an average of everything.
       bound: largest |z_i|, the range of activations that the generator has seen; None
         leaves it free.
+      others: None maximises log softmax(s)_c, which suits class scores; a number takes
+        `jaxvis.loss.coupling.Couple` with this weight of the other activations.
       learning_rate: Adam's.
       steps: updates.
       chunk, progress, on_chunk: see `generate`.
@@ -61,7 +72,7 @@ def latent(
 
     Raises:
       ValueError: for an unknown tap, an index outside it, a bound that is not positive,
-        or a generator that returns something else than an image.
+        no start, or a generator that returns something else than an image.
 
     Source: Nguyen, Dosovitskiy, Yosinski, Brox & Clune, Synthesizing the preferred
       inputs for neurons in neural networks via deep generator networks (2016), Eq. 1,
@@ -69,7 +80,9 @@ def latent(
     """
     if bound is not None and not bound > 0:
         raise ValueError(f"bound is the largest |z_i|, above 0, not {bound}")
-    canvas = Latent(generator, tuple(shape), prior)
+    if starts < 1:
+        raise ValueError(f"starts must be at least 1, got {starts}")
+    canvas = Latent(generator, tuple(shape), prior, radius)
     drawn = jax.eval_shape(generator, shared, jnp.zeros(canvas.shape)).shape
     if len(drawn) != 3 or drawn[-1] != 3:
         raise ValueError(f"the generator draws {drawn}, not an image [H, W, 3]")
@@ -82,6 +95,6 @@ def latent(
         CoupledLoss(net, canvas), canvas, adam(learning_rate), steps, projection=box
     )
     return solve_coupled(
-        Coupled(problem, params, shared, "none", keep=True), items, seeds, as_key(key),
-        chunk=chunk, progress=progress, on_chunk=on_chunk,
+        Coupled(problem, params, shared, "none", keep=True, starts=starts), items,
+        seeds, as_key(key), chunk=chunk, progress=progress, on_chunk=on_chunk,
     )  # fmt: skip

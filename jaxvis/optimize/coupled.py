@@ -12,6 +12,7 @@ from jaxvis.generators.drawing import Driven, stretch
 from jaxvis.loss.objectives import Algebra
 from jaxvis.optimize.problem import Problem
 from jaxvis.optimize.solve import OnChunk, solve
+from jaxvis.optimize.stepping import START
 from jaxvis.types import UNFINISHED, Image, Key, Params, Run
 
 PIECE = 16
@@ -31,6 +32,8 @@ class Coupled:
       shared: the generator's, where all items share them.
       stretched: one of `STRETCHES`.
       keep: whether runs keep their z.
+      starts: random starts of every item, of which the one with the least loss is
+        moved.
     """
 
     problem: Problem
@@ -38,6 +41,7 @@ class Coupled:
     shared: Any
     stretched: str
     keep: bool = False
+    starts: int = 1
 
     def finished(self, run: Run) -> Run:
         """Returns a run with its pictures, and with z only where it is kept.
@@ -91,6 +95,7 @@ def solve_coupled(
     for first in range(0, count, PIECE):
         own = jax.tree.map(lambda leaf, at=first: leaf[at : at + PIECE], items)
         size = min(PIECE, count - first)
+        begin = jax.random.fold_in(key, first // PIECE)
 
         def tell(where: range, run: Run, first: int = first) -> None:
             there = range(first + where.start, first + where.stop)
@@ -100,9 +105,8 @@ def solve_coupled(
 
         try:
             found = solve(
-                work.problem, params, own, jax.random.fold_in(key, first // PIECE),
-                start=_start(work, size), chunk=chunk, progress=progress,
-                on_chunk=tell,
+                work.problem, params, own, begin, chunk=chunk, progress=progress,
+                start=_start(work, params, own, begin, size), on_chunk=tell,
             )  # fmt: skip
         except KeyboardInterrupt:
             if not runs:
@@ -114,15 +118,42 @@ def solve_coupled(
     return jax.tree.map(lambda leaf: leaf.reshape(-1, seeds, *leaf.shape[1:]), joined)
 
 
-def _start(work: Coupled, size: int) -> Any:
-    """Returns the first z of `size` items where the decoder has a say, or None."""
+def _start(
+    work: Coupled, params: dict[str, Any], items: Algebra, key: Key, size: int
+) -> Any:
+    """Returns the first z of `size` items where the solver shall not draw it itself."""
     canvas = work.problem.canvas
-    if not isinstance(canvas, Driven):
+    if isinstance(canvas, Driven):
+        return jax.tree.map(
+            lambda leaf: np.broadcast_to(np.asarray(leaf), (size, *leaf.shape)),
+            canvas.start(work.shared),
+        )
+    if work.starts == 1:
         return None
-    return jax.tree.map(
-        lambda leaf: np.broadcast_to(np.asarray(leaf), (size, *leaf.shape)),
-        canvas.start(work.shared),
-    )
+    keys = jax.vmap(partial(jax.random.fold_in, key))(np.arange(size))
+    best, least = jax.vmap(canvas.init)(keys), np.full(size, np.inf, np.float32)
+    for number in range(work.starts):
+        best, least = _better(
+            work.problem, params, items, keys, np.uint32(START + number), best, least
+        )
+    return best
+
+
+@partial(jax.jit, static_argnums=0)
+def _better(
+    problem: Problem, params: Any, items: Algebra, keys: Key, number: Any, best: Any,
+    least: Any,
+) -> tuple[Any, Any]:  # fmt: skip
+    """Returns the starts of items, and their losses, with one more to choose from."""
+
+    def one(item: Algebra, key: Key, best: Any, least: Any) -> tuple[Any, Any]:
+        key = jax.random.fold_in(key, number)
+        z = problem.canvas.init(key)
+        found, _ = problem.loss(params, z, item, key)
+        chosen = jax.tree.map(partial(jnp.where, found < least), z, best)
+        return chosen, jnp.minimum(found, least)
+
+    return jax.vmap(one)(items, keys, best, least)
 
 
 def _filled(run: Run, count: int) -> Run:

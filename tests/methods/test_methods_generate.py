@@ -10,7 +10,7 @@ from tiny_nets import conv_net, fc_net
 from jaxvis.generators.adapters import generator_from_linen, generator_from_nnx
 from jaxvis.generators.deep import DeepGenerator
 from jaxvis.generators.drawing import Driven, Learned, Noise, learning, stretch
-from jaxvis.loss.coupling import Couple, CoupledLoss
+from jaxvis.loss.coupling import Couple, CoupledLoss, Likelihood
 from jaxvis.methods.generate import generate
 from jaxvis.methods.latent import latent
 from jaxvis.optimize.optimizers import adamax, nesterov
@@ -189,7 +189,7 @@ def test_any_generator_can_be_driven_and_its_code_stays_in_bounds(kind):
         shared = np.random.default_rng(0).normal(size=(4, 768)).astype(np.float32)
     run = latent(
         net, params, generator, shared, shape=(4,), index=[0, 3], bound=0.5, steps=9,
-        prior=0.5, learning_rate=0.1,
+        prior=0.5, radius=0.0, starts=1, others=0.01, learning_rate=0.1,
     )  # fmt: skip
     assert run.image.shape == (2, 1, 16, 16, 3) and run.z.shape == (2, 1, 4)
     assert np.abs(run.z).max() <= 0.5
@@ -198,6 +198,45 @@ def test_any_generator_can_be_driven_and_its_code_stays_in_bounds(kind):
     assert np.all(prior[..., 1:] <= 0.5 * 0.25)
     drawn = jax.jit(generator)(shared, run.z[1, 0])
     np.testing.assert_allclose(drawn, run.image[1, 0], atol=1e-5)
+
+
+def test_the_best_of_many_starts_is_moved_and_seeds_stay_their_own():
+    net, params = fc_net()
+    shared = np.random.default_rng(0).normal(size=(4, 768)).astype(np.float32)
+    runs = [
+        latent(
+            net, params, plain, shared, shape=(4,), index=[1, 4], seeds=3, steps=1,
+            starts=starts, learning_rate=1e-9, prior=0.0,
+        )
+        for starts in (1, 12)
+    ]  # fmt: skip
+    one, many = (run.trace["objective"][..., 0] for run in runs)
+    assert np.all(many <= one) and np.any(many < one)
+    assert len({float(value) for value in many.ravel()}) == 6
+    scores = jax.vmap(lambda x: net.apply(params, x, stop="fc")["fc"])(runs[1].image[0])
+    wanted = -jax.nn.log_softmax(scores)[:, 1]
+    np.testing.assert_allclose(many[0], wanted, rtol=1e-4)
+
+
+def test_the_prior_draws_codes_to_their_radius():
+    net, params = fc_net()
+    shared = jnp.zeros((4, 768))
+    run = latent(
+        net, params, plain, shared, shape=(4,), radius=1.5, steps=60, starts=1,
+        learning_rate=0.1,
+    )  # fmt: skip
+    np.testing.assert_allclose(np.sqrt((run.z**2).mean()), 1.5, atol=0.05)
+
+
+def test_likelihood_is_minus_log_softmax_averaged_over_what_is_wanted():
+    values = jnp.array([1.0, 2.0, -1.0])
+    found = Likelihood("s", jnp.array([1.0, 0, 1.0]))({"s": values})
+    normal = np.log(np.exp(values).sum())
+    np.testing.assert_allclose(found, normal - (1.0 - 1.0) / 2, rtol=1e-6)
+    maps = jnp.stack([values - 1, values + 1])[None]
+    np.testing.assert_allclose(
+        Likelihood("s", jnp.array([1.0, 0, 1.0]))({"s": maps}), found, rtol=1e-6
+    )
 
 
 def grey_vector(shared, z):
@@ -228,3 +267,5 @@ def test_a_generator_of_something_else_than_an_image_is_refused():
         latent(net, params, grey_vector, None, shape=(4,))
     with pytest.raises(ValueError, match="bound is the largest"):
         latent(net, params, plain, jnp.zeros((4, 768)), shape=(4,), bound=0.0)
+    with pytest.raises(ValueError, match="starts must be at least 1"):
+        latent(net, params, plain, jnp.zeros((4, 768)), shape=(4,), starts=0)

@@ -30,8 +30,10 @@ def test_both_compute_what_the_reference_says(data, data_file):
         np.testing.assert_allclose(look(image), wanted, atol=2e-3)
 
 
-def test_most_digits_that_the_latents_give_are_classified_as_wanted(data):
-    run = digits.of_latents(data, seeds=2, steps=100)
+def test_the_latents_give_every_digit_that_is_wanted(data):
+    run = digits.of_latents(data, seeds=4, steps=40)
     net, params = digits.lenet5(data)
-    assert digits.hits(net, params, run.image).mean() >= 0.6  # by chance: 0.1
+    assert digits.hits(net, params, run.image).mean() >= 0.95  # by chance: 0.1
     assert np.abs(run.z).max() <= 2.5
+    # Codes as a normal's: not drawn together into an average digit.
+    np.testing.assert_allclose(np.sqrt((run.z**2).mean(-1)), 1, atol=0.2)

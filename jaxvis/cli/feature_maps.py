@@ -85,7 +85,7 @@ def feature_maps(
     shown = [photograph(one, size=None) for one in styles]
     taps = opened.net.named(tuple(word.strip() for word in tap.split(",")))
     folder = new_folder(out, "feature-maps", overwrite=overwrite)
-    key, runs, names = jax.random.key(seed), [], []
+    key, runs, names, captions = jax.random.key(seed), [], [], []
     for name in taps:
         options = {
             "tap": name, "key": key, "steps": steps, "optimizer": optimizer,
@@ -103,10 +103,12 @@ def feature_maps(
             run = ranked_codes(*given, shown, **options)
             ends = [slug(Path(one).stem) for one in styles]
         names += [f"{slug(name)}_{end}" for end in ends]
+        captions += [f"{name} {end}" for end in ends]  # small cells break at the space
         runs.append(run._replace(z=None))
     together = jax.tree.map(lambda *leaves: np.concatenate(leaves), *runs)
     pictures = save_run(
-        folder, Run(*together), names, first=[(Path(image).stem, photo)],
+        folder, Run(*together), names, captions=captions,
+        first=[(Path(image).stem, photo)],
         post_filter={"name": "Chambolle total variation", "weight": denoise},
         bits=bits, command="feature-maps", arguments=arguments, net=net,
         weights=opened.weights, sha256=opened.sha256, key=key, steps=steps,

@@ -1,18 +1,18 @@
 """jaxvis generate: pictures that a generator learns to draw for a network."""
 
 import re
-import time
 from pathlib import Path
 
 import jax
 import numpy as np
 
 from jaxvis.cli.common import new_folder, open_net, save_run, slug, summary
+from jaxvis.cli.progress import begun, reopened
 from jaxvis.generators.deep import DeepGenerator
 from jaxvis.methods.autoencode import decoder_of, load_autoencoder
 from jaxvis.methods.generate import generate as drawn
-from jaxvis.output.io import resize, write_image
-from jaxvis.types import Run
+from jaxvis.output.io import resize
+from jaxvis.output.record import file_sha256
 
 
 def generate(
@@ -33,10 +33,15 @@ def generate(
     weights: str | None = None,
     precision: str = "float32",
     chunk: int | None = None,
+    resume: bool = False,
     out: Path | None = None,
     overwrite: bool = False,
 ) -> None:
     """Makes pictures by a generator network that learns to draw what a network likes.
+
+    Each picture is written when its chunk is done; contact sheet and record come last.
+    --resume goes on after Ctrl-C or a kill, and makes what is missing as it would have
+    been.
 
     Args:
       net: the network's name, such as vgg19.
@@ -57,6 +62,7 @@ def generate(
       weights: a converted file, or random:SEED; the cached file if left out.
       precision: of the network's products: float32, tf32 or bfloat16.
       chunk: pictures learned together; fitted to memory if left out.
+      resume: go on in the folder named by --out, with the flags that it was begun with.
       out: a new or empty folder; jaxvis-generate if left out.
       overwrite: write into a folder that holds files.
 
@@ -69,24 +75,25 @@ def generate(
     model, groups = opened.net, parse_groups(index)
     table, shared, own_gain = _generator(decoder, side)
     names = _names(groups, opened.labels if tap is None else (), tap)
-    folder, saved = new_folder(out, "generate", overwrite=overwrite), set()
-
-    def keep(where: range, run: Run) -> None:
-        for at, image in zip(where, run.image):
-            file = f"{names[at // seeds]}_{at % seeds}.png"
-            if np.isfinite(image).all():
-                write_image(folder / file, image)
-                saved.add(file)
-
-    key, begin = jax.random.key(seed), time.perf_counter()
-    run = drawn(
-        model, opened.params, tap=tap, index=groups, seeds=seeds, key=key,
-        decoder=shared, generator=table, others=others, steps=steps,
-        gain=own_gain if gain is None else gain, stretched=stretched,
-        dropout=tuple(filter(None, dropout.split(","))), chunk=chunk, progress=True,
-        on_chunk=keep,
-    )  # fmt: skip
-    seconds = time.perf_counter() - begin
+    files = [f"{name}_{i}.png" for name in names for i in range(seeds)]
+    facts = {"weights": opened.sha256, "decoder": decoder and file_sha256(decoder)}
+    if resume:
+        kept = reopened(out, "generate", arguments, files, **facts)
+    else:
+        folder = new_folder(out, "generate", overwrite=overwrite)
+        kept = begun(folder, "generate", arguments, files, **facts)
+    folder, key = kept.folder, jax.random.key(seed)
+    if resume:
+        print(f"{len(kept.done)} of {len(files)} pictures are there already")
+    if len(kept.done) < len(files):
+        drawn(
+            model, opened.params, tap=tap, index=groups, seeds=seeds, key=key,
+            decoder=shared, generator=table, others=others, steps=steps,
+            gain=own_gain if gain is None else gain, stretched=stretched,
+            dropout=tuple(filter(None, dropout.split(","))), done=kept.done,
+            chunk=chunk, progress=True, on_chunk=kept.keep,
+        )  # fmt: skip
+    seconds, run = kept.seconds, kept.run(seeds)
     items = [{"index": "+".join(map(str, group))} for group in groups]
     if model.scores and tap is None:
         look = jax.jit(lambda params, x: model.apply(params, x, stop=model.scores))
@@ -94,12 +101,13 @@ def generate(
             item["rank"] = [_rank(look, opened, image, group) for image in images]
     pictures = save_run(
         folder, run, names, captions=_captions(groups, opened.labels, tap),
-        items=items, saved=saved, command="generate", arguments=arguments, net=net,
-        weights=opened.weights, sha256=opened.sha256, key=key,
-        steps=int(run.trace["loss"].shape[-1]), seconds=seconds,
-        tap=tap or model.scores,
+        items=items, saved=files, command="generate", arguments=arguments, net=net,
+        weights=opened.weights, sha256=opened.sha256, key=key, steps=kept.steps,
+        seconds=seconds, tap=tap or model.scores,
     )  # fmt: skip
     print(summary(folder, pictures))
+    if len(kept.done) < len(files):
+        print(f"{len(files) - len(kept.done)} are missing: --resume makes them")
 
 
 def parse_groups(text: str) -> tuple[tuple[int, ...], ...]:

@@ -1,5 +1,6 @@
 """Generators coupled to a network: pictures drawn by a network that learns to."""
 
+from collections.abc import Collection
 from typing import Any
 
 import optax
@@ -32,6 +33,7 @@ def generate(
     rectified: bool = False,
     optimizer: optax.GradientTransformation | None = None,
     steps: int | None = None,
+    done: Collection[int] = (),
     chunk: int | None = None,
     progress: bool = False,
     on_chunk: OnChunk | None = None,
@@ -64,16 +66,18 @@ def generate(
       optimizer: an optax transformation; None is AdaMax (0.002), with `decoder` SGD
         (0.01, Nesterov momentum 0.1).
       steps: updates; None is 500, with `decoder` 1200.
+      done: positions (item * seeds + seed) that are left out, because they are there
+        already: they are NaN and unfinished in the Run.
       chunk, progress: see `jaxvis.optimize.solve`.
-      on_chunk: called with positions (item * seeds + seed) and their finished Run.
+      on_chunk: called with positions and their finished Run.
 
     Returns:
       Run with two leading axes, item and seed: image `[n, seeds, H, W, 3]` in [0, 1],
       trace["loss"] `[n, seeds, steps]`; z is empty.
 
     Raises:
-      ValueError: for an unknown tap or option, an index outside the tap, or a network
-        whose size the pictures cannot be resized to.
+      ValueError: for an unknown tap or option, an index outside the tap, nothing left
+        to do, or a network whose size the pictures cannot be resized to.
 
     Source: Despraz, Gomez, Satizabal & Pena-Reyes, Towards a better understanding of
       deep neural networks representations using deep generative networks (2017), Eq.
@@ -105,5 +109,5 @@ def generate(
     problem = Problem(loss, canvas, learning(base), steps)
     return solve_coupled(
         Coupled(problem, params, decoder, stretched), items, seeds, as_key(key),
-        chunk=chunk, progress=progress, on_chunk=on_chunk,
+        done=done, chunk=chunk, progress=progress, on_chunk=on_chunk,
     )  # fmt: skip

@@ -1,5 +1,6 @@
 """Generators solved for many items, piece by piece, and the pictures of each."""
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -69,6 +70,7 @@ def solve_coupled(
     seeds: int,
     key: Key,
     *,
+    done: Collection[int] = (),
     chunk: int | None = None,
     progress: bool = False,
     on_chunk: OnChunk | None = None,
@@ -80,49 +82,61 @@ def solve_coupled(
       items: the objectives, leaves `[n, ...]`.
       seeds: pictures per item.
       key: a typed random key.
+      done: positions (item * seeds + seed) that are left out: unfinished in the Run.
+        The others come out as if none were.
       chunk, progress: see `jaxvis.optimize.solve`.
-      on_chunk: called with positions (item * seeds + seed) and their finished Run.
+      on_chunk: called with positions and their finished Run.
 
     Raises:
-      ValueError: for less than one seed; and as `solve`.
+      ValueError: for less than one seed, or if nothing is left to do; and as `solve`.
     """
     if seeds < 1:
         raise ValueError(f"seeds must be at least 1, got {seeds}")
     items = jax.tree.map(lambda leaf: jnp.repeat(leaf, seeds, axis=0), items)
     count = jax.tree.leaves(items)[0].shape[0]
     params = {"net": work.params, "generator": work.shared}
-    runs: list[Run] = []
+    if not set(range(count)) - set(done):
+        raise ValueError(f"all {count} pictures are done already")
+    parts: list[tuple[Sequence[int], Run]] = []
     for first in range(0, count, PIECE):
-        own = jax.tree.map(lambda leaf, at=first: leaf[at : at + PIECE], items)
-        size = min(PIECE, count - first)
-        begin = jax.random.fold_in(key, first // PIECE)
+        piece = range(first, min(first + PIECE, count))
+        left = _without(piece, done)
+        if not left:
+            continue
+        where = np.array(left)
+        own = jax.tree.map(lambda leaf, at=where: leaf[at], items)
+        fold = partial(jax.random.fold_in, jax.random.fold_in(key, first // PIECE))
+        keys = jax.vmap(fold)(where - first)
 
-        def tell(where: range, run: Run, first: int = first) -> None:
-            there = range(first + where.start, first + where.stop)
-            runs.append(work.finished(run))
+        def tell(where: range, run: Run, left: Sequence[int] = left) -> None:
+            parts.append((left[where.start : where.stop], work.finished(run)))
             if on_chunk is not None:
-                on_chunk(there, runs[-1])
+                on_chunk(*parts[-1])
 
         try:
             found = solve(
-                work.problem, params, own, begin, chunk=chunk, progress=progress,
-                start=_start(work, params, own, begin, size), on_chunk=tell,
+                work.problem, params, own, keys, chunk=chunk, progress=progress,
+                start=_start(work, params, own, keys), on_chunk=tell,
             )  # fmt: skip
         except KeyboardInterrupt:
-            if not runs:
+            if not parts:
                 raise
             break
         if np.any(found.trace["status"] == UNFINISHED):
             break
-    joined = _filled(jax.tree.map(lambda *parts: np.concatenate(parts), *runs), count)
+    joined = _placed(parts, count)
     return jax.tree.map(lambda leaf: leaf.reshape(-1, seeds, *leaf.shape[1:]), joined)
 
 
-def _start(
-    work: Coupled, params: dict[str, Any], items: Algebra, key: Key, size: int
-) -> Any:
-    """Returns the first z of `size` items where the solver shall not draw it itself."""
-    canvas = work.problem.canvas
+def _without(piece: range, done: Collection[int]) -> Sequence[int]:
+    """Returns what of a piece is not done: the range itself where nothing is."""
+    left = tuple(number for number in piece if number not in done)
+    return piece if len(left) == len(piece) else left
+
+
+def _start(work: Coupled, params: dict[str, Any], items: Algebra, keys: Key) -> Any:
+    """Returns the first z of items where the solver shall not draw it itself."""
+    canvas, size = work.problem.canvas, len(keys)
     if isinstance(canvas, Driven):
         return jax.tree.map(
             lambda leaf: np.broadcast_to(np.asarray(leaf), (size, *leaf.shape)),
@@ -130,7 +144,6 @@ def _start(
         )
     if work.starts == 1:
         return None
-    keys = jax.vmap(partial(jax.random.fold_in, key))(np.arange(size))
     best, least = jax.vmap(canvas.init)(keys), np.full(size, np.inf, np.float32)
     for number in range(work.starts):
         best, least = _better(
@@ -156,13 +169,15 @@ def _better(
     return jax.vmap(one)(items, keys, best, least)
 
 
-def _filled(run: Run, count: int) -> Run:
-    """Returns a run with the items that were not reached: NaN, and unfinished."""
-    missing = count - len(run.trace["status"])
+def _placed(parts: list[tuple[Sequence[int], Run]], count: int) -> Run:
+    """Returns the parts of a run in their places; what is missing is unfinished."""
+    where = np.concatenate([np.array(positions) for positions, _ in parts])
 
-    def extend(leaf: np.ndarray) -> np.ndarray:
-        value = UNFINISHED if leaf.dtype == np.int8 else np.nan
-        more = np.full((missing, *leaf.shape[1:]), value, leaf.dtype)
-        return np.concatenate([leaf, more])
+    def place(*leaves: np.ndarray) -> np.ndarray:
+        found = np.concatenate(leaves)
+        value = UNFINISHED if found.dtype == np.int8 else np.nan
+        whole = np.full((count, *found.shape[1:]), value, found.dtype)
+        whole[where] = found
+        return whole
 
-    return jax.tree.map(extend, run)
+    return jax.tree.map(place, *(run for _, run in parts))

@@ -42,7 +42,8 @@ def solve(
       problem: one item's problem.
       params: the network's parameters; with `params_axis`, one set per item.
       items: a pytree whose leaves have the sweep's axis `[N, ...]` in front.
-      key: a typed random key.
+      key: a typed random key; or `[N]`, an item's own each, where they are a part of a
+        larger sweep.
       start: the first z of every item, leaves `[N, ...]`; None asks the canvas.
       params_axis: 0 where `params` carry the sweep's axis too; None shares them.
       chunk: items optimised together; None fits them to the memory that the compiled
@@ -65,11 +66,14 @@ def solve(
     """
     if params_axis not in (None, 0):
         raise ValueError(f"params_axis is None or 0, not {params_axis!r}")
-    count = _count(items, start, params if params_axis == 0 else None)
+    each = key if key.ndim else None
+    count = _count((items, each), start, params if params_axis == 0 else None)
     if chunk is not None and chunk < 1:
         raise ValueError(f"chunk must be at least 1, got {chunk}")
     # Folded one by one outside any chunk: item i's key never depends on the chunk.
-    keys = jax.vmap(partial(jax.random.fold_in, key))(np.arange(count))
+    keys = each
+    if keys is None:
+        keys = jax.vmap(partial(jax.random.fold_in, key))(np.arange(count))
     plain = params
     if params_axis is None:
         params = prepared(problem, params)

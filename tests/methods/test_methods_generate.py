@@ -14,7 +14,7 @@ from jaxvis.loss.coupling import Couple, CoupledLoss, Likelihood
 from jaxvis.methods.generate import generate
 from jaxvis.methods.latent import latent
 from jaxvis.optimize.optimizers import adamax, nesterov
-from jaxvis.types import DONE
+from jaxvis.types import DONE, UNFINISHED
 
 TINY = DeepGenerator(start=(4, 4, 3), stages=((4, 2),))  # draws 12 x 12
 WIDE = DeepGenerator(True, True, False, (4, 4, 3), ((4, 2),))
@@ -131,6 +131,22 @@ def test_a_sweep_learns_a_generator_an_item(sweep):
                for b in pictures[:i]) > 0.01  # fmt: skip
     assert [where for where, _ in chunks] == [range(0, 2), range(2, 4)]
     np.testing.assert_array_equal(chunks[1][1], run.image[1])
+
+
+def test_what_is_left_of_a_sweep_comes_out_as_in_the_whole(sweep):
+    net, params = conv_net()
+    chunks = []
+    options = {"index": [2, (0, 4)], "seeds": 2, "steps": 25, "chunk": 2, **SETTINGS}
+    run = generate(
+        net, params, done=(0, 3), on_chunk=lambda *seen: chunks.append(seen), **options
+    )
+    np.testing.assert_array_equal(run.image[[0, 1], [1, 0]],
+                                  sweep[0].image[[0, 1], [1, 0]])  # fmt: skip
+    assert np.isnan(run.image[[0, 1], [0, 1]]).all()
+    assert run.trace["status"].tolist() == [[UNFINISHED, DONE], [DONE, UNFINISHED]]
+    assert [where for where, _ in chunks] == [(1, 2)]
+    with pytest.raises(ValueError, match="all 4 pictures are done"):
+        generate(net, params, done=range(4), **options)
 
 
 @pytest.mark.slow

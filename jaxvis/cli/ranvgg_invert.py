@@ -72,7 +72,7 @@ def invert(
     arguments, begin = dict(locals()), time.perf_counter()
     built = built_for(net, size, pool, precision)
     photo, taps = photograph(image, size=parse_size(size)), _taps(built, tap)
-    sets = _networks(built, photo, taps[-1], arguments)
+    sets, trained = _networks(built, photo, taps[-1], arguments)
     folder = new_folder(out, "ranvgg invert", overwrite=overwrite)
     runs: dict[str, list[Run]] = {kind: [] for kind in sets}
     saved: set[str] = set()
@@ -93,7 +93,7 @@ def invert(
         first=[(Path(image).stem, photo)], bits=bits, saved=saved,
         command="ranvgg invert",
         arguments=arguments, net=net, key=jax.random.key(seed), steps=steps,
-        seconds=time.perf_counter() - begin,
+        seconds=time.perf_counter() - begin, **trained,
     )  # fmt: skip
     print(f"{summary(folder, pictures)}, figures")
 
@@ -126,13 +126,16 @@ def _taps(net: Network, text: str | None) -> tuple[str, ...]:
 
 def _networks(
     net: Network, photo: np.ndarray, stop: str, flags: Mapping[str, Any]
-) -> dict[str, tuple[Params, int | None]]:
-    """Returns kind -> parameters up to `stop`, and their axis of networks."""
+) -> tuple[dict[str, tuple[Params, int | None]], dict[str, Any]]:
+    """Returns kind -> parameters up to `stop` and their axis of networks; and what the
+    record says of the trained ones.
+    """
     kinds = list(dict.fromkeys(word.strip() for word in flags["kinds"].split(",")))
     unknown = [kind for kind in kinds if kind not in KINDS]
     if unknown:
         raise ValueError(f"kinds are of {', '.join(KINDS)}, not {unknown[0]!r}")
     found: dict[str, tuple[Params, int | None]] = {}
+    trained: dict[str, Any] = {}
     for kind in kinds:
         if kind == "trained":
             opened = open_net(
@@ -141,6 +144,7 @@ def _networks(
                 stop=stop,
             )  # fmt: skip
             found[kind] = opened.params, None
+            trained = {"weights": opened.weights, "sha256": opened.sha256}
         elif kind == "stacked" and flags["stacked"] is None:
             raise ValueError("--kinds stacked needs --stacked, a folder of networks")
         elif kind == "stacked":
@@ -151,7 +155,7 @@ def _networks(
                 scheme=flags["scheme"], stop=stop,
             )  # fmt: skip
             found[kind] = drawn, 0
-    return found
+    return found, trained
 
 
 def _together(runs: Mapping[str, list[Run]]) -> Run:

@@ -67,6 +67,7 @@ def test_networks_are_built_resumed_and_compared(elsewhere, capsys):
         assert (folder / f"{figure}.png").stat().st_size > 1000
     record = _record(folder)
     assert [p["kind"] for p in record["pictures"][::4]] == list(kinds)
+    assert record["network"]["weights"] == "embedded"
     distance = np.array(record["loss"]["distance"])
     # Of one candidate a stack is what chance draws; a trained network is something else
     np.testing.assert_allclose(distance[0], distance[1], rtol=1e-4)

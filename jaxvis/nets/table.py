@@ -10,6 +10,7 @@ from flax import nnx
 from jaxvis.nets.compute import Cast, Compute, high, low
 from jaxvis.nets.conv import prepare, tile
 from jaxvis.nets.forms import Prepared
+from jaxvis.nets.fusing import convolved, doublings
 from jaxvis.nets.layers import Layer, minimum, shapes, sources
 from jaxvis.nets.ops import MODULES, OPS
 from jaxvis.types import Array, Network, Params, Taps
@@ -22,7 +23,7 @@ class Stack(nnx.Module):
         self, rows: tuple[Layer, ...], size: tuple[int, int], compute: Compute
     ) -> None:
         shape, reads = shapes(rows, size), sources(rows)
-        self.rows = nnx.static(rows)
+        self.rows, self.compute = nnx.static(rows), nnx.static(compute)
         self.layers = nnx.Dict(
             {
                 row.name: MODULES[row.op](
@@ -33,12 +34,30 @@ class Stack(nnx.Module):
             }
         )
 
-    def __call__(self, values: Mapping[str, Array], wanted: frozenset[str]) -> Taps:
-        """Returns `values` and the `wanted` taps, each with a batch axis in front."""
+    def __call__(
+        self,
+        values: Mapping[str, Array],
+        needed: frozenset[str],
+        wanted: frozenset[str],
+    ) -> Taps:
+        """Returns `values`, the `wanted` taps and others of the `needed` rows.
+
+        Each has a batch axis in front.
+        """
         taps = dict(values)
-        reads = sources(self.rows)
+        reads, fused = sources(self.rows), {}
+        if self.compute.convolution == "fast" and self.compute.precision != "bfloat16":
+            fused = doublings(self.rows, needed, wanted)
+        skipped = {name for one in fused.values() for name in one.inner}
         for row in self.rows:
-            if row.name not in wanted:
+            if row.name not in needed or row.name in skipped:
+                continue
+            if row.name in fused:
+                one = fused[row.name]
+                taps[row.name] = convolved(
+                    taps[one.source], self.layers[row.name], row, self.compute,
+                    reflected=one.reflected,
+                )  # fmt: skip
                 continue
             if row.op == "input":
                 taps["input"] = self.layers["input"](values["input"])
@@ -85,7 +104,7 @@ class Table:
         nnx.replace_by_pure_dict(state, {"layers": self._complete(params, needed)})
         # The batch axis of one is Flax's; under vmap XLA folds both into one.
         batch = {name: value[None] for name, value in values.items()}
-        taps = nnx.merge(module, state)(batch, needed)
+        taps = nnx.merge(module, state)(batch, needed, frozenset(wanted))
         return high({name: value[0] for name, value in taps.items()})
 
     def prepared(self, params: Params, size: tuple[int, int]) -> Params:
@@ -168,9 +187,10 @@ def _tiles(rows: tuple[Layer, ...], size: tuple[int, int]) -> dict[str, int]:
     """Returns row -> m of the convolutions that Winograd's form speeds up."""
     least = minimum(rows)  # an image below it may still be shown to the first rows
     at, reads = shapes(rows, tuple(max(side, least) for side in size)), sources(rows)
-    tiles = {}
+    tiles, fused = {}, doublings(rows, frozenset(at), frozenset())
     for row in rows:
-        if row.op == "conv" and (row.stride, row.groups) == (1, 1):
+        plain = row.op == "conv" and (row.stride, row.groups) == (1, 1)
+        if plain and row.name not in fused:
             width = at[reads[row.name][0]][-1]
             tiles[row.name] = tile(
                 at[row.name][:2], (row.size, row.size, width, row.width)

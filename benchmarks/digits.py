@@ -162,8 +162,7 @@ def of_decoder(data: Path, path: Path, *, training: int, seeds: int, steps: int)
     model, state, _ = load_autoencoder(path)
     return generate(
         net, params, index=range(10), seeds=seeds, decoder=decoder_of(state),
-        generator=model.decoder, gain=model.gain, steps=steps, others=0.1,
-        penalty=0.001,
+        frozen=True, generator=model.decoder, gain=model.gain, steps=steps, others=0.1,
     )  # fmt: skip
 
 

@@ -22,6 +22,7 @@ def generate(
     tap: str | None = None,
     index: str = "0",
     decoder: Path | None = None,
+    frozen: bool = False,
     seeds: int = 1,
     seed: int = 0,
     steps: int | None = None,
@@ -50,9 +51,11 @@ def generate(
         shows both, 0:16 sixteen.
       decoder: a file of jaxvis train autoencoder, of which only the input is learned;
         a whole new generator is learned for every picture if left out.
+      frozen: leave the decoder as it was trained, batch norm too, and begin at the mean
+        code of its images: not the paper's way, and nearer to what it was trained on.
       seeds: pictures of each, from different random starts.
       seed: of all randomness.
-      steps: updates; 500, or 1200 with --decoder.
+      steps: updates; 500, or 1200 with --decoder, or 100 with --frozen.
       gain: grey levels per unit of the generator's output: 1 in the original; 20, or
         the decoder's own, if left out.
       others: how much the activation of the other classes or channels costs.
@@ -88,7 +91,7 @@ def generate(
     if len(kept.done) < len(files):
         drawn(
             model, opened.params, tap=tap, index=groups, seeds=seeds, key=key,
-            decoder=shared, generator=table, others=others, steps=steps,
+            decoder=shared, frozen=frozen, generator=table, others=others, steps=steps,
             gain=own_gain if gain is None else gain, stretched=stretched,
             dropout=tuple(filter(None, dropout.split(","))), done=kept.done,
             chunk=chunk, progress=True, on_chunk=kept.keep,

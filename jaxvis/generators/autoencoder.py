@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 
 from jaxvis.generators.deep import DeepGenerator, pretrained
 from jaxvis.generators.drawing import MOMENTUM, VGG_MEAN
@@ -50,6 +51,8 @@ class Autoencoder:
     def init(self, key: Key) -> dict[str, Any]:
         """Returns {"params", "statistics"}, each with "encoder" and "decoder".
 
+        The statistics also have "code" `[d]`, of which `averaged` makes the mean code.
+
         Args:
           key: a typed random key.
         """
@@ -73,8 +76,11 @@ class Autoencoder:
             encoder[f"dense{i}"] = {"kernel": kernel, "bias": jnp.zeros(fan_out)}
         return {
             "params": {"encoder": encoder, "decoder": decoder["params"]},
-            "statistics": {"encoder": statistics, "decoder": decoder["statistics"]},
-        }
+            "statistics": {
+                "encoder": statistics, "decoder": decoder["statistics"],
+                "code": jnp.zeros(self.decoder.code),
+            },
+        }  # fmt: skip
 
     def encode(
         self, params: Any, statistics: Any, images: Array, *, train: bool = False
@@ -121,7 +127,8 @@ class Autoencoder:
             params["decoder"], statistics["decoder"], codes, train=train
         )
         found = (jnp.asarray(VGG_MEAN) + self.gain * output) / 255
-        return found, {"encoder": encoder, "decoder": decoder}
+        code = lax.stop_gradient(jnp.mean(codes, axis=0))
+        return found, {"encoder": encoder, "decoder": decoder, "code": code}
 
 
 def averaged(old: Any, own: Any, *, momentum: float = MOMENTUM) -> Any:

@@ -158,8 +158,13 @@ class Driven:
       keep: epochs at the end whose images' pixelwise median is the finished image; 1
         shows the last one.
       steps: how many there will be.
+      frozen: whether the decoder works as it was trained: alpha starts at the mean code
+        of its images, batch norm takes its averages, and the penalty is the square
+        distance from that code, in units of the code's own square.
 
     Source: Despraz et al., section 3.2, Eq. 1 and 4; the median is the authors' code.
+    Departures: `frozen`. Theirs starts at ones, which is no image's code, and takes
+      each picture's own mean and variance, which draws strokes out of nothing.
     """
 
     generator: DeepGenerator
@@ -169,6 +174,7 @@ class Driven:
     every: int = 40
     keep: int = 10
     steps: int = 1200
+    frozen: bool = False
 
     @property
     def size(self) -> tuple[int, int]:
@@ -176,12 +182,12 @@ class Driven:
         return self.generator.size
 
     def start(self, shared: Any) -> dict[str, Any]:
-        """Returns the first z: alpha is one, the averages are the decoder's.
+        """Returns the first z; the averages are the decoder's.
 
         Args:
-          shared: the decoder, {"params", "statistics"}.
+          shared: the decoder, {"params", "statistics"}, and "code" where `frozen`.
         """
-        alpha = jnp.ones(self.generator.code)
+        alpha = shared["code"] if self.frozen else jnp.ones(self.generator.code)
         return {
             "params": {"alpha": {"alpha": alpha}},
             "statistics": shared["statistics"],
@@ -219,13 +225,16 @@ class Driven:
         """Returns what a step sees.
 
         Args:
-          shared: the decoder, {"params", "statistics"}.
+          shared: as for `start`.
           z: the canvas parameters.
           key: of the noise.
         """
         params, statistics = {**shared["params"], **z["params"]}, z["statistics"]
         noisy = self.noise(key, jnp.ones(self.generator.code))
-        output, own = self.generator.apply(params, statistics, noisy, train=True)
+        # Of z's own statistics no gradient but the record's may be taken.
+        fixed = lax.stop_gradient(statistics)
+        output, own = self.generator.apply(params, fixed, noisy, train=not self.frozen)
+        own = fixed if self.frozen else own
         alpha = z["params"]["alpha"]["alpha"]
         # Seen in step s is what s updates have made; epochs end at their multiples.
         back = (self.steps - z["step"]) / self.every
@@ -236,9 +245,11 @@ class Driven:
             {"s": statistics, "past": z["past"], "step": z["step"]},
             {"s": own, "past": past, "step": z["step"] + 1},
         )
-        return Drawing(
-            _image(output, self.gain), self.penalty * jnp.sum(alpha**2), record
-        )
+        square = jnp.sum(alpha**2)
+        if self.frozen:
+            code = shared["code"]
+            square = jnp.sum((alpha - code) ** 2) / jnp.sum(code**2)
+        return Drawing(_image(output, self.gain), self.penalty * square, record)
 
 
 def _image(output: Array, gain: float) -> Image:

@@ -204,4 +204,5 @@ def decoder_of(state: Mapping[str, Any]) -> dict[str, Any]:
     Args:
       state: {"params", "statistics"} of an autoencoder.
     """
-    return {name: state[name]["decoder"] for name in ("params", "statistics")}
+    decoder = {name: state[name]["decoder"] for name in ("params", "statistics")}
+    return {**decoder, "code": state["statistics"]["code"]}

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from typing import Any
 
+import numpy as np
 import optax
 
 from jaxvis.generators.deep import DeepGenerator, pretrained, untrained
@@ -10,7 +11,7 @@ from jaxvis.generators.drawing import Driven, Learned, learning
 from jaxvis.loss.coupling import CoupledLoss, Targets, targets
 from jaxvis.optimize import Problem
 from jaxvis.optimize.coupled import STRETCHES, Coupled, solve_coupled
-from jaxvis.optimize.optimizers import adamax, nesterov
+from jaxvis.optimize.optimizers import adam, adamax, nesterov
 from jaxvis.optimize.solve import OnChunk
 from jaxvis.types import Key, Network, Params, Run, as_key
 
@@ -24,8 +25,9 @@ def generate(
     seeds: int = 1,
     key: Key | int = 0,
     decoder: dict[str, Any] | None = None,
+    frozen: bool = False,
     generator: DeepGenerator | None = None,
-    others: float = 0.01,
+    others: float | None = 0.01,
     penalty: float | None = None,
     gain: float = 1.0,
     stretched: str = "none",
@@ -53,19 +55,24 @@ def generate(
         its classes (a compound picture) or filters (a group) in one picture.
       seeds: pictures per item, from different random starts.
       key: a typed random key, or an integer seed.
-      decoder: {"params", "statistics"} of a trained decoder; None learns the whole.
+      decoder: {"params", "statistics", "code"} of a trained decoder, see
+        `jaxvis.methods.autoencode.decoder_of`; None learns the whole.
+      frozen: whether the decoder works as it was trained, from the mean code of its
+        images on, see `jaxvis.generators.drawing.Driven`; not as in the paper.
       generator: the table; None takes the paper's. The picture is resized for the
         network where its size is another.
-      others: lambda.
-      penalty: of R; None is 0.01 without and 0.1 with `decoder`.
+      others: lambda; None maximises log softmax(s)_c instead.
+      penalty: of R; None is 0.01 without and 0.1 with `decoder`. With `frozen` R is the
+        square distance from the mean code, in units of its own.
       gain: grey levels per unit of the generator's output. The original's is 1, whose
         pictures span few of them and are meant to be stretched.
       stretched: how the pictures are returned, one of `STRETCHES`.
       dropout: taps with dropout in every step, VGG's ("relu6", "relu7") in the paper.
       rectified: see `jaxvis.loss.coupling.Couple`.
       optimizer: an optax transformation; None is AdaMax (0.002), with `decoder` SGD
-        (0.01, Nesterov momentum 0.1).
-      steps: updates; None is 500, with `decoder` 1200.
+        (0.01, Nesterov momentum 0.1), with `frozen` Adam (5 % of the mean code's root
+        mean square).
+      steps: updates; None is 500, with `decoder` 1200, with `frozen` 100.
       done: positions (item * seeds + seed) that are left out, because they are there
         already: they are NaN and unfinished in the Run.
       chunk, progress: see `jaxvis.optimize.solve`.
@@ -92,22 +99,35 @@ def generate(
     items = targets(net, params, index, tap=tap, others=others, rectified=rectified)
     net.named(dropout)
     if decoder is None:
+        if frozen:
+            raise ValueError("frozen is of a trained decoder: pass decoder= too")
         canvas = Learned(
             generator or untrained(), gain=gain,
             penalty=0.01 if penalty is None else penalty,
         )  # fmt: skip
         steps, base = steps or 500, optimizer or adamax(0.002)
     else:
-        steps = steps or 1200
+        steps = steps or (100 if frozen else 1200)
         every = max(steps // 30, 1)
         canvas = Driven(
             generator or pretrained(), penalty=0.1 if penalty is None else penalty,
             gain=gain, every=every, keep=min(10, steps // every), steps=steps,
+            frozen=frozen,
         )  # fmt: skip
-        base = optimizer or nesterov(0.01, momentum=0.1)
+        base = optimizer or _mover(decoder, frozen)
     loss = CoupledLoss(net, canvas, tuple(dropout))
     problem = Problem(loss, canvas, learning(base), steps)
     return solve_coupled(
         Coupled(problem, params, decoder, stretched), items, seeds, as_key(key),
         done=done, chunk=chunk, progress=progress, on_chunk=on_chunk,
     )  # fmt: skip
+
+
+def _mover(decoder: dict[str, Any], frozen: bool) -> optax.GradientTransformation:
+    """Returns the optimizer of alpha."""
+    if not frozen:
+        return nesterov(0.01, momentum=0.1)
+    rms = float(np.sqrt(np.mean(np.square(decoder["code"]))))
+    if not rms > 0:
+        raise ValueError("the decoder's mean code is zero: train it first")
+    return adam(0.05 * rms)

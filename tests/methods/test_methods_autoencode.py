@@ -14,7 +14,7 @@ from jaxvis.methods.autoencode import (
     load_autoencoder,
     train_autoencoder,
 )
-from jaxvis.output.io import write_image
+from jaxvis.output.io import read_image, write_image
 from jaxvis.train.images import from_array
 
 DECODER = DeepGenerator(True, True, False, (3, 3, 4), ((8, 2),))
@@ -66,6 +66,10 @@ def test_it_learns_and_a_resumed_training_is_the_same(tmp_path):
     assert model == MODEL and facts["images"] == 24
     decoder = decoder_of(state)
     assert decoder["params"]["alpha"]["alpha"].shape == (MODEL.decoder.code,)
+    parts = state["params"]["encoder"], state["statistics"]["encoder"]
+    pixels = (np.stack([*images.sources]) / 255).astype(np.float32)
+    codes = np.maximum(jax.jit(model.encode)(*parts, pixels)[0], 0)
+    assert np.corrcoef(codes.mean(0), decoder["code"])[0, 1] > 0.9
     with pytest.raises(ValueError, match="noise 0.05 there, 0.2 here"):
         train_autoencoder(images, held, steps=61, checkpoint=path, resume=True,
                           **{**options, "noise": 0.2})  # fmt: skip
@@ -117,6 +121,10 @@ def test_the_commands_train_and_then_draw(folder, tmp_path, capsys):
     assert [p["index"] for p in record["pictures"]] == ["1", "2+3"]
     assert all(isinstance(p["rank"], int) for p in record["pictures"])
     assert len(list(drawn.glob("*_0.png"))) == 2 and (drawn / "contact.png").exists()
+    frozen = tmp_path / "frozen"
+    assert main([*words, "--frozen", "--out", str(frozen)]) == 0
+    one, two = (read_image(next(f.glob("*1*_0.png"))) for f in (drawn, frozen))
+    assert np.abs(one - two).max() > 0.01
 
 
 @pytest.mark.parametrize(

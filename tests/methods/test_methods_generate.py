@@ -108,6 +108,32 @@ def test_the_driven_canvas_keeps_the_codes_of_the_last_epochs():
     np.testing.assert_allclose(show(shared, z), np.median(pictures, axis=0), atol=1e-5)
 
 
+def test_a_frozen_decoder_starts_at_its_mean_code_and_keeps_its_averages():
+    canvas = Driven(WIDE, noise=Noise(0.0), penalty=2.0, keep=1, steps=4, frozen=True)
+    code = jnp.linspace(-1.0, 2.0, WIDE.code)
+    shared = {**jax.jit(WIDE.init)(jax.random.key(0)), "code": code}
+    z = canvas.start(shared)
+    np.testing.assert_array_equal(z["params"]["alpha"]["alpha"], code)
+
+    @jax.jit
+    def look(z):
+        def value(z):
+            drawing = canvas.draw(shared, z, jax.random.key(1))
+            total = jnp.mean(drawing.image) + drawing.regularizer + drawing.record
+            return total, drawing
+
+        (_, drawing), grad = jax.value_and_grad(value, has_aux=True)(z)
+        return drawing, grad, canvas.show(shared, z)
+
+    drawing, grad, shown = look(z)
+    assert drawing.regularizer == 0
+    assert not any(np.any(leaf) for leaf in jax.tree.leaves(grad["statistics"]))
+    assert np.any(grad["params"]["alpha"]["alpha"])
+    np.testing.assert_allclose(shown, drawing.image, atol=1e-5)
+    double = {**z, "params": {"alpha": {"alpha": 2 * code}}}
+    np.testing.assert_allclose(look(double)[0].regularizer, 2.0, rtol=1e-5)
+
+
 @pytest.fixture(scope="module")
 def sweep():
     """Returns (run, chunks) of one class and one compound, two seeds each."""
@@ -269,6 +295,8 @@ def grey_vector(shared, z):
         ({"dropout": ("x",)}, "no tap 'x'"),
         ({"stretched": "x"}, "one of none, linear, root"),
         ({"seeds": 0}, "seeds must be at least 1"),
+        ({"frozen": True}, "pass decoder= too"),
+        ({"frozen": True, "decoder": {"code": np.zeros(3)}}, "code is zero"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused(options, message):

@@ -3,8 +3,8 @@
 The errors |Phi - Phi0| / |Phi0| of the last iterate, in percent, mean over photographs,
 beside the paper's means over 100 others. The paper's HOG figure is of 32-channel HOG
 with texture channels, and HOGgle (60.1 +- 11.6 %) needs a dictionary that is not to be
-had: both are quoted. A second row of each shows what Adam reaches with the same number
-of gradients, with a falling rate, on the same objective.
+had: both are quoted. Further rows of each show what Adam (with a falling rate) and
+L-BFGS (without jitter or wall) reach with the same number of gradients.
 """
 
 from typing import Any, NamedTuple
@@ -18,6 +18,7 @@ from benchmarks.preimages import (
     intersection,
     markdown,
     photographs,
+    quasi_newton,
     write,
 )
 from benchmarks.rows import Row
@@ -65,6 +66,7 @@ def measured(setting: Setting) -> list[Row]:
         few = images[:: max(len(images) // setting.few, 1)]
         arms += [("", few, {"fidelity": level}) for level in setting.levels]
         arms.append((", Adam", few, {"optimizer": adam(setting.steps)}))
+        arms.append((", L-BFGS", few, quasi_newton(CODE)))
         arms.append((", no regulariser", few, {"natural": bare(CODE)}))
     out: list[Row] = []
     for words, chosen, options in arms:

@@ -3,8 +3,9 @@
 Errors |Phi - Phi0| / |Phi0| of the last iterate, in percent, mean over photographs. The
 paper has AlexNet on 100 photographs of ImageNet; here are networks whose weights can be
 had, each layer beside the AlexNet layer of like depth and kind. At one layer of each
-depth there are more arms: Adam with as many gradients, no regulariser, the spread over
-seeds. The last row is speed: images a second against torch's same update in batches.
+depth there are more arms: Adam and L-BFGS with as many gradients, no regulariser, the
+spread over seeds. The last row is speed: images a second against torch's same update in
+batches.
 """
 
 from typing import Any, NamedTuple
@@ -21,6 +22,7 @@ from benchmarks.preimages import (
     markdown,
     network,
     photographs,
+    quasi_newton,
     write,
 )
 from benchmarks.rows import Row
@@ -160,6 +162,7 @@ def _cells(
     level, total = setting.levels[-1], setting.steps + setting.second
     arms: dict[str, dict[str, Any]] = {
         "Adam": {"optimizer": adam(total), "steps": total},
+        "L-BFGS": {**quasi_newton(code), "steps": total},
         "no regulariser": {"natural": bare(code), "steps": setting.steps},
     }
     for words, options in arms.items():

@@ -8,6 +8,7 @@ of ImageNet-A and the networks those whose weights can be had.
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ import optax
 
 import jaxvis
 from benchmarks.rows import Row, row
+from jaxvis.optimize import lbfgs
+from jaxvis.optimize.natural import Natural
 from jaxvis.output.io import SAMPLES, read_image, sample_photo
 from jaxvis.types import Network, Params
 
@@ -73,6 +76,19 @@ def adam(steps: int) -> optax.GradientTransformation:
       steps: updates.
     """
     return optax.adam(optax.cosine_decay_schedule(RATE, steps))
+
+
+def quasi_newton(natural: Natural) -> dict[str, Any]:
+    """Returns the options of `jaxvis.invert` for L-BFGS, one stage.
+
+    A line search compares values of one function, so there is no jitter, and has no
+    wall that bends its path: the priors alone bound the image.
+
+    Args:
+      natural: the settings otherwise.
+    """
+    plain = replace(natural, jitter=1, radius=None, second=0)
+    return {"natural": plain, "optimizer": lbfgs(memory=20)}
 
 
 @partial(jax.jit, static_argnums=0)

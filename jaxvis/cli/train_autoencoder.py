@@ -18,6 +18,8 @@ from jaxvis.train.images import Images, open_folder, split
 FILE = "autoencoder.safetensors"
 SHOWN = 8
 """Images of the reconstruction sheet."""
+CELL = 96
+"""Pixels to which smaller images are enlarged in it."""
 
 
 def autoencoder(
@@ -84,8 +86,7 @@ def autoencoder(
     )  # fmt: skip
     seconds = time.perf_counter() - begin
     training_curves(trained.curves).savefig(to / "loss.png")
-    shown = held if len(held) else kept
-    write_image(to / "reconstructions.png", _sheet(to / FILE, shown, noise))
+    write_image(to / "reconstructions.png", _sheet(to / FILE, kept, held, noise))
     write_record(to / "record.json", record(
         "train autoencoder", arguments, key=jax.random.key(seed), steps=trained.step,
         seconds=seconds, images=len(kept), held_out=list(held.names),
@@ -97,15 +98,22 @@ def autoencoder(
     print(f"{to}: {FILE}, loss.png, reconstructions.png, record.json")
 
 
-def _sheet(path: Path, images: Images, noise: float) -> np.ndarray:
-    """Returns a sheet: images, images with noise, reconstructions of these."""
+def _sheet(path: Path, kept: Images, held: Images, noise: float) -> np.ndarray:
+    """Returns a sheet: images, images with noise, reconstructions of these.
+
+    The first half are images that it was trained on, the others were held out.
+    """
     model, state, _ = load_autoencoder(path)
-    clean = np.stack([images[i] for i in range(min(SHOWN, len(images)))])
-    clean = (clean / 255).astype(np.float32)
+    known = min(len(kept), SHOWN // 2 if len(held) else SHOWN)
+    unseen = min(len(held), SHOWN - known)
+    chosen = [kept[i] for i in range(known)] + [held[i] for i in range(unseen)]
+    clean = (np.stack(chosen) / 255).astype(np.float32)
     normal = np.random.default_rng(0).normal(size=clean.shape)
     noisy = (clean + noise * normal).astype(np.float32)
     found, _ = jax.jit(model.reconstruct)(state["params"], state["statistics"], noisy)
-    captions = [f"{kind} {i}" for kind in ("image", "noisy", "reconstructed")
-                for i in range(len(clean))]  # fmt: skip
-    rows = [*clean, *noisy, *np.asarray(found)]
+    captions = ["trained on"] * known + ["held out"] * unseen
+    captions += ["noisy"] * len(clean) + ["reconstructed"] * len(clean)
+    # Small images are enlarged, pixel by pixel: captions need some width.
+    times = max(1, CELL // model.size[0])
+    rows = np.concatenate([clean, noisy, found]).repeat(times, 1).repeat(times, 2)
     return contact_sheet(rows, captions=captions, columns=len(clean))

@@ -1,6 +1,5 @@
 """Multifaceted visualization: every kind of image that excites a neuron, one by one."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
@@ -9,12 +8,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxvis.loss.canvas import Pixels
+from jaxvis.loss.canvas import Fourier
 from jaxvis.loss.compose import Weighted, compose
-from jaxvis.loss.objectives import CrossEntropy, Excite
-from jaxvis.loss.priors import TotalVariation
-from jaxvis.loss.views import Roll
-from jaxvis.optimize import Box, Problem, solve
+from jaxvis.loss.objectives import Algebra, CrossEntropy, Excite
+from jaxvis.loss.views import ColourShift, Scale, in_order
+from jaxvis.optimize import Problem, solve
 from jaxvis.optimize.optimizers import adam
 from jaxvis.optimize.solve import OnChunk
 from jaxvis.types import Array, Image, Key, Network, Params, Run, as_key
@@ -52,9 +50,9 @@ def find_facets(
 ) -> Facets:
     """Returns the facets of a neuron: its top images, clustered by what a layer sees.
 
-    The codes of the images that excite it most are projected on their first principal
-    components and clustered by k-means. A facet's mean is that of the images that lie
-    closest to the middle of its cluster.
+    The codes of the images that excite it most, at unit length, are projected on their
+    first principal components and clustered by k-means. A facet's mean is that of the
+    images that lie closest to the middle of its cluster.
 
     Args:
       net, params: the network.
@@ -74,7 +72,8 @@ def find_facets(
 
     Source: Nguyen, Yosinski & Clune, Multifaceted feature visualization (2016), section
       2 and Algorithm 1. Departures: k-means directly on the principal components, where
-      the paper embeds them by t-SNE first.
+      the paper embeds them by t-SNE first; codes of unit length, or an image with a
+      large code is a cluster of its own.
     """
     tap = tap or net.scores
     if tap is None:
@@ -92,7 +91,9 @@ def find_facets(
         codes.append(np.asarray(code).ravel())
         scores.append(float(score[index]))
     top = np.argsort(-np.array(scores), kind="stable")[:most]
-    projected = principal(np.stack([codes[i] for i in top]), components=components)
+    chosen = np.stack([codes[i] for i in top])
+    chosen /= np.maximum(np.linalg.norm(chosen, axis=1, keepdims=True), 1e-12)
+    projected = principal(chosen, components=components)
     cluster, centres = kmeans(projected, facets, key=key)
     means = []
     for k in range(facets):
@@ -215,10 +216,8 @@ def visualize_facets(
     index: int,
     tap: str | None = None,
     steps: int = 200,
-    learning_rate: float = 0.01,
-    variation: float = 0.5,
-    centre: float = 5.0,
-    jitter: int = 8,
+    learning_rate: float = 0.05,
+    centre: float = 10.0,
     key: Key | int = 0,
     chunk: int | None = None,
     progress: bool = False,
@@ -226,17 +225,16 @@ def visualize_facets(
 ) -> Run:
     """Returns one picture for every facet, started from the facet's mean image.
 
-    x* = argmin -s_c - log softmax(s)_c + variation TV(x) + centre C(x) from x = mean.
+    x* = argmin -s_c / s_top - log softmax(s)_c + centre C(x) from x = mean, s of random
+    windows, scales and tints of x, s_top the score of the best image.
 
     Args:
       net, params: the network.
       found: what `find_facets` returned.
       index, tap: as given there.
       steps: updates.
-      learning_rate: Adam's, in units of the image.
-      variation: weight of total variation.
+      learning_rate: Adam's, of the coefficients of `jaxvis.loss.canvas.Fourier`.
       centre: weight of `CentreWeighted`.
-      jitter: largest circular shift of what the network sees, in pixels.
       key: a typed random key, or an integer seed.
       chunk, progress, on_chunk: see `jaxvis.optimize.solve`.
 
@@ -246,21 +244,30 @@ def visualize_facets(
     Raises:
       ValueError: for an unknown tap.
 
-    Source: Nguyen, Yosinski & Clune (2016), section 2.1 and Algorithm 1.
+    Source: Nguyen, Yosinski & Clune (2016), section 2.1 and Algorithm 1. Departures:
+      the canvas and the views of `jaxvis.maximize`'s preset "robust" take the place of
+      total variation and blur, which leave fine patterns everywhere.
     """
     tap = tap or net.scores
     net.named(tap)
     size = tuple(found.mean.shape[1:3])
-    canvas = Pixels(size, center=(0.0, 0.0, 0.0))
-    priors = (
-        Weighted("total_variation", variation, TotalVariation()),
-        Weighted("centre", centre, CentreWeighted()),
+    canvas = Fourier(size)
+    view = in_order(
+        Scale(0.82, 1.28, shift=0.1 * size[0]),
+        ColourShift(shift=0.1, gain=0.2, fade=1.0),
     )
-    loss = compose(net, canvas, view=Roll(jitter), priors=priors)
-    problem = Problem(loss, canvas, adam(learning_rate), steps, projection=Box())
-    maker: Callable = lambda i: Excite(tap, i) + CrossEntropy(tap, i)  # noqa: E731
-    items = jax.vmap(maker)(jnp.full(len(found.mean), index))
+    priors = (Weighted("centre", centre, CentreWeighted()),)
+    problem = Problem(
+        compose(net, canvas, view=view, priors=priors), canvas, adam(learning_rate),
+        steps,
+    )  # fmt: skip
+    share = 1 / max(abs(float(found.scores[0])), 1e-6)
+
+    def wanted(index: Array) -> Algebra:
+        return share * Excite(tap, index) + CrossEntropy(tap, index)
+
+    items = jax.vmap(wanted)(jnp.full(len(found.mean), index))
     return solve(
-        problem, params, items, as_key(key), start=jnp.asarray(found.mean), chunk=chunk,
-        progress=progress, on_chunk=on_chunk,
+        problem, params, items, as_key(key), chunk=chunk, progress=progress,
+        start=jax.jit(jax.vmap(canvas.encode))(found.mean), on_chunk=on_chunk,
     )  # fmt: skip

@@ -72,7 +72,7 @@ def test_each_facet_gets_its_picture_started_from_its_mean(two_kinds):
         assert len(set(kind[found.top[found.cluster == k]])) == 1
     for mean in found.mean:
         assert abs(mean[:8].mean() - mean[8:].mean()) > 0.3
-    run = visualize_facets(net, params, found, index=3, steps=6, jitter=0)
+    run = visualize_facets(net, params, found, index=3, steps=6)
     assert run.image.shape == (2, 16, 16, 3)
     assert np.all(run.trace["objective"][:, -1] < run.trace["objective"][:, 0])
     near = np.abs(run.image[:, None] - found.mean[None]).mean((2, 3, 4))

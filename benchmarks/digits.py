@@ -156,8 +156,8 @@ def of_decoder(data: Path, path: Path, *, training: int, seeds: int, steps: int)
     net, params = lenet5(data)
     kept, held = split(digits(data), 0.02)
     train_autoencoder(
-        kept, held, model="small", noise=0.3, optimizer="adam", steps=training,
-        batch=32, checkpoint=path, resume=True,
+        kept, held, model="small", noise=0.3, optimizer="adam", learning_rate=0.004,
+        steps=training, batch=32, checkpoint=path, resume=True,
     )  # fmt: skip
     model, state, _ = load_autoencoder(path)
     return generate(

@@ -163,16 +163,18 @@ class DeepGenerator:
             variance in training.
           train: as for `apply`.
         """
-        x, found = code.reshape(-1, self.code), {}
+        x, found, repeated = code.reshape(-1, self.code), {}, False
         for row in self.rows:
             if row.op == "reshape":
                 x = x.reshape(-1, *self.start)
             elif row.op == "up":
-                x = jnp.repeat(jnp.repeat(x, 2, axis=1), 2, axis=2)
+                repeated = True  # by the convolution, which always follows
             elif row.op == "conv":
                 x = convolved(
-                    x, params[row.name], padding="SAME" if row.same else "VALID"
-                )
+                    x, params[row.name], repeated=repeated,
+                    padding="SAME" if row.same else "VALID",
+                )  # fmt: skip
+                repeated = False
             elif row.op == "relu":
                 x = jax.nn.relu(x)
             elif row.op == "bn":

@@ -6,7 +6,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jaxvis.nets.conv import conv_general_dilated
+from jaxvis.nets.conv import conv_general_dilated, prepared
+from jaxvis.nets.recast import doubled
 from jaxvis.types import Array, Key
 
 
@@ -22,18 +23,32 @@ def glorot(key: Key, shape: tuple[int, ...], *, fan_in: float, fan_out: float) -
     return jax.random.uniform(key, shape, minval=-limit, maxval=limit)
 
 
-def convolved(x: Array, params: Any, *, padding: str) -> Array:
+def convolved(
+    x: Array, params: Any, *, padding: str, repeated: bool = False
+) -> Array:  # fmt: skip
     """Returns a convolution with its bias.
 
     Args:
       x: `[B, h, w, c]`.
       params: {"kernel", "bias"}.
       padding: "SAME" or "VALID".
+      repeated: whether every row and column of x comes twice.
     """
-    out = conv_general_dilated(
-        x, params["kernel"], (1, 1), padding,
-        dimension_numbers=("NHWC", "HWIO", "NHWC"),
-    )  # fmt: skip
+
+    def conv(x: Array, kernel: Array, pads: Any) -> Array:
+        size = tuple(
+            side + sum(pad) - taps + 1
+            for side, pad, taps in zip(x.shape[1:3], pads, kernel.shape)
+        )
+        return conv_general_dilated(
+            x, prepared(kernel, size), (1, 1), pads,
+            dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        )  # fmt: skip
+
+    kernel, sizes = params["kernel"], x.shape[1:3]
+    sizes = [2 * size for size in sizes] if repeated else sizes
+    pads = lax.padtype_to_pads(sizes, kernel.shape[:2], (1, 1), padding)
+    out = doubled(conv, x, kernel, pads) if repeated else conv(x, kernel, pads)
     return out + params["bias"]
 
 

@@ -29,16 +29,21 @@ from jaxvis.nets.forms import (
     Shape,
     dot,
     forward,
+    goes_by_winograd,
     has_dot,
     input_gradient,
     kernel_gradient,
+    tiled_gradient,
 )
 from jaxvis.nets.winograd import flipped, transform
 from jaxvis.types import Array
 
+LARGE = 48
+"""Least side of a map for which a kernel is transformed in every step."""
+
 
 def tile(size: tuple[int, int], kernel: tuple[int, ...]) -> int | None:
-    """Returns m of the fastest F(m, 3) for a stride 1 convolution, None for direct.
+    """Returns m of the fastest F(m, r) for a stride 1 convolution, None for direct.
 
     Measured on two CPU cores, and with an eye on compiling, half a second a layer. What
     the dots save over what the transforms cost goes with in * out / (in + out). Kernels
@@ -47,10 +52,12 @@ def tile(size: tuple[int, int], kernel: tuple[int, ...]) -> int | None:
 
     Args:
       size: (h, w) of the output.
-      kernel: its shape, (3, 3, in, out).
+      kernel: its shape, (r, r, in, out).
     """
     side, (inner, outer) = min(size), kernel[2:]
     gain = inner * outer / (inner + outer)
+    if kernel[:2] == (4, 4):
+        return 3 if side >= 24 and gain >= 40 else None
     if kernel[:2] != (3, 3) or side < 8:
         return None
     if side >= 24 and inner * outer < 256 * 512:
@@ -61,7 +68,7 @@ def tile(size: tuple[int, int], kernel: tuple[int, ...]) -> int | None:
 @partial(jax.jit, static_argnums=1)
 def _transforms(kernels: tuple[Array, ...], tiles: tuple[int, ...]) -> list:
     return [
-        (transform(kernel, m), None if m == 2 else transform(flipped(kernel), m))
+        (transform(kernel, m), None if m == 2 else transform(kernel, m, flip=True))
         for kernel, m in zip(kernels, tiles)
     ]
 
@@ -70,11 +77,26 @@ def prepare(kernels: tuple[Array, ...], tiles: tuple[int, ...]) -> list[Prepared
     """Returns kernels with their transforms; do it once, outside the step.
 
     Args:
-      kernels: `[..., 3, 3, in, out]` float32 each; leading axes are items'.
+      kernels: `[..., r, r, in, out]` float32 each; leading axes are items'.
       tiles: m of each, from `tile`.
     """
     pairs = _transforms(tuple(kernels), tuple(tiles))
     return [Prepared(kernel, *pair) for kernel, pair in zip(kernels, pairs)]
+
+
+def prepared(kernel: Array, size: tuple[int, int]) -> Array | Prepared:
+    """Returns a kernel that is learned as the step computes fastest with it.
+
+    It differs from step to step, so that this is done in every one, which pays for
+    large maps alone; the kernel's gradient goes through it.
+
+    Args:
+      kernel: `[kh, kw, in, out]`.
+      size: (h, w) of the output of a stride 1 convolution.
+    """
+    pays = jax.default_backend() == "cpu" and min(size) >= LARGE
+    m = tile(size, kernel.shape) if pays else None
+    return kernel if m is None else prepare((kernel,), (m,))[0]
 
 
 def conv_general_dilated(
@@ -147,7 +169,11 @@ def _conv_bwd(shape: Shape, saved: tuple, g: Array):
         # five times slower inside a loop than this forward one.
         there = replace(shape, pads=shape.backward_pads(kernel.shape))
         dx = _batched(forward, there)(g, flipped(kernel))
-    dk = _batched(kernel_gradient, shape, raw.shape)(x, g).astype(raw.dtype)
+    if _tiles(shape, kernel):
+        dk = _batched(tiled_gradient, shape, raw.shape, kernel.m)(x, g)
+    else:
+        dk = _batched(kernel_gradient, shape, raw.shape)(x, g)
+    dk = dk.astype(raw.dtype)
     if isinstance(kernel, Prepared):
         # The transforms are copies of the kernel, which has the whole gradient.
         zeros = partial(jax.tree.map, jnp.zeros_like)
@@ -158,16 +184,22 @@ def _conv_bwd(shape: Shape, saved: tuple, g: Array):
 _conv.defvjp(_conv_fwd, _conv_bwd)
 
 
+def _tiles(shape: Shape, kernel: Any) -> bool:
+    """Returns whether the kernel's gradient goes by Winograd's form: six points."""
+    six = goes_by_winograd(shape, kernel) and kernel.backward is not None
+    return six and jax.default_backend() == "cpu"
+
+
 @lru_cache(maxsize=4096)
 def _batched(form: Form, *static: Any) -> Callable[[Array, Any], Array]:
     """Returns the form with its batching rule: items share a kernel or have their own.
 
     Args:
-      form: `forward`, `input_gradient` or `kernel_gradient`.
+      form: `forward`, `input_gradient`, `kernel_gradient` or `tiled_gradient`.
       *static: its arguments before the arrays.
     """
     function = custom_vmap(_island(partial(form, *static)))
-    folds = form is not kernel_gradient
+    folds = form in (forward, input_gradient)
 
     @function.def_vmap
     def rule(count: int, in_batched: Any, first: Array, second: Any):

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from jaxvis.nets.recast import by_columns
-from jaxvis.nets.winograd import Pads, winograd
+from jaxvis.nets.winograd import Pads, transform, winograd
 from jaxvis.types import Array
 
 Form = Callable[..., Array]
@@ -25,12 +25,12 @@ NHWC = lax.ConvDimensionNumbers((0, 3, 1, 2), (3, 2, 0, 1), (0, 3, 1, 2))
 )
 @dataclass(frozen=True)
 class Prepared:
-    """Returns a 3x3 kernel with its Winograd transforms, in place of the kernel.
+    """Returns a kernel with its Winograd transforms, in place of the kernel.
 
     Args:
-      kernel: `[3, 3, in, out]`.
-      forward: U of the kernel, `[m + 2, m + 2, in, out]`.
-      backward: U of the flipped kernel, `[m + 2, m + 2, out, in]`; None where
+      kernel: `[r, r, in, out]`, r 3 or 4.
+      forward: U of the kernel, `[m + r - 1, m + r - 1, in, out]`.
+      backward: U of the flipped kernel, `[m + r - 1, m + r - 1, out, in]`; None where
         `forward` holds it too (m = 2).
     """
 
@@ -47,6 +47,11 @@ class Prepared:
     def dtype(self) -> Any:
         """The kernel's type."""
         return self.kernel.dtype
+
+    @property
+    def m(self) -> int:
+        """The side of an output tile."""
+        return self.forward.shape[-3] - self.kernel.shape[-3] + 1
 
     def __getitem__(self, index: Any) -> "Prepared":
         """Returns itself: Flax reads a parameter as `kernel[...]`."""
@@ -149,8 +154,8 @@ def forward(
       kernel: `[kh, kw, in / groups, out]`, or prepared.
       form: `direct` or `dot`; `dot` never goes by Winograd's.
     """
-    if form is direct and _goes_by_winograd(shape, kernel):
-        return winograd(x, kernel.forward, shape.pads)
+    if form is direct and goes_by_winograd(shape, kernel):
+        return winograd(x, kernel.forward, shape.pads, taps=kernel.shape[0])
     if form is direct and jax.default_backend() == "cpu":
         return _on_cpu(shape, x, _raw(kernel))
     return form(shape, x, _raw(kernel))
@@ -172,10 +177,12 @@ def input_gradient(
       g: the gradient w.r.t. the output, `[n, h', w', out]`.
       kernel, form: as for `forward`.
     """
-    if form is direct and _goes_by_winograd(shape, kernel):
+    if form is direct and goes_by_winograd(shape, kernel):
         u = kernel.forward if kernel.backward is None else kernel.backward
         pads = shape.backward_pads(kernel.shape)
-        return winograd(g, u, pads, turned=kernel.backward is None)
+        return winograd(
+            g, u, pads, taps=kernel.shape[0], turned=kernel.backward is None
+        )
     raw = _raw(kernel)
     x = jax.ShapeDtypeStruct((g.shape[0], *size), raw.dtype)
     transposed = jax.linear_transpose(lambda x: form(shape, x, raw), x)
@@ -197,6 +204,29 @@ def kernel_gradient(
     kernel = jax.ShapeDtypeStruct(size, x.dtype)
     transposed = jax.linear_transpose(lambda k: form(shape, x, k), kernel)
     return transposed(g.astype(x.dtype))[0]
+
+
+def tiled_gradient(
+    shape: Shape, size: tuple[int, ...], m: int, x: Array, g: Array
+) -> Array:  # fmt: skip
+    """Returns the gradient w.r.t. the kernel, by Winograd's form.
+
+    dk = G^T [sum over tiles (B^T d B)^T . (A dy A^T)] G: as few multiplications as the
+    convolution itself.
+
+    Args:
+      shape: what is static.
+      size: the kernel's shape.
+      m: the side of an output tile.
+      x: `[n, h, w, in]`.
+      g: the gradient w.r.t. the output, `[n, h', w', out]`.
+    """
+    return kernel_gradient(
+        shape, size, x, g,
+        form=lambda shape, x, kernel: winograd(
+            x, transform(kernel, m), shape.pads, taps=size[0]
+        ),
+    )  # fmt: skip
 
 
 def _on_cpu(shape: Shape, x: Array, kernel: Array) -> Array:
@@ -231,7 +261,13 @@ def _raw(kernel: Array | Prepared) -> Array:
     return kernel.kernel if isinstance(kernel, Prepared) else kernel
 
 
-def _goes_by_winograd(shape: Shape, kernel: Array | Prepared) -> bool:
+def goes_by_winograd(shape: Shape, kernel: Array | Prepared) -> bool:
+    """Returns whether a convolution goes by Winograd's form.
+
+    Args:
+      shape: what is static.
+      kernel: `[kh, kw, in / groups, out]`, or prepared.
+    """
     pads = [p for pad in shape.pads for p in pad]
-    small = 0 <= min(pads) and max(pads) <= 2
+    small = 0 <= min(pads) and max(pads) < kernel.shape[0]
     return isinstance(kernel, Prepared) and shape.plain() and small

@@ -12,6 +12,7 @@ from jaxvis.nets.fusing import doublings
 from jaxvis.nets.layers import Layer
 from jaxvis.nets.recast import by_columns, doubled
 from jaxvis.nets.table import computed, network
+from jaxvis.nets.winograd import KERNEL, TAPS, flipped, transform
 
 ZERO, ONE, CUT = ((0, 0), (0, 0)), ((1, 1), (1, 1)), ((-1, -1), (-1, -1))
 ODD = ((1, 2), (0, 3))
@@ -94,6 +95,45 @@ def test_what_a_cpu_computes_otherwise_is_the_same_with_its_gradients(
     g = draw(*y.shape, seed=2)
     for found, wanted in zip(pull(g), expected_pull(g)):
         close(found, wanted)
+
+
+def test_a_4x4_kernel_prepared_in_the_step_learns_as_if_it_were_not():
+    x, kernel = draw(2, 1, 10, 9, 5), draw(2, 4, 4, 5, 6, seed=1)
+
+    def ours(x, kernel):
+        return conv.conv_general_dilated(
+            x, conv.prepare((kernel,), (3,))[0], (1, 1), ((1, 2), (0, 1)),
+            dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        )  # fmt: skip
+
+    def both(x, kernel, g):
+        found = []
+        for f in (ours, lambda x, kernel: plain(x, kernel, ((1, 2), (0, 1)))):
+            y, pull = jax.vjp(f, x, kernel)
+            found.append((y, *pull(g)))
+        return found
+
+    y = jax.eval_shape(ours, x[0], kernel[0])
+    g = draw(2, *y.shape, seed=2)
+    found, expected = jax.jit(jax.vmap(both))(x, kernel, g)
+    for one, other in zip(found, expected):
+        close(one, other, 3e-5)
+
+
+def test_what_is_learned_is_transformed_where_maps_are_large():
+    kernel = jnp.zeros((4, 4, 128, 128))
+    assert conv.prepared(kernel, (47, 60)) is kernel
+    found = conv.prepared(kernel, (113, 113))
+    assert found.m == 3 and found.forward.shape == (6, 6, 128, 128)
+    assert conv.prepared(jnp.zeros((3, 3, 8, 8)), (64, 64)).shape == (3, 3, 8, 8)
+
+
+@pytest.mark.parametrize("m", [2, 3, 4])
+def test_the_flipped_kernel_is_transformed_without_being_flipped(m):
+    kernel = draw(2, TAPS[m], TAPS[m], 3, 4)
+    close(transform(kernel, m, flip=True), transform(flipped(kernel), m))
+    g = np.array(KERNEL[m])
+    close(transform(kernel, m), np.einsum("ik,jl,nklco->nijco", g, g, kernel))
 
 
 def test_a_network_that_repeats_draws_the_same_and_learns_the_same():

@@ -24,6 +24,7 @@ NAMES = {
     "natural_preimages_table5": "benchmarks.natural_preimages_table5",
     "natural_preimages_figures": "benchmarks.natural_preimages_figures",
     "stylize": "benchmarks.stylize",
+    "generators": "benchmarks.generators",
     "texture": "benchmarks.texture",
     "ranvgg_claims": "benchmarks.ranvgg_claims",
     "digits": "benchmarks.digits",

@@ -69,11 +69,21 @@ class Directions:
 
     def __call__(self, x: Array) -> Array:
         """Returns `[h, w, count]` of grey levels; without padding 2 less a side."""
+        return jnp.stack(self.along(*self.gradient(x)), axis=-1)
+
+    def gradient(self, x: Array) -> tuple[Array, Array]:
+        """Returns dx and dy `[h, w]` of grey levels `[h, w, 1]`."""
         grey = jnp.pad(x[..., 0], self.pad)
         right = (grey[1:-1, 2:] - grey[1:-1, :-2]) / 2
         down = (grey[2:, 1:-1] - grey[:-2, 1:-1]) / 2
+        return right, down
+
+    def along(self, right: Array, down: Array) -> list[Array]:
+        """Returns the derivative along every direction, `[h, w]` each."""
         turns = _turns(self.count)
-        return right[..., None] * np.cos(turns) + down[..., None] * np.sin(turns)
+        return [
+            right * cos + down * sin for cos, sin in zip(np.cos(turns), np.sin(turns))
+        ]
 
 
 @dataclass(frozen=True)
@@ -96,12 +106,19 @@ class Bins:
 
     def __call__(self, x: Array) -> Array:
         """Returns bins `[h, w, K]` of derivatives `[h, w, K]`."""
-        count = x.shape[-1]
-        right, down = _gradient(x)
+        return self.of(*_gradient(x), [x[..., k] for k in range(x.shape[-1])])
+
+    def of(self, right: Array, down: Array, along: list[Array]) -> Array:
+        """Returns bins `[h, w, K]` of dx and dy `[h, w]` and K derivatives `[h, w]`.
+
+        Derivatives that stand beside each other in one map have a gradient as large
+        as the map, most of it zeros: it took most of the time on a CPU.
+        """
+        count = len(along)
         length = _root(right**2 + down**2, LEAST)
+        here = jnp.arange(count)[:, None, None]
         if self.hard:
-            best = jnp.argmax(x, axis=-1, keepdims=True)
-            return jnp.where(jnp.arange(count) == best, length[..., None], 0.0)
+            return _last(jnp.where(here == _largest(along), length, 0.0))
         there = length > 0
         # Neither branch may be infinite in the gradient, also the one not taken.
         turn = jnp.arctan2(jnp.where(there, down, 0.0), jnp.where(there, right, 1.0))
@@ -115,11 +132,32 @@ class Bins:
             (near + 1, jnp.maximum(apart, 0)),
             (near - 1, jnp.maximum(-apart, 0)),
         )
-        here = jnp.arange(count)
-        return sum(
-            jnp.where(here == (bin % count)[..., None], (length * share)[..., None], 0)
-            for bin, share in shares
-        )
+        return _last(sum(
+            jnp.where(here == bin % count, length * share, 0) for bin, share in shares
+        ))  # fmt: skip
+
+
+def _largest(planes: list[Array]) -> Array:
+    """Returns the index of the largest of planes `[h, w]`, the first if two are."""
+    best, which = planes[0], jnp.zeros(planes[0].shape, jnp.int32)
+    for k, plane in enumerate(planes):
+        better = plane > best
+        which = jnp.where(better, k, which)
+        best = jnp.where(better, plane, best)
+    return which
+
+
+def _first(x: Array) -> Array:
+    """Returns the last axis as the first: loops over pixels run along rows then.
+
+    XLA lets a move here cancel one in the stage before; with the few bins innermost, a
+    CPU's vector units stay half empty.
+    """
+    return jnp.moveaxis(x, -1, 0)
+
+
+def _last(x: Array) -> Array:
+    return jnp.moveaxis(x, 0, -1)
 
 
 def _turns(count: int) -> np.ndarray:
@@ -171,7 +209,8 @@ class Cells:
         # Two thin matrix products: a convolution with a group for each bin is slow.
         down, across = (jnp.asarray(self._weights(size)) for size in x.shape[:2])
         high = lax.Precision.HIGHEST
-        return jnp.einsum("ih,jw,hwk->ijk", down, across, x, precision=high)
+        lines = jnp.einsum("khw,jw->khj", _first(x), across, precision=high)
+        return jnp.einsum("ih,khj->ijk", down, lines, precision=high)
 
     def _weights(self, size: int) -> np.ndarray:
         """Returns how much each of `size` pixels counts for each cell of a line."""

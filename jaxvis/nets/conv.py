@@ -248,6 +248,7 @@ def _one_by_one(function: Form, in_batched: Any, arrays: tuple) -> Array:
     leaves, tree = jax.tree.flatten(arrays)
     own = jax.tree.leaves(in_batched)
     batched = [leaf for leaf, mine in zip(leaves, own) if mine]
+    count = batched[0].shape[0]
 
     def item(mine: list[Array]) -> Array:
         rest = iter(mine)
@@ -257,4 +258,6 @@ def _one_by_one(function: Form, in_batched: Any, arrays: tuple) -> Array:
             )
         )
 
+    if count == 1:  # in a loop, even one of one turn, XLA's convolutions are slow
+        return item([leaf[0] for leaf in batched])[None]
     return lax.map(item, batched)

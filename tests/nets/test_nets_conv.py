@@ -171,6 +171,20 @@ def test_items_with_their_own_kernels_are_never_a_grouped_convolution(backend):
     assert ("feature_group_count=1" in program) == (backend == "cpu")
 
 
+def test_one_item_with_its_own_kernel_is_not_in_a_loop():
+    ours, theirs = both("3x3", 4)
+
+    def program(count):
+        x, k = draw(count, 1, 8, 8, 6), draw(count, 3, 3, 6, 8)
+        y = jax.eval_shape(jax.vmap(ours), x, k)
+        pull = jax.vmap(lambda x, k, g: gradients(ours, x, k, g))
+        return str(jax.make_jaxpr(pull)(x, k, jnp.zeros(y.shape)))
+
+    assert "scan[" in program(2) and "scan[" not in program(1)
+    x, k = draw(1, 1, 8, 8, 6), draw(1, 3, 3, 6, 8, seed=1)
+    assert error(jax.vmap(ours)(x, k), np.asarray(theirs(x[0], k[0])[None])) < 2e-5
+
+
 @pytest.mark.slow
 def test_a_whole_network_computes_the_same_with_prepared_parameters():
     net = registry.build("vgg11", pool="avg")

@@ -9,19 +9,15 @@ differentiable nearly everywhere; "dsift" is SIFT on a grid. They have no parame
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from jaxvis.nets.gradient_histograms import (
-    Bins,
-    Cells,
+from jaxvis.nets.gradient_blocks import (
     Clamp,
-    Directions,
-    Grey,
     HogBlocks,
     HogCells,
     HogNorm,
     SiftBlocks,
     SiftNorm,
-    Stage,
 )
+from jaxvis.nets.gradient_histograms import Bins, Cells, Directions, Grey, Stage
 from jaxvis.nets.layers import Layer, minimum, shapes
 from jaxvis.types import Array, Network, Params, Taps
 

@@ -16,8 +16,6 @@ from jaxvis.types import Array
 
 GREY = (0.298936021293775, 0.587043074451121, 0.114020904255104)
 """Weights of R, G and B, as the authors' rgb2gray has them."""
-CLAMP = 0.2
-"""The most that one bin counts after normalisation."""
 LEAST = 1e-4
 """Grey levels a pixel; a gradient below is float32's rounding of a flat area, which the
 norm would blow up, and counts as none."""
@@ -72,14 +70,14 @@ class Directions:
         return jnp.stack(self.along(*self.gradient(x)), axis=-1)
 
     def gradient(self, x: Array) -> tuple[Array, Array]:
-        """Returns dx and dy `[h, w]` of grey levels `[h, w, 1]`."""
+        """Returns dx and dy `[h, w]` of grey levels `x` `[h, w, 1]`."""
         grey = jnp.pad(x[..., 0], self.pad)
         right = (grey[1:-1, 2:] - grey[1:-1, :-2]) / 2
         down = (grey[2:, 1:-1] - grey[:-2, 1:-1]) / 2
         return right, down
 
     def along(self, right: Array, down: Array) -> list[Array]:
-        """Returns the derivative along every direction, `[h, w]` each."""
+        """Returns a derivative `[h, w]` each direction, of dx `right` and dy `down`."""
         turns = _turns(self.count)
         return [
             right * cos + down * sin for cos, sin in zip(np.cos(turns), np.sin(turns))
@@ -109,13 +107,13 @@ class Bins:
         return self.of(*_gradient(x), [x[..., k] for k in range(x.shape[-1])])
 
     def of(self, right: Array, down: Array, along: list[Array]) -> Array:
-        """Returns bins `[h, w, K]` of dx and dy `[h, w]` and K derivatives `[h, w]`.
+        """Returns bins `[h, w, K]` of dx `right`, dy `down` and K derivatives `along`.
 
         Derivatives that stand beside each other in one map have a gradient as large
         as the map, most of it zeros: it took most of the time on a CPU.
         """
         count = len(along)
-        length = _root(right**2 + down**2, LEAST)
+        length = root(right**2 + down**2, LEAST)
         here = jnp.arange(count)[:, None, None]
         if self.hard:
             return _last(jnp.where(here == _largest(along), length, 0.0))
@@ -176,8 +174,8 @@ def _gradient(x: Array) -> tuple[Array, Array]:
     return right, (x[..., side] - np.cos(turn) * right) / np.sin(turn)
 
 
-def _root(square: Array, least: float) -> Array:
-    """Returns the square root, 0 with derivative 0 where it is not above `least`."""
+def root(square: Array, least: float) -> Array:
+    """Returns roots of `square` `[...]`; 0, flat, where they are not above `least`."""
     there = square > least**2
     return jnp.where(there, jnp.sqrt(jnp.where(there, square, 1.0)), 0.0)
 
@@ -218,108 +216,3 @@ class Cells:
         centre = np.arange(count) * self.side - self.pad + self.side - 0.5
         apart = np.abs(np.arange(size) - centre[:, None])
         return np.maximum(0, 1 - apart / self.side).astype(np.float32)
-
-
-@dataclass(frozen=True)
-class HogBlocks:
-    """Returns blocks of 2x2 cells: for each cell K bins, then K/2 sums of opposites."""
-
-    def row(self, name: str) -> Layer:
-        """Returns the table's row of a stage called `name`."""
-        return Layer(name, "conv", 108, 2)
-
-    def __call__(self, x: Array) -> Array:
-        """Returns `[h - 1, w - 1, 108]` of cells `[h, w, 18]`, left column first."""
-        half = x.shape[-1] // 2
-        x = jnp.concatenate([x, x[..., :half] + x[..., half:]], axis=-1)
-        left, right = x[:, :-1], x[:, 1:]
-        four = [left[:-1], left[1:], right[:-1], right[1:]]
-        return jnp.concatenate(four, axis=-1)
-
-
-@dataclass(frozen=True)
-class HogNorm:
-    """Returns blocks divided by the norm of their 36 unsigned entries."""
-
-    def row(self, name: str) -> Layer:
-        """Returns the table's row of a stage called `name`."""
-        return Layer(name, "norm")
-
-    def __call__(self, x: Array) -> Array:
-        """Returns `[h, w, 108]` of blocks `[h, w, 108]`."""
-        unsigned = x.reshape(*x.shape[:2], 4, -1)[..., 18:]
-        norm = _root(jnp.sum(unsigned**2, axis=(2, 3)), 1e-6)
-        return x / jnp.maximum(norm, 1e-6)[..., None]
-
-
-@dataclass(frozen=True)
-class Clamp:
-    """Returns min(x, 0.2)."""
-
-    def row(self, name: str) -> Layer:
-        """Returns the table's row of a stage called `name`."""
-        return Layer(name, "clamp")
-
-    def __call__(self, x: Array) -> Array:
-        """Returns the clamped `[h, w, c]`."""
-        return jnp.where(x <= CLAMP, x, CLAMP)
-
-
-@dataclass(frozen=True)
-class HogCells:
-    """Returns for each cell half the sum of its versions in the blocks that have it."""
-
-    def row(self, name: str) -> Layer:
-        """Returns the table's row of a stage called `name`."""
-        return Layer(name, "conv", 27, 2, pad=1)
-
-    def __call__(self, x: Array) -> Array:
-        """Returns cells `[h + 1, w + 1, 27]` of blocks `[h, w, 108]`."""
-        height, width = x.shape[:2]
-        blocks = jnp.pad(x, ((1, 1), (1, 1), (0, 0))).reshape(
-            height + 2, width + 2, 4, -1
-        )
-        # A block above and left of a cell has it as its last one, and so on.
-        versions = [
-            blocks[i : i + height + 1, j : j + width + 1, 3 - i - 2 * j]
-            for i in (0, 1)
-            for j in (0, 1)
-        ]
-        return 0.5 * sum(versions[1:], versions[0])
-
-
-@dataclass(frozen=True)
-class SiftBlocks:
-    """Returns blocks of 4x4 cells, three cells apart, with Gaussian weights.
-
-    Cell (i, j) of a block, i, j = 1 ... 4, counts
-    exp(-((i - 2.5)^2 + (j - 2.5)^2) / (2 * 1.5^2)).
-    """
-
-    def row(self, name: str) -> Layer:
-        """Returns the table's row of a stage called `name`."""
-        return Layer(name, "conv", 128, 4, 3)
-
-    def __call__(self, x: Array) -> Array:
-        """Returns `[h', w', 128]` of cells `[h, w, 8]`, the upper row first."""
-        line = np.exp(-((np.arange(4) - 1.5) ** 2) / (2 * 1.5**2))
-        high, wide = ((size - 4) // 3 * 3 + 1 for size in x.shape[:2])
-        parts = [
-            float(line[i] * line[j]) * x[i : i + high : 3, j : j + wide : 3]
-            for i in range(4)
-            for j in range(4)
-        ]
-        return jnp.concatenate(parts, axis=-1)
-
-
-@dataclass(frozen=True)
-class SiftNorm:
-    """Returns x / sqrt(1e-6 + |x|^2)."""
-
-    def row(self, name: str) -> Layer:
-        """Returns the table's row of a stage called `name`."""
-        return Layer(name, "norm")
-
-    def __call__(self, x: Array) -> Array:
-        """Returns the normalised `[h, w, c]`."""
-        return x * lax.rsqrt(1e-6 + jnp.sum(x * x, axis=-1, keepdims=True))

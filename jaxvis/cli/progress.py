@@ -1,7 +1,7 @@
 """What a sweep has done so far, in a file: a killed one goes on where it stopped.
 
-progress.json is begun with the first line of work and grows with every finished chunk,
-whole or not at all. It says with which flags, weights and decoder the sweep was begun,
+progress.json comes with the first finished chunk and grows with every other, whole or
+not at all. It says with which flags, weights and decoder the sweep was begun,
 and of every finished picture how it ended; the pictures themselves are its PNG files.
 It stays, so that a command killed before its record makes the record alone.
 """
@@ -115,7 +115,7 @@ def begun(
     files: Sequence[str],
     **facts: Any,
 ) -> Progress:
-    """Returns the progress of a sweep that begins, and writes it.
+    """Returns the progress of a sweep that begins.
 
     Args:
       folder: to write to; see `jaxvis.cli.common.new_folder`.
@@ -123,13 +123,8 @@ def begun(
       arguments: its flags by name.
       files: of every picture.
       **facts: what else must be the same when it goes on, such as sha256 sums.
-
-    Raises:
-      OSError: if the folder cannot be written.
     """
-    made = Progress(folder, _facts(command, arguments, facts), files)
-    made.write()
-    return made
+    return Progress(folder, _facts(command, arguments, facts), files)
 
 
 def reopened(
@@ -139,7 +134,7 @@ def reopened(
     files: Sequence[str],
     **facts: Any,
 ) -> Progress:
-    """Returns the progress of a sweep that goes on.
+    """Returns the progress of a sweep that goes on, or begins if nothing was finished.
 
     Args:
       folder: where it was begun.
@@ -147,13 +142,17 @@ def reopened(
 
     Raises:
       OSError: if the folder cannot be read.
-      ValueError: if no folder is named, nothing was begun there, or with other flags.
+      ValueError: if no folder is named, or it holds something else, or a sweep that was
+        begun with other flags.
     """
     if folder is None:
         raise ValueError("--resume goes on in a folder: name it with --out")
     path, wanted = folder / NAME, _facts(command, arguments, facts)
     if not path.exists():
-        raise ValueError(f"{folder} holds no {NAME}: nothing to resume was begun there")
+        if folder.exists() and any(folder.iterdir()):
+            raise ValueError(f"{folder} holds files but no {NAME}: nothing to resume")
+        folder.mkdir(parents=True, exist_ok=True)
+        return Progress(folder, wanted, files)
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         done = {int(at): dict(one) for at, one in found.pop("done").items()}

@@ -43,14 +43,15 @@ def test_progress_is_read_as_it_was_written(tmp_path):
     [
         ({"steps": 3}, "was begun with --steps 2: resume with it"),
         ({"weights": "other"}, "was begun with other weights"),
-        ({"folder": "gone"}, "holds no progress.json"),
+        ({"folder": "other"}, "holds files but no progress.json"),
         ({"folder": None}, "name it with --out"),
         ({"text": "{}"}, "is damaged"),
         ({"text": "no json"}, "is damaged"),
     ],
 )
 def test_another_sweep_is_not_resumed(tmp_path, change, message):
-    begun(tmp_path, "generate", FLAGS, FILES, weights="abc")
+    begun(tmp_path, "generate", FLAGS, FILES, weights="abc").keep((0,), chunk(0.5))
+    (tmp_path / "other" / "files").mkdir(parents=True)
     if "text" in change:
         (tmp_path / progress.NAME).write_text(change["text"])
     flags = {**FLAGS, "steps": change.get("steps", 2)}
@@ -107,8 +108,9 @@ def test_a_killed_sweep_makes_what_is_missing_as_it_would_have_been(
     assert len(seen) == 2  # nothing was left, the record was made again
 
 
-def test_mistakes_of_resume_are_one_line(tmp_path, capsys):
-    words = f"generate demo --side 32 --resume --out {tmp_path}"
+def test_mistakes_are_one_line_and_leave_an_empty_folder(tmp_path, capsys):
+    words = f"generate demo --frozen --resume --out {tmp_path / 'new'}"
     assert main(words.split()) == 2
     error = capsys.readouterr().err
-    assert "holds no progress.json" in error and len(error.splitlines()) == 1
+    assert "pass decoder= too" in error and len(error.splitlines()) == 1
+    assert not any((tmp_path / "new").iterdir())

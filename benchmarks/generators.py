@@ -27,7 +27,7 @@ from jaxvis.optimize.optimizers import adamax
 NET, LOSS, ANGLE = "squeezenet1_1", 1e-3, 1e-3
 """The frozen network, small beside a generator; how far the loss may differ,
 relatively, and its gradient, as 1 - cosine."""
-SMALL = DeepGenerator(start=(6, 6, 8), stages=((8, 2), (8, 4)))
+SMALL = DeepGenerator(start=(9, 9, 8), stages=((8, 4),))
 RATE = 0.002
 
 

@@ -24,9 +24,10 @@ from jaxvis.loss.coupling import Couple, CoupledLoss
 from jaxvis.optimize import Problem, stepping
 from jaxvis.optimize.optimizers import adamax
 
-NET, LOSS, ANGLE = "squeezenet1_1", 1e-3, 1e-3
+NET, LOSS, ANGLE = "squeezenet1_1", 1e-3, 5e-3
 """The frozen network, small beside a generator; how far the loss may differ,
-relatively, and its gradient, as 1 - cosine."""
+relatively, and its gradient, as 1 - cosine. A first picture spans a grey level or two,
+in which maxima are nearly ties: 6e-4 is found with XLA's own convolutions, too."""
 SMALL = DeepGenerator(start=(9, 9, 8), stages=((8, 4),))
 RATE = 0.002
 

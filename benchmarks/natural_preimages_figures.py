@@ -43,7 +43,7 @@ FULL = Setting(
         VGG: ("conv1_2", "conv2_2", "conv3_4", "conv4_1", "conv4_4", "conv5_2",
               "conv5_4", "fc6", "fc7", "fc8"),
     },
-    (SQUEEZE, "fire5/concat"), 7, 25,
+    (GOOGLE, "inception_3b/output"), 7, 25,
 )  # fmt: skip
 QUICK = Setting(
     64, 30, 5, {SQUEEZE: ("fire2/concat", "fire9/concat")},

@@ -111,9 +111,9 @@ def levels(setting: Setting) -> Drawn:
     name, tap = setting.middle
     net, params, _ = network(name, setting.side)
     image = photograph("fox", setting.side)
-    steps = (1.0, 20.0, 100.0)
-    first, errors = _inverted(net, params, image, tap, setting, fidelity=list(steps))
-    captions = [f"C = {level:g}" for level in steps]
+    some = [1.0, 20.0, 100.0]
+    first, errors = _inverted(net, params, image, tap, setting, fidelity=some)
+    captions = [f"C = {level:g}" for level in some]
     for beta in BETAS:
         more, found = _inverted(
             net, params, image, tap, setting, fidelity=20.0, natural=Natural(beta=beta)
@@ -148,9 +148,9 @@ def jitter(setting: Setting) -> Drawn:
 
 
 def _peaks(net: Network, params: Params, tap: str | None = None) -> np.ndarray:
-    files = sorted((DATA / "images" / "imagenet_a").glob("*.jpg"))
-    images = [read_image(file, size=net.input_size) for file in files]
-    images = images or [sample_photo("chelsea", size=net.input_size)]
+    files, size = sorted((DATA / "images/imagenet_a").glob("*.jpg")), net.input_size
+    images = [read_image(file, size=size) for file in files]
+    images = images or [sample_photo("chelsea", size=size)]
     return peaks(net, params, images, tap=tap or net.classes)
 
 
@@ -210,15 +210,15 @@ def parts(kind: str) -> Callable[[Setting], Drawn]:
     """
 
     def draw(setting: Setting) -> Drawn:
-        (net, params, _), out = network(SQUEEZE, setting.side), Drawn([], [], 4, [])
+        name = GOOGLE if GOOGLE in setting.layers else SQUEEZE
+        (net, params, _), out = network(name, setting.side), Drawn([], [], 4, [])
         image = photograph("monkey", setting.side)
-        for tap in setting.layers[SQUEEZE]:
+        for tap in setting.layers[name]:
             shape = net.shape(params, tap, size=image.shape[:2])
             masks = {f"{tap}, half {n}": group(shape, n) for n in (1, 2)}
-            if kind == "window":
-                if len(shape) != 3 or min(shape[:2]) < 5:
-                    continue
-                masks = {tap: window(shape, 5)}
+            if kind == "window":  # which needs a map of 5x5
+                fits = len(shape) == 3 and min(shape[:2]) >= 5
+                masks = {tap: window(shape, 5)} if fits else {}
             for words, mask in masks.items():
                 found, errors = _inverted(net, params, image, tap, setting, mask=mask)
                 out.pictures.extend(found)

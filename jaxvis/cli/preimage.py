@@ -99,7 +99,8 @@ def invert(
       rate: the learning rate, code, print (as printed, nothing moves) or a number.
       exponent: power of the squared length in the bounded range; 0.5 is as printed.
       beta: exponent of the total variation.
-      jitter: number of offsets, 1 for none; a quarter of the stride if left out.
+      jitter: number of offsets, 1 for none; a quarter of the stride, none for HOG and
+        SIFT, if left out.
       second: steps of the second stage, 0 for none.
       bare: without priors, walls and jitter.
       size: the images are cropped to it, 224 or 224x320 (H x W), or own for whole

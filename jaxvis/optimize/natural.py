@@ -47,7 +47,8 @@ class Natural:
       rate: the learning rate eta: "code", 0.05 B^2 / alpha H W; "print", 0.01 B^2 /
         alpha; or a number.
       rho: decay of Algorithm 1's two sums.
-      jitter: J, offsets are 0..J-1; None is a quarter of the tap's stride, 1 is none.
+      jitter: J, offsets are 0..J-1; None is a quarter of the tap's stride, of a grey
+        image none, as in the authors' code; 1 is none.
       second: steps of a second stage without jitter, at a tenth of the rate, from
         where the first one ended; 0 is none, as printed.
       grey: whether the image has one channel (HOG and SIFT see grey levels alone).
@@ -99,6 +100,12 @@ class Natural:
         if self.rate == "print":
             return 0.01 * self.bound**2 / self.alpha
         return float(self.rate)
+
+    def offsets(self, stride: int) -> int:
+        """Returns J for a tap of `stride` pixels."""
+        if self.jitter is not None:
+            return self.jitter
+        return 1 if self.grey else extent(stride)
 
     def canvas(self, size: tuple[int, int]) -> Pixels:
         """Returns the canvas of `size` (H, W) pixels: grey levels around the mean."""
@@ -159,7 +166,7 @@ def stages(
       steps: of the first stage.
       optimizer: instead of Algorithm 1, in grey levels; build it once.
     """
-    offsets = extent(stride) if natural.jitter is None else natural.jitter
+    offsets = natural.offsets(stride)
 
     def stage(margin: int, eta: float, steps: int) -> Problem:
         canvas = natural.canvas((size[0] + margin, size[1] + margin))

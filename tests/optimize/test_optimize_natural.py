@@ -118,3 +118,16 @@ def test_the_second_stage_goes_on_where_the_first_ended():
 def test_settings_hash_and_compare_by_value():
     assert hash(Natural()) == hash(Natural()) and Natural() == Natural()
     assert dataclasses.replace(Natural(), beta=1.5) != Natural()
+
+
+@pytest.mark.parametrize(
+    ("natural", "expected"),
+    [
+        (Natural(), 6),
+        (Natural(grey=True), 1),
+        (Natural(grey=True, jitter=3), 3),
+        (Natural(jitter=1), 1),
+    ],
+)
+def test_a_grey_image_has_no_jitter_unless_it_is_asked_for(natural, expected):
+    assert natural.offsets(24) == expected

@@ -53,17 +53,20 @@ class Chain:
             self._check_size(values["input"].shape[:2], goal)
         for i in range(min(given) + 1, goal + 1):
             if names[i] not in taps:
-                taps[names[i]] = self._stage(i, taps)
+                taps[names[i]] = self._stage(i, taps, frozenset(values))
         return taps
 
-    def _stage(self, i: int, taps: Taps) -> Array:
-        """Returns the tap of row i; bins from dx and dy where these can be had."""
-        stage, before = self.stages[i - 1], self.stages[i - 2]
-        source = taps.get(self.rows[i - 2].name) if i > 1 else None
-        if source is not None and isinstance(before, Directions):
-            right, down = before.gradient(source)
+    def _stage(self, i: int, taps: Taps, given: frozenset[str]) -> Array:
+        """Returns the tap of row i; bins from dx and dy unless derivatives are given.
+
+        The map of derivatives has a gradient as large as itself, most of it zeros.
+        """
+        stage, source = self.stages[i - 1], self.rows[i - 1].name
+        if isinstance(stage, Bins) and source not in given:
+            before = self.stages[i - 2]
+            right, down = before.gradient(taps[self.rows[i - 2].name])
             return stage.of(right, down, before.along(right, down))
-        return stage(taps[self.rows[i - 1].name])
+        return stage(taps[source])
 
     def _check_size(self, size: tuple[int, int], goal: int) -> None:
         rows = self.rows[: goal + 1]

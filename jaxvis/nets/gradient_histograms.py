@@ -107,11 +107,7 @@ class Bins:
         return self.of(*_gradient(x), [x[..., k] for k in range(x.shape[-1])])
 
     def of(self, right: Array, down: Array, along: list[Array]) -> Array:
-        """Returns bins `[h, w, K]` of dx `right`, dy `down` and K derivatives `along`.
-
-        Derivatives that stand beside each other in one map have a gradient as large
-        as the map, most of it zeros: it took most of the time on a CPU.
-        """
+        """Returns bins `[h, w, K]` of dx `right`, dy `down`, derivatives `along` K."""
         count = len(along)
         length = root(right**2 + down**2, LEAST)
         here = jnp.arange(count)[:, None, None]

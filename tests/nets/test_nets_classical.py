@@ -397,3 +397,12 @@ def test_an_image_that_is_too_small_is_refused(name, side):
     image = jax.ShapeDtypeStruct((side, side, 3), "float32")
     code = jax.eval_shape(lambda x: net.apply({}, x), image)[net.taps[-1]]
     assert code.shape[:2] == ((1, 1) if name == "dsift" else (2, 2))
+
+
+def test_derivatives_that_are_given_count_though_grey_is_known_too():
+    net, params = load("hogb", input_size=(32, 32))
+    image = jnp.asarray(np.random.default_rng(4).random((32, 32, 3)), jnp.float32)
+    taps = net.apply(params, image, stop=("grey", "directions", "bins"))
+    start, given = ("grey", "directions"), (taps["grey"], 2 * taps["directions"])
+    found = net.apply(params, given, start=start, stop="bins")["bins"]
+    np.testing.assert_allclose(found, 2 * taps["bins"], rtol=1e-4, atol=1e-3)

@@ -8,7 +8,7 @@ whose rate is the share that is taken over: the result is the usual running aver
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -106,6 +106,7 @@ class Learned:
     Source: Despraz et al., section 3.1, Eq. 1 and 3.
     """
 
+    own_kernels: ClassVar[bool] = True  # see `jaxvis.optimize.fitting.together`
     generator: DeepGenerator
     noise: Noise = Noise(2.0)
     penalty: float = 0.01

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxvis.generators.drawing import Driven, Learned, stretch
+from jaxvis.generators.drawing import Driven, stretch
 from jaxvis.loss.objectives import Algebra
 from jaxvis.optimize.problem import Problem
 from jaxvis.optimize.solve import OnChunk, solve
@@ -84,8 +84,7 @@ def solve_coupled(
       key: a typed random key.
       done: positions (item * seeds + seed) that are left out: unfinished in the Run.
         The others come out as if none were.
-      chunk, progress: see `jaxvis.optimize.solve`; generators of their own go one by
-        one on a CPU unless a chunk is given.
+      chunk, progress: see `jaxvis.optimize.solve`.
       on_chunk: called with positions and their finished Run.
 
     Raises:
@@ -116,8 +115,8 @@ def solve_coupled(
 
         try:
             found = solve(
-                work.problem, params, own, keys, chunk=_size(work, chunk),
-                progress=progress, start=_start(work, params, own, keys), on_chunk=tell,
+                work.problem, params, own, keys, chunk=chunk, progress=progress,
+                start=_start(work, params, own, keys), on_chunk=tell,
             )  # fmt: skip
         except KeyboardInterrupt:
             if not parts:
@@ -127,15 +126,6 @@ def solve_coupled(
             break
     joined = _placed(parts, count)
     return jax.tree.map(lambda leaf: leaf.reshape(-1, seeds, *leaf.shape[1:]), joined)
-
-
-def _size(work: Coupled, chunk: int | None) -> int | None:
-    """Returns how many items go together; None is left to the solver.
-
-    On a CPU generators of their own share no work, only a loop around it.
-    """
-    own = isinstance(work.problem.canvas, Learned) and jax.default_backend() == "cpu"
-    return 1 if own and chunk is None else chunk
 
 
 def _without(piece: range, done: Collection[int]) -> Sequence[int]:

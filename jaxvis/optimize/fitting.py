@@ -58,10 +58,8 @@ def fitting(
     Raises:
       ValueError: if the chunk that is asked for takes more memory than there is.
     """
-    count = most = sweep[1].shape[0]
-    if jax.default_backend() == "cpu":
-        # Items with a network each share no work there, only a loop around it.
-        most = 1 if params_axis == 0 else min(count, memory.CPU_ITEMS)
+    count = sweep[1].shape[0]
+    most = together(problem, params_axis, count)
     size = most if chunk is None else min(chunk, count)
     if size == 1:
         return 1
@@ -86,6 +84,22 @@ def fitting(
     if guess > room:
         size = int(size * room / guess)
     return _fitted(need, size, most, room)
+
+
+def together(problem: Problem, params_axis: int | None, count: int) -> int:
+    """Returns how many of `count` items at most are worth taking together.
+
+    On a CPU items with kernels of their own, a network or a generator each, share no
+    work, only a loop around it.
+
+    Args:
+      problem, params_axis: as for `jaxvis.optimize.solve`.
+      count: of items.
+    """
+    if jax.default_backend() != "cpu":
+        return count
+    own = params_axis == 0 or getattr(problem.canvas, "own_kernels", False)
+    return 1 if own else min(count, memory.CPU_ITEMS)
 
 
 def _traced(

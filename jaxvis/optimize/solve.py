@@ -47,8 +47,9 @@ def solve(
       start: the first z of every item, leaves `[N, ...]`; None asks the canvas.
       params_axis: 0 where `params` carry the sweep's axis too; None shares them.
       chunk: items optimised together; None fits them to the memory that the compiled
-        step takes and the device reports (on a CPU at most 8, with `params_axis` 1).
-        Where memory runs out all the same it is halved, and a warning logged.
+        step takes and the device reports (on a CPU at most 8, and items with kernels
+        of their own one by one). Where memory runs out all the same it is halved, and a
+        warning logged.
       progress: whether to show a bar.
       on_chunk: called with each finished chunk, so that a caller can save it.
 

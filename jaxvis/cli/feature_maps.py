@@ -62,8 +62,7 @@ def feature_maps(
       seeds: how many of random.
       seed: of all randomness.
       steps: updates.
-      optimizer: clipped as in the paper, whose steps suit activations as large as VGG's
-        and leave other networks' pictures grey: lbfgs or adam for those.
+      optimizer: clipped as in the paper, lbfgs or adam.
       denoise: weight of the total variation filter that the paper's pictures went
         through; 0 leaves it out.
       size: the picture is cropped to it, 224 or 224x320 (H x W), or own.

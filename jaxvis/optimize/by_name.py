@@ -37,6 +37,7 @@ def painting(
     *,
     learning_rate: float = 0.02,
     decay: float = 5e-4,
+    least: float = 0.0,
     boxed: bool = True,
 ) -> Painting:
     """Returns the canvas, optimizer and projection that a name stands for.
@@ -47,7 +48,8 @@ def painting(
         optax transformation (build it once), z is the image.
       size: (H, W) in pixels.
       learning_rate: of "adam", in units of the image.
-      decay: weight decay of "clipped".
+      decay, least: weight decay of "clipped", and the least of its first gradient, see
+        `clipped_sgd`.
       boxed: whether the image must stay in [0, 1]; "clipped" leaves it free.
 
     Raises:
@@ -64,7 +66,7 @@ def painting(
         return Painting(image, lbfgs(memory=MEMORY, lower=low, upper=high), None)
     if optimizer == "clipped":
         grey = Pixels(size, scale=255.0)
-        return Painting(grey, clipped_sgd(decay=decay), None)
+        return Painting(grey, clipped_sgd(decay=decay, least=least), None)
     raise ValueError(
         f"optimizer is one of {', '.join(OPTIMIZERS)}, or an optax transformation; "
         f"not {optimizer!r}"

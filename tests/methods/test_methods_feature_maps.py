@@ -45,6 +45,16 @@ def test_a_layer_is_inverted_in_one_call(net, atlas):
         assert found < grey
 
 
+def test_small_activations_move_the_picture_as_large_ones_do(net):
+    weak = jax.tree.map(lambda leaf: 1e-4 * leaf, net[1]["conv2"])
+    small = {**net[1], "conv2": weak}
+    options = {"tap": "relu2", "index": 3, "steps": STEPS, "denoise": 0.0}
+    for params in (net[1], small):
+        run = feature_maps(net[0], params, photograph(SIDE), **options)
+        assert np.asarray(run.image[0]).std() > 0.05
+        assert run.trace["loss"][0].min() < 0.9 * run.trace["loss"][0, 0]
+
+
 def test_chosen_filters_are_those_of_the_atlas(net, atlas):
     some = feature_maps(*net, photograph(SIDE), tap="relu2", index=(5, 2), steps=STEPS)
     first = atlas.trace["loss"][[5, 2], 0]

@@ -50,7 +50,7 @@ QUICK = Setting(
     (SQUEEZE, "fire5/concat"), 1, 2, (2, 5, 9, 14),
 )  # fmt: skip
 SMOKE = Setting(
-    48, 2, 0, {SQUEEZE: ("pool1",)}, (SQUEEZE, "pool1"), 1, 1, (9,)
+    48, 2, 0, {SQUEEZE: ("pool1",)}, (SQUEEZE, "pool1"), 1, 1, (9,), drawn=True
 )  # fmt: skip
 
 

@@ -96,6 +96,7 @@ class Setting(NamedTuple):
       steps, second: of the two stages.
       levels: C.
       arms: layers that get the further arms, of each network.
+      drawn: whether weights are random.
     """
 
     nets: dict[str, tuple[str, ...]]
@@ -105,6 +106,7 @@ class Setting(NamedTuple):
     second: int = 50
     levels: tuple[float, ...] = LEVELS
     arms: tuple[str, ...] = ()
+    drawn: bool = False
 
 
 DEPTHS = ("fire2/concat", "fire5/concat", "fire9/concat", "conv2/relu_3x3",
@@ -114,7 +116,7 @@ FULL = Setting({"squeezenet1_1": (), "googlenet": (), "vgg19": ()}, arms=DEPTHS)
 QUICK = Setting(
     {"squeezenet1_1": ("fire2/concat", "fire9/concat")}, 2, 96, 100, 20, (1.0, 300.0)
 )
-SMOKE = Setting({"squeezenet1_1": ("relu_conv1",)}, 1, 64, 3, 0, (1.0,))
+SMOKE = Setting({"squeezenet1_1": ("relu_conv1",)}, 1, 64, 3, 0, (1.0,), drawn=True)
 
 
 def measured(setting: Setting) -> list[Row]:
@@ -125,7 +127,7 @@ def measured(setting: Setting) -> list[Row]:
     """
     out: list[Row] = []
     for name, layers in setting.nets.items():
-        net, params, weights = network(name, setting.side)
+        net, params, weights = network(name, setting.side, drawn=setting.drawn)
         images, whose = photographs(setting.count, setting.side)
         whose = f"{whose}, {weights}"
         for tap in layers or tuple(LIKE[name]):

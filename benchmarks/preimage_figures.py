@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 import jaxvis
-from benchmarks.preimages import DATA, network
+from benchmarks.preimages import DATA, network, photograph
 from jaxvis.loss.parts import group, window
 from jaxvis.methods.peaks import peaks
 from jaxvis.optimize.natural import Natural
@@ -15,11 +15,6 @@ from jaxvis.output.io import read_image, sample_photo
 from jaxvis.types import Network, Params
 
 SQUEEZE, GOOGLE, VGG = "squeezenet1_1", "googlenet", "vgg19"
-PHOTOGRAPHS = {
-    "fox": "images/imagenet_a/277_n02119022_red_fox.jpg",
-    "flamingo": "images/imagenet_a/130_n02007558_flamingo.jpg",
-    "monkey": "images/imagenet_a/373_n02487347_macaque.jpg",
-}
 CLASSES = {100: "black swan", 99: "goose", 31: "tree frog", 933: "cheeseburger",
            504: "coffee mug", 917: "comic book", 886: "vending machine"}  # fmt: skip
 BETAS = (1.0, 1.5, 2.0)
@@ -36,6 +31,7 @@ class Setting(NamedTuple):
       classes: how many of figure 13.
       filters: of each mosaic of figures 11 and 12.
       chosen: the figures drawn.
+      drawn: whether weights are random.
     """
 
     side: int
@@ -46,6 +42,7 @@ class Setting(NamedTuple):
     classes: int
     filters: int
     chosen: tuple[int, ...] = (2, 3, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
+    drawn: bool = False
 
 
 class Drawn(NamedTuple):
@@ -55,39 +52,6 @@ class Drawn(NamedTuple):
     captions: list[str]
     columns: int
     values: list[float]
-
-
-def photograph(name: str, side: int) -> np.ndarray:
-    """Returns a photograph `[side, side, 3]`; where there is none, another one.
-
-    Args:
-      name: of `PHOTOGRAPHS`, or "pattern" for the abstract one.
-      side: pixels.
-    """
-    if name == "pattern":
-        return pattern(side)
-    path = DATA / PHOTOGRAPHS[name]
-    if path.exists():
-        return read_image(path, size=side)
-    return sample_photo("chelsea", size=side)
-
-
-def pattern(side: int) -> np.ndarray:
-    """Returns an abstract pattern `[side, side, 3]`: coloured discs and stripes.
-
-    Args:
-      side: pixels.
-    """
-    draw = np.random.default_rng(5)
-    y, x = np.mgrid[:side, :side] / side
-    image = np.full((side, side, 3), 0.9, np.float32)
-    for _ in range(40):
-        colour, (cy, cx), size = draw.random(3), draw.random(2), draw.uniform(0.03, 0.2)
-        turn = draw.uniform(0, np.pi)
-        across = (x - cx) * np.cos(turn) + (y - cy) * np.sin(turn)
-        disc = np.hypot(y - cy, x - cx) < size
-        image[disc & (np.sin(across / size * 12) > 0)] = colour
-    return image
 
 
 def _inverted(
@@ -109,7 +73,7 @@ def levels(setting: Setting) -> Drawn:
       setting: how much.
     """
     name, tap = setting.middle
-    net, params, _ = network(name, setting.side)
+    net, params, _ = network(name, setting.side, drawn=setting.drawn)
     image = photograph("fox", setting.side)
     some = [1.0, 20.0, 100.0]
     first, errors = _inverted(net, params, image, tap, setting, fidelity=some)
@@ -133,7 +97,7 @@ def jitter(setting: Setting) -> Drawn:
     Args:
       setting: how much.
     """
-    net, params, _ = network(SQUEEZE, 224)
+    net, params, _ = network(SQUEEZE, 224, drawn=setting.drawn)
     out, found = Drawn([], [], len(BETAS), []), _peaks(net, params)
     for offsets, words in ((None, "jitter"), (1, "none")):
         for beta in BETAS:
@@ -162,7 +126,7 @@ def layers(name: str) -> Callable[[Setting], Drawn]:
     """
 
     def draw(setting: Setting) -> Drawn:
-        net, params, _ = network(name, setting.side)
+        net, params, _ = network(name, setting.side, drawn=setting.drawn)
         image = photograph("fox", setting.side)
         out = Drawn([image], ["photograph"], 4, [])
         for tap in _taps(net, setting, name):
@@ -189,7 +153,7 @@ def seeds(setting: Setting) -> Drawn:
       setting: how much.
     """
     name = VGG if VGG in setting.layers else SQUEEZE
-    net, params, _ = network(name, setting.side)
+    net, params, _ = network(name, setting.side, drawn=setting.drawn)
     chosen = _taps(net, setting, name)
     out = Drawn([], [], 4, [])
     for photo in ("flamingo", "pattern", "monkey"):
@@ -211,7 +175,8 @@ def parts(kind: str) -> Callable[[Setting], Drawn]:
 
     def draw(setting: Setting) -> Drawn:
         name = GOOGLE if GOOGLE in setting.layers else SQUEEZE
-        (net, params, _), out = network(name, setting.side), Drawn([], [], 4, [])
+        net, params, _ = network(name, setting.side, drawn=setting.drawn)
+        out = Drawn([], [], 4, [])
         image = photograph("monkey", setting.side)
         for tap in setting.layers[name]:
             shape = net.shape(params, tap, size=image.shape[:2])
@@ -237,7 +202,7 @@ def filters(name: str) -> Callable[[Setting], Drawn]:
     """
 
     def draw(setting: Setting) -> Drawn:
-        net, params, _ = network(name, 224)
+        net, params, _ = network(name, 224, drawn=setting.drawn)
         out = Drawn([], [], 5, [])
         for tap in setting.layers[name]:
             if len(net.shape(params, tap)) != 3:
@@ -265,7 +230,7 @@ def classes(setting: Setting) -> Drawn:
     numbers = list(CLASSES)[: setting.classes]
     out = Drawn([], [], len(numbers), [])
     for name in setting.layers:
-        net, params, _ = network(name, 224)
+        net, params, _ = network(name, 224, drawn=setting.drawn)
         run = jaxvis.maximize(
             net, params, index=numbers, preset="mahendran", steps=setting.steps,
             peaks=_peaks(net, params),
@@ -286,7 +251,7 @@ def caricatures(photo: str) -> Callable[[Setting], Drawn]:
     def draw(setting: Setting) -> Drawn:
         out = Drawn([], [], 5, [])
         for name in setting.layers:
-            net, params, _ = network(name, setting.side)
+            net, params, _ = network(name, setting.side, drawn=setting.drawn)
             image = photograph(photo, setting.side)
             for tap in _taps(net, setting, name):
                 run = jaxvis.caricature(

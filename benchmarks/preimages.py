@@ -29,6 +29,11 @@ FOLDER = Path("build/natural_preimages")
 """Where tables and mosaics are written, below the current folder."""
 LEVELS = (1.0, 20.0, 100.0, 300.0)
 """C of Table 5."""
+PHOTOGRAPHS = {
+    "fox": "images/imagenet_a/277_n02119022_red_fox.jpg",
+    "flamingo": "images/imagenet_a/130_n02007558_flamingo.jpg",
+    "monkey": "images/imagenet_a/373_n02487347_macaque.jpg",
+}
 RATE = 6.0
 """Adam's first step in grey levels, where a better optimizer is asked for."""
 
@@ -50,22 +55,61 @@ def photographs(count: int, side: int) -> tuple[np.ndarray, str]:
     return np.stack(images), f"{len(images)} photographs of scikit-image: no {where}"
 
 
-def network(name: str, side: int) -> tuple[Network, Params, str]:
+def photograph(name: str, side: int) -> np.ndarray:
+    """Returns a photograph `[side, side, 3]`; where there is none, another one.
+
+    Args:
+      name: of `PHOTOGRAPHS`, or "pattern" for the abstract one.
+      side: pixels.
+    """
+    if name == "pattern":
+        return pattern(side)
+    path = DATA / PHOTOGRAPHS[name]
+    if path.exists():
+        return read_image(path, size=side)
+    return sample_photo("chelsea", size=side)
+
+
+def pattern(side: int) -> np.ndarray:
+    """Returns an abstract pattern `[side, side, 3]`: coloured discs and stripes.
+
+    Args:
+      side: pixels.
+    """
+    draw = np.random.default_rng(5)
+    y, x = np.mgrid[:side, :side] / side
+    image = np.full((side, side, 3), 0.9, np.float32)
+    for _ in range(40):
+        colour, (cy, cx), size = draw.random(3), draw.random(2), draw.uniform(0.03, 0.2)
+        turn = draw.uniform(0, np.pi)
+        across = (x - cx) * np.cos(turn) + (y - cy) * np.sin(turn)
+        disc = np.hypot(y - cy, x - cx) < size
+        image[disc & (np.sin(across / size * 12) > 0)] = colour
+    return image
+
+
+def network(
+    name: str, side: int, *, drawn: bool = False
+) -> tuple[Network, Params, str]:
     """Returns a network with its real weights, and which these are in words.
 
     Args:
       name: of the network.
       side: pixels of a side; the native size where fully connected layers want it.
+      drawn: whether the weights are drawn at random instead, as smoke runs have them:
+        never in place of weights that are not there, for the errors would look real.
+
+    Raises:
+      FileNotFoundError: if the weights are not in the cache.
     """
     wanted = {} if name == "vgg19" and side == 224 else {"input_size": (side, side)}
     if name == "vgg19" and side != 224:
         # Fully connected layers are made for their own size: the file has others.
         wanted["stop"] = "pool5"
-    try:
-        return *jaxvis.load(name, **wanted), "trained weights"
-    except FileNotFoundError:
-        drawn = jaxvis.load(name, weights=jax.random.key(0), **wanted)
-        return *drawn, f"random weights: jaxvis weights get {name}"
+    if drawn:
+        wanted["weights"] = jax.random.key(0)
+    whose = "random weights" if drawn else "trained weights"
+    return *jaxvis.load(name, **wanted), whose
 
 
 @lru_cache(maxsize=8)

@@ -72,18 +72,18 @@ def network(setting: Setting) -> tuple[Network, Params, str]:
     """Returns VGG-19 with average pooling, its parameters, and whose they are.
 
     Args:
-      setting: how much; without weights in the cache they are random.
+      setting: how much; `SMOKE` has random weights.
+
+    Raises:
+      FileNotFoundError: if the weights are not in the cache.
     """
     side, stop = (setting.pixels,) * 2, setting.taps[-1]
     if setting is not SMOKE:
-        try:
-            net, params = jaxvis.load("vgg19", pool="avg", input_size=side, stop=stop)
-            return net, params, "trained"
-        except FileNotFoundError:
-            pass
+        net, params = jaxvis.load("vgg19", pool="avg", input_size=side, stop=stop)
+        return net, params, "trained"
     net = registry.build("vgg19", pool="avg", input_size=side)
     params = subjects.subject("vgg19", setting.pixels, stop=stop)[1]
-    return net, params, "random: jaxvis weights get vgg19"
+    return net, params, "random"
 
 
 def measured(setting: Setting) -> list[Row]:

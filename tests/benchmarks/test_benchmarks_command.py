@@ -105,6 +105,19 @@ def test_rows_of_other_names_stay_in_the_file(stubs, tmp_path):
     assert found[1]["ours"] == 7.0
 
 
+def test_what_has_no_weights_is_left_out_and_the_others_run(stubs, capsys, monkeypatch):
+    def absent(quick):
+        raise FileNotFoundError("the weights of vgg19 are not here")
+
+    module = SimpleNamespace(rows=absent)
+    monkeypatch.setitem(sys.modules, registry.NAMES["texture"], module)
+    assert command.main(["texture", "step"]) == 0
+    said = capsys.readouterr()
+    assert "step of a net" in said.out and "texture of a net" not in said.out
+    assert "texture: left out: the weights of vgg19 are not here" in said.err
+    assert command.main(["texture"]) == 2
+
+
 def test_a_file_that_holds_no_rows_is_found_before_measuring(stubs, tmp_path, capsys):
     out = tmp_path / "rows.json"
     for text in ("{", "{}", '[{"name": "step"}]'):

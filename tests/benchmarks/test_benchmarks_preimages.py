@@ -6,7 +6,7 @@ import pytest
 from benchmarks import natural_preimages_figures as figures
 from benchmarks import natural_preimages_table4 as table4
 from benchmarks import natural_preimages_table5 as table5
-from benchmarks.preimages import errors_row, intersection, markdown
+from benchmarks.preimages import errors_row, intersection, markdown, network
 from benchmarks.rows import check
 from jaxvis.nets import build
 
@@ -32,6 +32,15 @@ def test_settings_name_layers_that_there_are():
         for name, taps in [*setting.layers.items(), setting.middle]:
             build(name).named(taps)
     assert set(figures.FULL.chosen) == set(figures.FIGURES)
+
+
+def test_weights_that_are_not_there_are_never_drawn(tmp_path, monkeypatch):
+    monkeypatch.setenv("JAXVIS_HOME", str(tmp_path))
+    with pytest.raises(FileNotFoundError, match="jaxvis weights get squeezenet1_1"):
+        network("squeezenet1_1", 64)
+    assert network("squeezenet1_1", 64, drawn=True)[2] == "random weights"
+    full = (figures.FULL, figures.QUICK, table5.FULL, table5.QUICK)
+    assert not any(setting.drawn for setting in full)
 
 
 def test_a_row_of_errors_is_in_percent_beside_the_papers():

@@ -162,14 +162,22 @@ def reopened(
             raise ValueError
     except (ValueError, KeyError, TypeError, AttributeError):
         raise ValueError(f"{path} is damaged: begin again in a new folder") from None
-    wrong = [f"--{name.replace('_', '-')} {value}"
-             for name, value in old.items()
-             if wanted["arguments"].get(name) != value]  # fmt: skip
+    wrong = changed(old, wanted["arguments"])
     wrong += [f"other {name}" for name in wanted
               if name != "arguments" and found.get(name) != wanted[name]]  # fmt: skip
     if wrong:
         raise ValueError(f"{folder} was begun with {', '.join(wrong)}: resume with it")
     return Progress(folder, wanted, files, done, steps, before)
+
+
+def changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """Returns the flags, with their old values, that are not what they were.
+
+    Args:
+      old, new: flag's name -> value, as a file holds it.
+    """
+    return [f"--{name.replace('_', '-')} {value}"
+            for name, value in old.items() if new.get(name) != value]  # fmt: skip
 
 
 def _facts(

@@ -13,6 +13,7 @@ import numpy as np
 from jaxvis import weights as files
 from jaxvis.cli.common import new_folder, parse_size
 from jaxvis.cli.image import photograph
+from jaxvis.cli.progress import changed
 from jaxvis.methods.stack import Stack
 from jaxvis.methods.stack import stack as stacked_of
 from jaxvis.nets import registry
@@ -152,11 +153,8 @@ def _resumed(
     if before["command"] != "ranvgg stack":
         raise ValueError(f"{folder} holds {before['command']}, not ranvgg stack")
     asked = json.loads(json.dumps(facts["arguments"], default=str))
-    wrong = [
-        f"--{name.replace('_', '-')} {before['arguments'].get(name)}"
-        for name, value in asked.items()
-        if name not in FREE and before["arguments"].get(name) != value
-    ]
+    then = {name: before["arguments"].get(name) for name in asked if name not in FREE}
+    wrong = changed(then, asked)
     if before["image_sha256"] != facts["image_sha256"]:
         wrong.append("another image")
     if wrong:

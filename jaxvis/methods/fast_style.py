@@ -28,6 +28,10 @@ JOHNSON = Preset(
 """Johnson et al.'s balance (their VGG-16; the layers are VGG-19's too): Gram matrices
 over C H W and mean squares, in 0..255; gamma is their 1e-6 in [0, 1]."""
 
+CONTRAST = 0.3
+"""First scale of the last norm: pictures begin with the contrast of photographs. From 1
+tanh saturates, and what is white in the first steps has no gradient and stays white."""
+
 
 class FastStyle(NamedTuple):
     """A trained style network.
@@ -203,14 +207,15 @@ def fast_style(
 
     Source: Johnson, Alahi & Fei-Fei (2016), 3.2; Ulyanov et al. (2016), instance norm;
       Dumoulin, Shlens & Kudlur (2017), several styles.
-    Departures: Gram matrices are means over positions; layers can be VGG-19's.
+    Departures: Gram matrices are means over positions; layers can be VGG-19's; the last
+      norm's scale begins at `CONTRAST`.
     """
     recipe = chosen(
         net, preset, content_taps=content_taps, style_taps=style_taps, alpha=alpha,
         beta=beta, gamma=gamma,
     )  # fmt: skip
     drawn, key = _network(transform_net, len(styles)), as_key(key)
-    whole = dict(random_params(drawn, key, preprocess="imagenet"))
+    whole = _begun(drawn, key)
     loss = Perceptual(
         drawn, net, recipe.content_taps, recipe.style_taps, max(len(styles), 1),
         recipe.alpha, recipe.gamma,
@@ -242,6 +247,14 @@ def _network(net: Network | None, count: int) -> Network:
             f"transform({net.name!r}, styles={wanted})"
         )
     return net
+
+
+def _begun(net: Network, key: Key) -> dict[str, dict[str, Array]]:
+    """Returns the parameters that training begins with."""
+    params = dict(random_params(net, key, preprocess="imagenet"))
+    last = [row.name for row in net.rows if row.op == "inorm"][-1]
+    params[last] = {**params[last], "scale": CONTRAST * params[last]["scale"]}
+    return params
 
 
 def _given(

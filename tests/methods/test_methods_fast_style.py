@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 import jaxvis
-from jaxvis.methods.fast_style import fast_style
-from jaxvis.nets.transform import transform
+from jaxvis.methods.fast_style import _begun, fast_style
+from jaxvis.nets.transform import mixed, transform
 from jaxvis.train.images import from_array
 
 TAPS = {"content_taps": ("relu2_1",), "style_taps": ("relu1_1", "relu2_1")}
@@ -53,6 +53,16 @@ def both(judge, photos, styles, tmp_path_factory):
         validate_every=6,
     )  # fmt: skip
     return found, path
+
+
+@pytest.mark.parametrize("styles", [0, 2])
+def test_pictures_begin_with_the_contrast_of_photographs(photos, styles):
+    net = transform("transform_reflect", width=2, blocks=1, styles=styles)
+    params = mixed(_begun(net, jax.random.key(0)), np.ones(styles) / max(styles, 1))
+    picture = np.asarray(net.apply(params, photos[0] / np.float32(255))["image"])
+    # 0.588 tanh(0.3 n) + 0.5 with n of unit variance, a channel each.
+    np.testing.assert_allclose(picture.std((0, 1)), 0.17, atol=0.02)
+    np.testing.assert_allclose(picture.mean((0, 1)), 0.5, atol=0.02)
 
 
 def test_training_lowers_the_loss_of_photographs_held_out(both):

@@ -25,7 +25,7 @@ from benchmarks.preimage_figures import (
     parts,
     seeds,
 )
-from benchmarks.preimages import FOLDER
+from benchmarks.preimages import FOLDER, whose
 from benchmarks.rows import Row, row
 from jaxvis.output.io import write_image
 from jaxvis.output.sheet import contact_sheet
@@ -94,10 +94,10 @@ def measured(setting: Setting) -> list[Row]:
                 NAME, f"figure {number}: {words}", ours=np.asarray(drawn.values),
                 peer=None, peer_name="Mahendran & Vedaldi 2016: look", verdict=None,
                 sizes={"pixels": setting.side, "steps": setting.steps}, unit=counted,
-                file=str(path), pictures=len(drawn.pictures),
+                file=str(path), pictures=len(drawn.pictures), whose=whose(),
             )
         )  # fmt: skip
-        print(f"figure {number}: {path}", flush=True)
+        print(f"figure {number}: {path} ({whose()})", flush=True)
     return out
 
 

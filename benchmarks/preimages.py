@@ -70,6 +70,17 @@ def photograph(name: str, side: int) -> np.ndarray:
     return sample_photo("chelsea", size=side)
 
 
+def whose() -> str:
+    """Returns whose photographs `photograph` reads, in words."""
+    missing = [name for name, path in PHOTOGRAPHS.items() if not (DATA / path).exists()]
+    if not missing:
+        return "photographs of ImageNet-A"
+    return (
+        f"a cat of scikit-image stands for {', '.join(missing)}: no images/imagenet_a "
+        f"under {DATA} (JAXVIS_TEST_DATA)"
+    )
+
+
 def pattern(side: int) -> np.ndarray:
     """Returns an abstract pattern `[side, side, 3]`: coloured discs and stripes.
 

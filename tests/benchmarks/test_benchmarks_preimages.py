@@ -6,6 +6,7 @@ import pytest
 from benchmarks import natural_preimages_figures as figures
 from benchmarks import natural_preimages_table4 as table4
 from benchmarks import natural_preimages_table5 as table5
+from benchmarks import preimages
 from benchmarks.preimages import errors_row, intersection, markdown, network
 from benchmarks.rows import check
 from jaxvis.nets import build
@@ -41,6 +42,16 @@ def test_weights_that_are_not_there_are_never_drawn(tmp_path, monkeypatch):
     assert network("squeezenet1_1", 64, drawn=True)[2] == "random weights"
     full = (figures.FULL, figures.QUICK, table5.FULL, table5.QUICK)
     assert not any(setting.drawn for setting in full)
+
+
+def test_photographs_that_another_one_stands_for_are_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(preimages, "DATA", tmp_path)
+    assert preimages.photograph("fox", 16).shape == (16, 16, 3)
+    assert "stands for fox, flamingo, monkey" in preimages.whose()
+    for path in preimages.PHOTOGRAPHS.values():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).touch()
+    assert preimages.whose() == "photographs of ImageNet-A"
 
 
 def test_a_row_of_errors_is_in_percent_beside_the_papers():

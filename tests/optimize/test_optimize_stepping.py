@@ -124,8 +124,8 @@ def test_a_second_call_compiles_nothing_at_all():
 
     again(chunk=2, seed=0)
     assert compilations(lambda: again(chunk=2, seed=1)) == 0
-    # Another shape: the count does tell.
-    assert compilations(lambda: again(chunk=3, seed=1)) > 0
+    # Another shape, which no other test here has: the count does tell.
+    assert compilations(lambda: again(chunk=5, seed=1)) > 0
 
 
 def test_every_step_has_its_own_randomness(key):

@@ -252,8 +252,9 @@ def _network(net: Network | None, count: int) -> Network:
 def _begun(net: Network, key: Key) -> dict[str, dict[str, Array]]:
     """Returns the parameters that training begins with."""
     params = dict(random_params(net, key, preprocess="imagenet"))
-    last = [row.name for row in net.rows if row.op == "inorm"][-1]
-    params[last] = {**params[last], "scale": CONTRAST * params[last]["scale"]}
+    if [row.op for row in net.rows[-2:]] == ["inorm", "tanh"]:
+        last = net.rows[-2].name
+        params[last] = {**params[last], "scale": CONTRAST * params[last]["scale"]}
     return params
 
 

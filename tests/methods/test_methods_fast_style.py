@@ -3,9 +3,11 @@
 import jax
 import numpy as np
 import pytest
+from tiny_nets import conv_net
 
 import jaxvis
 from jaxvis.methods.fast_style import _begun, fast_style
+from jaxvis.nets.random import random_params
 from jaxvis.nets.transform import mixed, transform
 from jaxvis.train.images import from_array
 
@@ -63,6 +65,13 @@ def test_pictures_begin_with_the_contrast_of_photographs(photos, styles):
     # 0.588 tanh(0.3 n) + 0.5 with n of unit variance, a channel each.
     np.testing.assert_allclose(picture.std((0, 1)), 0.17, atol=0.02)
     np.testing.assert_allclose(picture.mean((0, 1)), 0.5, atol=0.02)
+
+
+def test_a_network_without_norms_begins_as_it_is_drawn():
+    net = conv_net(SIDE)[0]
+    found = _begun(net, jax.random.key(1))
+    drawn = random_params(net, jax.random.key(1), preprocess="imagenet")
+    jax.tree.map(np.testing.assert_array_equal, found, drawn)
 
 
 def test_training_lowers_the_loss_of_photographs_held_out(both):

@@ -94,32 +94,36 @@ def _run(said: argparse.Namespace, readme: Path) -> int:
     from benchmarks import registry, table
     from benchmarks.rows import wrong
 
-    names = registry.chosen(said.names, size=_size(said))
+    names, missing = registry.chosen(said.names, size=_size(said)), []
     if said.rows is not None:
         wanted = said.names or registry.NAMES
         rows = [row for row in read(said.rows) if row["name"] in wanted]
     else:
         # What would stop the writing is found before the measuring.
         kept = read(said.out) if said.out is not None and said.out.exists() else []
-        rows = _measured(said, names, kept)
+        rows, missing = _measured(said, names, kept)
     print("\n".join(table.lines(rows)))
     if said.readme:
         table.write_readme(readme, rows)
-    return 1 if wrong(rows) else 0
+    if wrong(rows):
+        return 1
+    return 2 if missing and said.names else 0  # what was asked for by name
 
 
 def _size(said: argparse.Namespace) -> str:
     return "smoke" if said.smoke else "quick" if said.quick else "full"
 
 
-def _measured(said: argparse.Namespace, names: list[str], kept: list) -> list:
-    """Returns the rows of `names`, one benchmark after the other, and those kept."""
+def _measured(
+    said: argparse.Namespace, names: list[str], kept: list
+) -> tuple[list, list[str]]:
+    """Returns the rows of `names` and those kept; and the names without weights."""
     import jax
 
     from benchmarks import registry
 
     size = _size(said)
-    rows = [row for row in kept if row["name"] not in names]
+    rows, missing = [row for row in kept if row["name"] not in names], []
     order = list(registry.NAMES)
     for name in names:
         print(f"{name}...", file=sys.stderr, flush=True)
@@ -129,12 +133,13 @@ def _measured(said: argparse.Namespace, names: list[str], kept: list) -> list:
             if len(names) == 1:
                 raise
             print(f"{name}: left out: {error}", file=sys.stderr, flush=True)
+            missing.append(name)
             continue
         rows.sort(key=lambda row: order.index(row["name"]))
         jax.clear_caches()
         if said.out is not None:  # each as it is done: the next may take an hour
             said.out.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
-    return rows
+    return rows, missing
 
 
 def read(path: Path) -> list:

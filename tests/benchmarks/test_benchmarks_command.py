@@ -111,7 +111,8 @@ def test_what_has_no_weights_is_left_out_and_the_others_run(stubs, capsys, monke
 
     module = SimpleNamespace(rows=absent)
     monkeypatch.setitem(sys.modules, registry.NAMES["texture"], module)
-    assert command.main(["texture", "step"]) == 0
+    assert command.main([]) == 0
+    assert command.main(["texture", "step"]) == 2
     said = capsys.readouterr()
     assert "step of a net" in said.out and "texture of a net" not in said.out
     assert "texture: left out: the weights of vgg19 are not here" in said.err

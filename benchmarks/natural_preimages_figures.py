@@ -78,7 +78,7 @@ def measured(setting: Setting) -> list[Row]:
     Args:
       setting: how much.
     """
-    out = []
+    out, weights = [], "random" if setting.drawn else "trained"
     for number in setting.chosen:
         words, draw = FIGURES[number]
         drawn = draw(setting)
@@ -94,7 +94,8 @@ def measured(setting: Setting) -> list[Row]:
                 NAME, f"figure {number}: {words}", ours=np.asarray(drawn.values),
                 peer=None, peer_name="Mahendran & Vedaldi 2016: look", verdict=None,
                 sizes={"pixels": setting.side, "steps": setting.steps}, unit=counted,
-                file=str(path), pictures=len(drawn.pictures), whose=whose(),
+                file=str(path), pictures=len(drawn.pictures),
+                whose=f"{whose()}, {weights} weights",
             )
         )  # fmt: skip
         print(f"figure {number}: {path} ({whose()})", flush=True)

@@ -77,7 +77,7 @@ def main(argv: Sequence[str] | None = None, *, readme: Path = README) -> int:
     """
     # Before JAX starts: on a GPU it would leave torch a quarter of the memory.
     os.environ.setdefault("XLA_PYTHON_CLIENT_MEM_FRACTION", "0.6")
-    from benchmarks import registry
+    from benchmarks.harness import registry
 
     said = parser(list(registry.NAMES)).parse_args(argv)
     if said.smoke:
@@ -91,8 +91,8 @@ def main(argv: Sequence[str] | None = None, *, readme: Path = README) -> int:
 
 
 def _run(said: argparse.Namespace, readme: Path) -> int:
-    from benchmarks import registry, table
-    from benchmarks.rows import wrong
+    from benchmarks.harness import registry, table
+    from benchmarks.harness.rows import wrong
 
     names, missing = registry.chosen(said.names, size=_size(said)), []
     if said.rows is not None:
@@ -120,7 +120,7 @@ def _measured(
     """Returns the rows of `names` and those kept; and the names without weights."""
     import jax
 
-    from benchmarks import registry
+    from benchmarks.harness import registry
 
     size = _size(said)
     rows, missing = [row for row in kept if row["name"] not in names], []
@@ -152,8 +152,8 @@ def read(path: Path) -> list:
       OSError: if it cannot be read.
       ValueError: if it does not hold a list of rows.
     """
-    from benchmarks import registry
-    from benchmarks.rows import check
+    from benchmarks.harness import registry
+    from benchmarks.harness.rows import check
 
     try:
         rows = json.loads(path.read_text(encoding="utf-8"))

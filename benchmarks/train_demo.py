@@ -24,11 +24,11 @@ import optax
 from jax import random
 from tqdm import tqdm
 
-from jaxvis.nets.demo import CLASSES, WEIGHTS, demo
-from jaxvis.nets.demo_images import FIGURES, HUES, SIDE, draw
-from jaxvis.nets.table import parameter_shapes
+from jaxvis.nets.demo.images import FIGURES, HUES, SIDE, draw
+from jaxvis.nets.demo.net import CLASSES, WEIGHTS, demo
+from jaxvis.nets.table.forward import parameter_shapes
 from jaxvis.types import Array, Image, Key, Params
-from jaxvis.weights_file import save
+from jaxvis.weights.file import save
 
 NET = demo(head="linear")
 MEAN, DEVIATION = 0.5, 0.25

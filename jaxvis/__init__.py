@@ -6,11 +6,11 @@ An image is `[H, W, 3]` float32 RGB in [0, 1] everywhere; networks take it as it
 import importlib
 from types import ModuleType
 
-from jaxvis.methods.caricature import caricature
 from jaxvis.methods.dream import dream
-from jaxvis.methods.invert import invert
 from jaxvis.methods.maximize import maximize
-from jaxvis.weights import load
+from jaxvis.methods.preimage.caricature import caricature
+from jaxvis.methods.preimage.invert import invert
+from jaxvis.weights.load import load
 
 __all__ = ["caricature", "dream", "invert", "load", "maximize"]
 __version__ = "0.1.0"

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxvis.nets.layers import Layer, shapes, sources
-from jaxvis.nets.table import network, parameter_shapes
+from jaxvis.nets.table.forward import network, parameter_shapes
+from jaxvis.nets.table.layers import Layer, shapes, sources
 
 TORCH_LEAVES = {"mean": "running_mean", "var": "running_var", "scale": "weight"}
 

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 
 from jaxvis.nets import random_params
 from jaxvis.nets.adapters import from_function
-from jaxvis.nets.layers import Layer
-from jaxvis.nets.table import network
+from jaxvis.nets.table.forward import network
+from jaxvis.nets.table.layers import Layer
 
 SIDE = 16
 CONV = (

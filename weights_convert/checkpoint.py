@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from weights_convert.preprocess import Preprocess
+from weights_convert.preprocessing import Preprocess
 
 LIMIT = 1 << 26
 """Bytes: no description (header, pickle, JSON) of a checkpoint is longer than this."""

@@ -10,14 +10,15 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxvis import weights_file
 from jaxvis.nets import registry
-from jaxvis.nets.layers import shapes, sources
+from jaxvis.nets.table.layers import shapes, sources
 from jaxvis.types import Network
-from weights_convert import names, readers
-from weights_convert import preprocess as conventions
+from jaxvis.weights import file as weights_file
+from weights_convert import names
+from weights_convert import preprocessing as conventions
 from weights_convert.checkpoint import Checkpoint, Stored
 from weights_convert.layout import Arrange, arrangement, native
+from weights_convert.readers import detect as readers
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def convert(
         own whose rows are named as the checkpoint names its layers.
       out: the .safetensors file to write.
       preprocess: what the checkpoint wants of its input: a name in
-        `weights_convert.preprocess.PRESETS` or ORDER:MAXIMUM:MEAN:STD; None follows
+        `weights_convert.preprocessing.PRESETS` or ORDER:MAXIMUM:MEAN:STD; None follows
         the file or its naming.
       stop: the last tap that is wanted; later layers are left out ("pool5" of a VGG
         saves nine tenths of the file).

@@ -2,7 +2,7 @@
 
 import jax
 
-from jaxvis.weights import home
+from jaxvis.weights.load import home
 
 SECONDS = 0.2
 """Programs that compile faster than this are not worth a file."""

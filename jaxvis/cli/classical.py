@@ -8,8 +8,8 @@ import jax
 
 from jaxvis.cli.common import new_folder, parse_size, save_run, slug, summary
 from jaxvis.cli.image import photograph
-from jaxvis.methods.efros_leung import efros_leung
-from jaxvis.methods.wei_levoy import wei_levoy
+from jaxvis.methods.classical_texture.efros_leung import efros_leung
+from jaxvis.methods.classical_texture.wei_levoy import wei_levoy
 from jaxvis.output.io import crop_to
 
 SOURCE = (128, 128)

@@ -15,12 +15,12 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from jaxvis import weights as files
 from jaxvis.nets.registry import FIXED
 from jaxvis.output.io import write_image
 from jaxvis.output.record import STATUS, file_sha256, record, write_record
 from jaxvis.output.sheet import contact_sheet
 from jaxvis.types import DONE, Network, Params, Run
+from jaxvis.weights import load as files
 
 SHEET = 25_000_000
 """Pixels of a contact sheet; more pictures than fit are shown smaller."""
@@ -129,7 +129,7 @@ def open_net(name: str, *, weights: str | None = None, **options: Any) -> Opened
       **options: pool, head, input_size, precision of `jaxvis.load`.
 
     Raises:
-      OSError, ValueError: as `jaxvis.weights.load`; and for a SEED that is no number.
+      OSError, ValueError: as `jaxvis.weights.load.load`; and for a SEED that is no number.
     """
     if weights is not None and weights.partition(":")[0] == "random":
         seed = re.fullmatch(r"random:(\d{1,18})", weights)

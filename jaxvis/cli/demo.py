@@ -8,8 +8,8 @@ import numpy as np
 
 from jaxvis.cli.common import Opened, new_folder, open_net, save_run, slug, summary
 from jaxvis.cli.maximize import file_names, verdicts
-from jaxvis.methods.invert import invert
 from jaxvis.methods.maximize import maximize
+from jaxvis.methods.preimage.invert import invert
 from jaxvis.output.io import sample_photo
 
 LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")

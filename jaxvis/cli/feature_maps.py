@@ -17,8 +17,8 @@ from jaxvis.cli.common import (
     summary,
 )
 from jaxvis.cli.image import photograph
-from jaxvis.methods.feature_maps import DENOISE, STEPS, random_codes, ranked_codes
-from jaxvis.methods.feature_maps import feature_maps as filters_of
+from jaxvis.methods.style.feature_maps import DENOISE, STEPS, random_codes, ranked_codes
+from jaxvis.methods.style.feature_maps import feature_maps as filters_of
 from jaxvis.types import Network, Params, Run
 
 CODES = ("single", "random", "ranked")

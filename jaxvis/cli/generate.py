@@ -9,8 +9,8 @@ import numpy as np
 from jaxvis.cli.common import new_folder, open_net, save_run, slug, summary
 from jaxvis.cli.progress import begun, reopened
 from jaxvis.generators.deep import DeepGenerator
-from jaxvis.methods.autoencode import decoder_of, load_autoencoder
-from jaxvis.methods.generate import generate as drawn
+from jaxvis.methods.coupled.autoencode import decoder_of, load_autoencoder
+from jaxvis.methods.coupled.generate import generate as drawn
 from jaxvis.output.io import resize
 from jaxvis.output.record import file_sha256
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from jaxvis.cli.common import parse_size
 from jaxvis.generators.deep import GENERATORS, generator_table
-from jaxvis.nets.geometry import layers_table
 from jaxvis.nets.registry import build
-from jaxvis.weights_file import metadata, read
+from jaxvis.nets.table.geometry import layers_table
+from jaxvis.weights.file import metadata, read
 
 
 def layers(

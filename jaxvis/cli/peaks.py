@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from jaxvis.cli.common import Opened
-from jaxvis.methods.peaks import peaks
+from jaxvis.methods.preimage.peaks import peaks
 from jaxvis.output.io import SAMPLES, read_image, sample_photo
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".ppm", ".tif", ".tiff")

@@ -9,13 +9,13 @@ import numpy as np
 
 from jaxvis.cli.common import Opened, new_folder, open_net, save_run, slug, summary
 from jaxvis.cli.image import photograph, size_of
-from jaxvis.loss.parts import named_mask
-from jaxvis.methods.caricature import caricature as exaggerate
-from jaxvis.methods.invert import PRESETS
-from jaxvis.methods.invert import invert as reconstruct
-from jaxvis.nets.fields import codes_of
-from jaxvis.optimize.natural import Natural, bare, departed
+from jaxvis.methods.preimage.caricature import caricature as exaggerate
+from jaxvis.methods.preimage.code_masks import named_mask
+from jaxvis.methods.preimage.invert import PRESETS
+from jaxvis.methods.preimage.invert import invert as reconstruct
+from jaxvis.methods.preimage.schedule import codes_of
 from jaxvis.output.io import write_image
+from jaxvis.recipes.natural import Natural, bare, departed
 from jaxvis.types import Run
 
 

@@ -10,17 +10,17 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxvis import weights as files
 from jaxvis.cli.common import new_folder, parse_size
 from jaxvis.cli.image import photograph
 from jaxvis.cli.progress import changed
-from jaxvis.methods.stack import Stack
-from jaxvis.methods.stack import stack as stacked_of
+from jaxvis.methods.ranvgg.candidates import inverted_layers, joined, nth
+from jaxvis.methods.ranvgg.stack import Stack
+from jaxvis.methods.ranvgg.stack import stack as stacked_of
 from jaxvis.nets import registry
-from jaxvis.nets.candidates import inverted_layers, joined, nth
 from jaxvis.output.record import read_record, record, write_record
 from jaxvis.types import Network, Params
-from jaxvis.weights_file import flat_shapes
+from jaxvis.weights import load as files
+from jaxvis.weights.file import flat_shapes
 
 FREE = ("out", "resume", "image")
 """Flags that may differ when a stack is resumed; of the image, its pixels may not."""

@@ -11,8 +11,8 @@ import numpy as np
 from jaxvis.cli.common import new_folder, open_net, parse_size, save_run, slug, summary
 from jaxvis.cli.image import photograph
 from jaxvis.cli.ranvgg import built_for, stacked_in
-from jaxvis.methods.stack import reconstruct
-from jaxvis.nets.candidates import inverted_layers, random_networks
+from jaxvis.methods.ranvgg.candidates import inverted_layers, random_networks
+from jaxvis.methods.ranvgg.stack import reconstruct
 from jaxvis.output.io import write_image
 from jaxvis.output.plot import convergence, grid, layer_means, spreads
 from jaxvis.types import Network, Params, Run

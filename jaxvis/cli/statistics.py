@@ -18,12 +18,12 @@ from jaxvis.cli.common import (
     summary,
 )
 from jaxvis.cli.image import photograph
-from jaxvis.loss.pictures import sides_of_area
-from jaxvis.loss.transfer import chosen
-from jaxvis.methods.style import style as painted
-from jaxvis.methods.texture import PRESETS, rows
-from jaxvis.methods.texture import texture as synthesised
-from jaxvis.nets.rescale import rescaled
+from jaxvis.images import sides_of_area
+from jaxvis.loss.matching.transfer import chosen
+from jaxvis.methods.style.style import style as painted
+from jaxvis.methods.style.texture import PRESETS, rows
+from jaxvis.methods.style.texture import texture as synthesised
+from jaxvis.nets.wrappers.rescaled import rescaled
 from jaxvis.output.io import resize
 from jaxvis.types import Params, Run
 

@@ -11,14 +11,14 @@ from tqdm import tqdm
 
 from jaxvis.cli.common import new_folder, parse_size
 from jaxvis.cli.image import photograph
-from jaxvis.methods.stylize import exported, of_style, restyled
-from jaxvis.methods.stylize import stylize as styled
+from jaxvis.methods.fast_style.stylize import exported, of_style, restyled
+from jaxvis.methods.fast_style.stylize import stylize as styled
 from jaxvis.output.files import write_atomically
 from jaxvis.output.io import read_image, write_image
 from jaxvis.output.record import file_sha256, record, write_record
 from jaxvis.output.sheet import contact_sheet
 from jaxvis.train.images import ENDINGS
-from jaxvis.weights_transform import StyleNet, load_transform
+from jaxvis.weights.style_file import StyleNet, load_transform
 
 SHOWN = 6
 """Photographs of a contact sheet, each beside its picture."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from jaxvis.cli.common import new_folder
 from jaxvis.generators.autoencoder import AUTOENCODERS
-from jaxvis.methods.autoencode import load_autoencoder, train_autoencoder
+from jaxvis.methods.coupled.autoencode import load_autoencoder, train_autoencoder
 from jaxvis.output.io import write_image
 from jaxvis.output.plot import training_curves
 from jaxvis.output.record import record, write_record

@@ -8,16 +8,16 @@ import numpy as np
 
 from jaxvis.cli.common import new_folder, open_net, parse_size
 from jaxvis.cli.image import photograph
-from jaxvis.methods.fast_style import JOHNSON, FastStyle, fast_style
-from jaxvis.methods.stylize import stylize
-from jaxvis.nets.transform import transform
+from jaxvis.methods.fast_style.stylize import stylize
+from jaxvis.methods.fast_style.train import JOHNSON, FastStyle, fast_style
+from jaxvis.nets.zoo.style_net import transform
 from jaxvis.output.io import write_image
 from jaxvis.output.plot import training_curves
 from jaxvis.output.record import file_sha256, record, write_record
 from jaxvis.output.sheet import contact_sheet
 from jaxvis.train.images import Images, open_folder, split
 from jaxvis.types import Network
-from jaxvis.weights_transform import save_transform
+from jaxvis.weights.style_file import save_transform
 
 FILE, CHECKPOINT = "style.safetensors", "training.checkpoint"
 SHOWN = 4

@@ -4,8 +4,8 @@ import os
 from pathlib import Path
 
 import weights_convert
-from jaxvis import weights as files
 from jaxvis.nets.registry import NETS
+from jaxvis.weights import load as files
 from weights_convert.torchvision_files import CAFFE_FILES, SOURCES, URL
 
 MIRROR = "JAXVIS_WEIGHTS_URL"

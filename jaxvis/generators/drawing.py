@@ -106,7 +106,7 @@ class Learned:
     Source: Despraz et al., section 3.1, Eq. 1 and 3.
     """
 
-    own_kernels: ClassVar[bool] = True  # see `jaxvis.optimize.fitting.together`
+    own_kernels: ClassVar[bool] = True  # see `jaxvis.optimize.chunk_size.together`
     generator: DeepGenerator
     noise: Noise = Noise(2.0)
     penalty: float = 0.01

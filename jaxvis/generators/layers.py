@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jaxvis.nets.conv import conv_general_dilated, prepared
-from jaxvis.nets.recast import doubled
+from jaxvis.convolution.conv import conv_general_dilated, prepared
+from jaxvis.convolution.rewrite import doubled
 from jaxvis.types import Array, Key
 
 

@@ -9,7 +9,7 @@ from jaxvis.loss.compose import compose
 from jaxvis.loss.objectives import Algebra, Amplify
 from jaxvis.loss.views import Roll
 from jaxvis.optimize import Box, Problem, solve
-from jaxvis.optimize.optimizers import normalized_sgd
+from jaxvis.optimize.rules.first_order import normalized_sgd
 from jaxvis.types import UNFINISHED, Image, Key, Network, Params, Run, as_key
 
 

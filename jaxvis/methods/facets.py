@@ -13,7 +13,7 @@ from jaxvis.loss.compose import Weighted, compose
 from jaxvis.loss.objectives import Algebra, CrossEntropy, Excite
 from jaxvis.loss.views import ColourShift, Scale, in_order
 from jaxvis.optimize import Problem, solve
-from jaxvis.optimize.optimizers import adam
+from jaxvis.optimize.rules.first_order import adam
 from jaxvis.optimize.solve import OnChunk
 from jaxvis.types import Array, Image, Key, Network, Params, Run, as_key
 

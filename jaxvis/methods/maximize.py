@@ -14,13 +14,13 @@ from jaxvis.loss.canvas import Fourier, Phase, Pixels
 from jaxvis.loss.compose import Weighted, compose
 from jaxvis.loss.objectives import Algebra, CrossEntropy, Excite
 from jaxvis.loss.priors import L2
-from jaxvis.nets.fields import canvas_of, field_of, refuse_probabilities
-from jaxvis.nets.geometry import stride_of
-from jaxvis.nets.leak import leaky
+from jaxvis.methods.preimage.schedule import canvas_of, field_of, refuse_probabilities
+from jaxvis.nets.table.geometry import stride_of
+from jaxvis.nets.wrappers.leaky import leaky
 from jaxvis.optimize import Problem, Tidy, solve
-from jaxvis.optimize.natural import Natural, stages
-from jaxvis.optimize.optimizers import adam, lecture_sgd, nadam
+from jaxvis.optimize.rules.first_order import adam, lecture_sgd, nadam
 from jaxvis.optimize.solve import OnChunk
+from jaxvis.recipes.natural import Natural, stages
 from jaxvis.types import Canvas, Key, Network, Params, Run, View, as_key
 
 Size = tuple[int, int]
@@ -173,7 +173,7 @@ def maximize(
       preset: a key of `RECIPES`, or "mahendran" (one index or several of one tap).
       natural: of "mahendran", its constants and departures; None is the authors' code.
       peaks: of "mahendran", M of every channel of the tap, `[c]`, as
-        `jaxvis.methods.peaks.peaks` measures them; None takes 1.
+        `jaxvis.methods.preimage.peaks.peaks` measures them; None takes 1.
       leak: slope of leaky ReLUs instead of the network's; 0 leaves it as it is.
       size: (H, W) of the pictures in pixels; None takes the network's native size,
         with "mahendran" that of the receptive field.

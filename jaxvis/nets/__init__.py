@@ -1,10 +1,10 @@
 """Networks: from an image to its named activations."""
 
 from jaxvis.nets.adapters import from_function, from_linen, from_nnx
-from jaxvis.nets.geometry import Geometry, geometry, layers_table
 from jaxvis.nets.random import random_params
 from jaxvis.nets.registry import NETS, build
-from jaxvis.nets.table import parameter_shapes
+from jaxvis.nets.table.forward import parameter_shapes
+from jaxvis.nets.table.geometry import Geometry, geometry, layers_table
 
 __all__ = [
     "NETS",

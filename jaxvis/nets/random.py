@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaxvis.nets.table import Table, parameter_shapes
+from jaxvis.nets.table.forward import Table, parameter_shapes
 from jaxvis.types import Array, Key, Network, Params
 
 PREPROCESSING = {

@@ -4,18 +4,18 @@ import inspect
 from collections.abc import Callable
 from functools import partial
 
-from jaxvis.nets.alexnet import alexnet, caffe_alexnet, caffenet
-from jaxvis.nets.classical import dsift, hog
-from jaxvis.nets.cnn_m import vgg_m
-from jaxvis.nets.compute import Compute
-from jaxvis.nets.demo import demo
-from jaxvis.nets.densenet import densenet121
-from jaxvis.nets.googlenet import googlenet
-from jaxvis.nets.resnet import resnet
-from jaxvis.nets.squeezenet import squeezenet
-from jaxvis.nets.table import computed
-from jaxvis.nets.transform import NAMES, transform
-from jaxvis.nets.vgg import vgg
+from jaxvis.nets.classical.networks import dsift, hog
+from jaxvis.nets.demo.net import demo
+from jaxvis.nets.table.compute import Compute
+from jaxvis.nets.table.forward import computed
+from jaxvis.nets.zoo.alexnet import alexnet, caffe_alexnet, caffenet
+from jaxvis.nets.zoo.densenet import densenet121
+from jaxvis.nets.zoo.googlenet import googlenet
+from jaxvis.nets.zoo.resnet import resnet
+from jaxvis.nets.zoo.squeezenet import squeezenet
+from jaxvis.nets.zoo.style_net import NAMES, transform
+from jaxvis.nets.zoo.vgg import vgg
+from jaxvis.nets.zoo.vgg_m import vgg_m
 from jaxvis.types import Network
 
 NETS: dict[str, Callable[..., Network]] = {
@@ -74,7 +74,7 @@ def build(
         None is the network's own, softmax.
       input_size: (H, W) in pixels; fully connected layers are made for it. None is
         the size that the published weights were trained at.
-      precision: "float32", "tf32" or "bfloat16"; see `jaxvis.nets.compute.Compute`.
+      precision: "float32", "tf32" or "bfloat16"; see `jaxvis.nets.table.compute.Compute`.
       convolution: "fast", or "direct" for XLA's own.
 
     Raises:

@@ -1,8 +1,8 @@
 """How a loss is minimised: problems, optimizers and the one solver."""
 
-from jaxvis.optimize.lbfgs import lbfgs
-from jaxvis.optimize.preimage import learning_rate, preimage_sgd
+from jaxvis.optimize.lbfgs.rule import lbfgs
 from jaxvis.optimize.problem import Ball, Box, Problem, Tidy
+from jaxvis.optimize.rules.preimage_sgd import learning_rate, preimage_sgd
 from jaxvis.optimize.solve import solve
 
 __all__ = [

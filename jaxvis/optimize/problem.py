@@ -29,7 +29,7 @@ class Problem:
       loss: `(params, z, item, key) -> (loss, terms)`, from `jaxvis.loss.compose`.
       canvas: the loss's canvas.
       optimizer: an optax transformation; build it once (see
-        `jaxvis.optimize.optimizers`), a rebuilt one compiles again. Line searches get
+        `jaxvis.optimize.rules.first_order`), a rebuilt one compiles again. Line searches get
         `value`, `grad` and `value_fn`.
       steps: how many updates; of an optimizer that searches (`Searching`) the largest
         number of evaluations. Its randomness is drawn once, not at every step.

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxvis.loss.compose import Composed
-from jaxvis.nets.layers import Layer, shapes, sources
+from jaxvis.nets.table.layers import Layer, shapes, sources
 from jaxvis.types import Array, Forward, Loss, Network, Params, Taps, prepared
 
 

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from jaxvis.optimize import memory, stepping
 from jaxvis.optimize.check import finite_params
-from jaxvis.optimize.fitting import fitting, prepared, take
+from jaxvis.optimize.chunk_size import fitting, prepared, take
 from jaxvis.optimize.problem import Problem
 from jaxvis.types import FAILED, UNFINISHED, Array, Item, Key, Params, Run
 

@@ -17,9 +17,9 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from jaxvis.optimize.gather import Gathered
 from jaxvis.optimize.problem import Problem, Searching
 from jaxvis.optimize.remat import lean
+from jaxvis.optimize.shrinking import Gathered
 from jaxvis.types import DONE, FAILED, Array, Item, Key, Params, Terms
 
 SCAN = 32  # steps a dispatch on accelerators: hides dispatch, keeps the bar moving

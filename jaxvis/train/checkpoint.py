@@ -17,7 +17,7 @@ import numpy as np
 from safetensors.numpy import save as to_bytes
 
 from jaxvis.output.files import write_atomically
-from jaxvis.weights_file import differences, opened, shape_of
+from jaxvis.weights.file import differences, opened, shape_of
 
 FORMAT = "jaxvis-training"
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import registry, rows, table
+from benchmarks.harness import registry, rows, table
 
 
 def _row(name="step", *, off=False, ours=0.2, target=None, **facts):

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from tiny_nets import conv_net, counted_net
 
-from benchmarks import flops, start, subjects, sweep
+from benchmarks.harness import flops, subjects
+from benchmarks.speed import start, sweep
 from jaxvis.nets import build
 
 

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from benchmarks import generators, registry
+from benchmarks.harness import registry
+from benchmarks.speed import generators
 from jaxvis.generators.deep import untrained
 
 

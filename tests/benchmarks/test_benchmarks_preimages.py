@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from benchmarks import natural_preimages_figures as figures
-from benchmarks import natural_preimages_table4 as table4
-from benchmarks import natural_preimages_table5 as table5
-from benchmarks import preimages
-from benchmarks.preimages import errors_row, intersection, markdown, network
-from benchmarks.rows import check
+from benchmarks.harness.rows import check
+from benchmarks.papers import natural_preimages_figures as figures
+from benchmarks.papers import natural_preimages_table4 as table4
+from benchmarks.papers import natural_preimages_table5 as table5
+from benchmarks.papers import preimages
+from benchmarks.papers.preimages import errors_row, intersection, markdown, network
 from jaxvis.nets import build
 
 

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from benchmarks import rows
+from benchmarks.harness import rows
 
 SAME = rows.verdict(scores=(0.0, 1e-4))
 

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jaxvis import weights
 from jaxvis.cli.common import (
     new_folder,
     open_net,
@@ -23,6 +22,7 @@ from jaxvis.cli.common import (
 from jaxvis.output.io import read_image
 from jaxvis.output.record import read_record
 from jaxvis.types import DONE, FAILED, UNFINISHED, Run
+from jaxvis.weights import load as weights
 
 
 @pytest.mark.parametrize(

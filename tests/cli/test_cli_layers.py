@@ -5,7 +5,7 @@ import pytest
 
 from jaxvis.cli import main
 from jaxvis.nets import build, layers_table, random_params
-from jaxvis.weights_file import save
+from jaxvis.weights.file import save
 
 
 @pytest.fixture(autouse=True)

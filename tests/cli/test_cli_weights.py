@@ -8,10 +8,10 @@ import file_server
 import numpy as np
 import pytest
 
-from jaxvis import weights
 from jaxvis.cli import main
 from jaxvis.cli import weights as commands
 from jaxvis.nets import registry
+from jaxvis.weights import load as weights
 from weights_convert.torchvision_files import SOURCES
 
 NAME = "squeezenet1_1"

@@ -13,11 +13,11 @@ import jaxvis
 from jaxvis import maximize
 from jaxvis.loss.objectives import Amplify, CrossEntropy, Direction, Excite
 from jaxvis.nets import from_nnx
-from jaxvis.nets.demo_answers import matches
-from jaxvis.nets.demo_images import CLASSES
+from jaxvis.nets.demo.images import CLASSES
 from jaxvis.optimize import stepping
-from jaxvis.optimize.optimizers import adam
+from jaxvis.optimize.rules.first_order import adam
 from jaxvis.types import DONE
+from tests.demo_answers import matches
 
 METHOD = importlib.import_module("jaxvis.methods.maximize")
 STEPS = 3

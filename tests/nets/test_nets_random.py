@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from jaxvis.nets import build, from_function, parameter_shapes, random_params
-from jaxvis.nets.layers import Layer
-from jaxvis.nets.table import network
+from jaxvis.nets.table.forward import network
+from jaxvis.nets.table.layers import Layer
 
 SIDE = (32, 32)
 

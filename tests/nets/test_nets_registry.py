@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import pytest
 
 from jaxvis.nets import NETS, build, parameter_shapes, random_params
-from jaxvis.nets.geometry import parameter_counts
-from jaxvis.nets.layers import minimum, shapes
+from jaxvis.nets.table.geometry import parameter_counts
+from jaxvis.nets.table.layers import minimum, shapes
 from jaxvis.types import Network
 
 # As published: torchvision's own figures, and the Caffe and MatConvNet models'.

@@ -8,7 +8,13 @@ import pytest
 from jaxvis.loss.canvas import Pixels
 from jaxvis.loss.views import Blur
 from jaxvis.optimize import Ball, Box, Problem, Tidy
-from jaxvis.optimize.optimizers import adam, lecture_sgd, nadam, normalized_sgd, sgd
+from jaxvis.optimize.rules.first_order import (
+    adam,
+    lecture_sgd,
+    nadam,
+    normalized_sgd,
+    sgd,
+)
 
 
 def _z(size=(6, 6), spread=100.0):

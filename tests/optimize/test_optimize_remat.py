@@ -12,12 +12,12 @@ from jaxvis.loss.canvas import Pixels
 from jaxvis.loss.compose import compose
 from jaxvis.loss.objectives import Excite, Match
 from jaxvis.nets import build
-from jaxvis.nets.layers import Layer, sources
 from jaxvis.nets.random import random_params
-from jaxvis.nets.table import network
+from jaxvis.nets.table.forward import network
+from jaxvis.nets.table.layers import Layer, sources
 from jaxvis.optimize import Problem, solve, stepping
-from jaxvis.optimize.optimizers import adam
 from jaxvis.optimize.remat import lean, rematerialised, segments
+from jaxvis.optimize.rules.first_order import adam
 
 SIDE = 48
 

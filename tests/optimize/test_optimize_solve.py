@@ -15,7 +15,7 @@ from jaxvis.loss.priors import L2
 from jaxvis.loss.views import Roll
 from jaxvis.nets import random_params
 from jaxvis.optimize import Problem, solve
-from jaxvis.optimize.optimizers import adam, sgd
+from jaxvis.optimize.rules.first_order import adam, sgd
 from jaxvis.types import DONE, FAILED, UNFINISHED
 
 SIDE, STEPS = 8, 4

@@ -10,7 +10,7 @@ from jaxvis.loss.compose import compose
 from jaxvis.loss.objectives import Excite
 from jaxvis.loss.views import Roll
 from jaxvis.optimize import Problem, solve, stepping
-from jaxvis.optimize.optimizers import adam
+from jaxvis.optimize.rules.first_order import adam
 
 SIDE = 8
 

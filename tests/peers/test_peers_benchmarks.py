@@ -4,10 +4,13 @@ import jax
 import numpy as np
 import pytest
 
-from benchmarks import random_nets, step, subjects, sweep, torch_peer
-from benchmarks.rows import angle, relative
-from jaxvis.nets import build, random_params, table
-from jaxvis.nets.layers import Layer
+from benchmarks.harness import subjects
+from benchmarks.harness.rows import angle, relative
+from benchmarks.peers import torch_peer
+from benchmarks.speed import random_nets, step, sweep
+from jaxvis.nets import build, random_params
+from jaxvis.nets.table import forward as table
+from jaxvis.nets.table.layers import Layer
 
 torch = pytest.importorskip("torch")
 
@@ -93,7 +96,7 @@ def test_maximisation_in_torch_takes_our_steps(program, key):
 
 
 def test_another_learning_rate_is_noticed(monkeypatch, key):
-    from benchmarks import torch_maximize
+    from benchmarks.peers import torch_maximize
 
     net = build("demo")
     params = random_params(net, key, preprocess="imagenet")
@@ -103,7 +106,7 @@ def test_another_learning_rate_is_noticed(monkeypatch, key):
 
 
 def test_windows_in_torch_lie_where_ours_do():
-    from benchmarks import torch_maximize
+    from benchmarks.peers import torch_maximize
 
     images, size = subjects.photographs(2, 48), (24, 24)
     factor, move = np.array([1.0, 1.2], np.float32), np.float32([[2, -3], [-1, 4]])
@@ -121,7 +124,7 @@ def test_windows_in_torch_lie_where_ours_do():
 
 @pytest.mark.parametrize("view", ["robust_view", "lucent_view"])
 def test_views_in_torch_show_the_size_that_is_asked_for(view):
-    from benchmarks import torch_maximize
+    from benchmarks.peers import torch_maximize
 
     torch.manual_seed(0)
     images = torch_peer.to_torch(subjects.photographs(2, 32))

@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from jaxvis import weights, weights_file
 from jaxvis.nets import registry
-from weights_convert import convert, preprocess
+from jaxvis.weights import file as weights_file
+from jaxvis.weights import load as weights
+from weights_convert import convert
+from weights_convert import preprocessing as preprocess
 from weights_convert.layout import native
 from weights_convert.names import HARMLESS, mapping
-from weights_convert.readers import read
+from weights_convert.readers.detect import read
 from weights_convert.torchvision_files import SOURCES, URL
 
 torch = pytest.importorskip("torch")

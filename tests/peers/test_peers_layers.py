@@ -4,8 +4,8 @@ import jax
 import numpy as np
 import pytest
 
-from jaxvis.nets.layers import Layer
-from jaxvis.nets.table import network
+from jaxvis.nets.table.forward import network
+from jaxvis.nets.table.layers import Layer
 
 torch = pytest.importorskip("torch")
 functional = torch.nn.functional

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 from tiny_nets import SIDE, photograph, relu_net
 
-from benchmarks import torch_peer
-from jaxvis.loss.balance import content_weights, gram_weights
-from jaxvis.loss.codes import reallocated, single_map
-from jaxvis.loss.statistics import (
+from benchmarks.peers import torch_peer
+from jaxvis.loss.matching.balance import content_weights, gram_weights
+from jaxvis.loss.matching.statistics import (
     Code,
     EnergyMatch,
     GramMatch,
@@ -20,7 +19,8 @@ from jaxvis.loss.statistics import (
     measured,
     moments,
 )
-from jaxvis.nets.rescale import mean_activations, rescaled
+from jaxvis.methods.style.codes import reallocated, single_map
+from jaxvis.nets.wrappers.rescaled import mean_activations, rescaled
 
 torch = pytest.importorskip("torch")
 

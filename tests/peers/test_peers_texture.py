@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from benchmarks import texture
+from benchmarks.speed import texture
 
 pytest.importorskip("torch")
 
 
 def test_a_wrong_gradient_is_noticed_and_both_losses_fall(monkeypatch):
-    from benchmarks.torch_texture import Texture
+    from benchmarks.peers.torch_texture import Texture
 
     def turned(self, start):
         value, gradient = plain(self, start)

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from jaxvis.nets import build, parameter_shapes
-from jaxvis.nets.layers import shapes, sources
 from jaxvis.nets.random import PREPROCESSING
+from jaxvis.nets.table.layers import shapes, sources
 from weights_convert.layout import arrangement
 from weights_convert.names import HARMLESS, mapping
 

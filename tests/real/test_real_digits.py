@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from benchmarks import digits
+from benchmarks.quality import digits
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jaxvis import weights
+from jaxvis.weights import load as weights
 from weights_convert import convert
 
 TOLERANCE = 1e-4

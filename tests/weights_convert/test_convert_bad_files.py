@@ -9,7 +9,7 @@ from safetensors.numpy import save_file
 from test_convert_formats import FORMATS
 
 from weights_convert import convert
-from weights_convert.readers import read
+from weights_convert.readers.detect import read
 
 
 def refuses(path, message):

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from jaxvis import weights_file
 from jaxvis.nets import registry
+from jaxvis.weights import file as weights_file
 from weights_convert import convert
 from weights_convert.command import main
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from jaxvis import weights_file
+from jaxvis.weights import file as weights_file
 from weights_convert import convert
 
 IMAGE = np.stack([np.full((8, 12), c) for c in (120.0, 110.0, 100.0)], -1)
@@ -146,7 +146,7 @@ def test_stream_views_start_where_they_say(tmp_path):
     inner = write.tensor_pickle("0", array, shape=(3,), view=view)
     pickle = b"\x80\x02}" + write._text("a.weight") + inner + b"s."
     write.write_torch_stream(tmp_path / "a.pth", {"a": array}, pickle=pickle)
-    from weights_convert.readers import read
+    from weights_convert.readers.detect import read
 
     found = read(tmp_path / "a.pth").tensors["a.weight"]
     np.testing.assert_array_equal(found.read(), [3, 4, 5])

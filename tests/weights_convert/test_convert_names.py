@@ -2,8 +2,8 @@
 
 import pytest
 
-from jaxvis import weights_file
 from jaxvis.nets import registry
+from jaxvis.weights import file as weights_file
 from weights_convert.names import HARMLESS, mapping, unprefixed
 
 EXAMPLES = [

@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from weights_convert import convert, pickles
-from weights_convert.readers import read
+from weights_convert import convert
+from weights_convert.readers import pickles
+from weights_convert.readers.detect import read
 
 ARRAY = np.arange(6, dtype=np.float32).reshape(2, 3)
 

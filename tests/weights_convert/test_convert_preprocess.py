@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import load_file
 
-from jaxvis import weights_file
+from jaxvis.weights import file as weights_file
 from weights_convert import convert
-from weights_convert.preprocess import PRESETS, Preprocess, default, parse
+from weights_convert.preprocessing import PRESETS, Preprocess, default, parse
 
 NUMBER = st.floats(0.01, 300)
 TRIPLE = st.tuples(NUMBER, NUMBER, NUMBER)

@@ -1,0 +1,83 @@
+"""How much arithmetic a step is, and how much the machine could do.
+
+Model FLOP utilisation is the first over the second, per second: the share of the
+machine's measured matrix-product rate that a sweep turns into useful arithmetic.
+"""
+
+import math
+import time
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+
+from jaxvis.nets.table.forward import Table
+from jaxvis.nets.table.layers import shapes, sources
+from jaxvis.types import Network
+
+SIDES = {"cpu": 2048, "gpu": 8192}
+"""Backend -> side of the square matrices whose product is the ceiling."""
+
+
+def forward(net: Network, tap: str | Sequence[str], size: tuple[int, int]) -> int:
+    """Returns the FLOP of one image's way to a tap; a multiply-add counts 2.
+
+    Convolutions and fully connected rows are counted, as the direct method takes them,
+    without their biases; all else is less than a hundredth.
+
+    Args:
+      net: a network built from a table.
+      tap: the last tap, or several.
+      size: (H, W) in pixels of what the network sees.
+
+    Raises:
+      ValueError: for an adapted network, which has no table.
+    """
+    if not isinstance(net.forward, Table):
+        raise ValueError(f"{net.name} is not a table network: its rows are unknown")
+    wanted = (tap,) if isinstance(tap, str) else tuple(tap)
+    used = net.forward.needed(frozenset({"input"}), wanted)
+    at, reads = shapes(net.rows, size), sources(net.rows)
+    total = 0
+    for row in net.rows:
+        if row.name not in used or row.op not in ("conv", "fc"):
+            continue
+        given = at[reads[row.name][0]]
+        if row.op == "fc":
+            total += 2 * math.prod(given) * row.width
+        else:
+            window = row.size**2 * given[-1] // row.groups
+            total += 2 * math.prod(at[row.name]) * window
+    return total
+
+
+def step(net: Network, tap: str | Sequence[str], size: tuple[int, int]) -> int:
+    """Returns the FLOP of one image's gradient step: forward, and back to the image.
+
+    Args:
+      net: a network built from a table.
+      tap: the last tap, or several.
+      size: (H, W) in pixels of what the network sees.
+    """
+    return 2 * forward(net, tap, size)
+
+
+def ceiling(*, dtype: str = "float32", side: int | None = None, runs: int = 5) -> float:
+    """Returns the FLOP per second of the fastest of a few large matrix products.
+
+    Args:
+      dtype: of the factors; products accumulate in float32.
+      side: of the square matrices; None takes the backend's.
+      runs: how many.
+    """
+    side = side or SIDES.get(jax.default_backend(), SIDES["gpu"])
+    # The multiply keeps values of one size, so that no run meets infinities.
+    a = jnp.full((side, side), 1 / side, dtype)
+    product = jax.jit(lambda a, b: jnp.matmul(a, b))
+    b = jax.block_until_ready(product(a, a * side))
+    times = []
+    for _ in range(runs):
+        begin = time.perf_counter()
+        jax.block_until_ready(product(a, b))
+        times.append(time.perf_counter() - begin)
+    return 2 * side**3 / min(times)

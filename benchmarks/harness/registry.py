@@ -1,0 +1,86 @@
+"""Every benchmark by name, imported when it is run.
+
+A benchmark is a module with `rows(quick) -> list of rows` (see `benchmarks.harness.rows`). It
+may also have `smoke()`, the same rows at the smallest sizes that still compare outputs
+(else `rows(True)` stands in), and `gpu(quick)`, what is measured on a GPU alone.
+"""
+
+import importlib
+from collections.abc import Sequence
+from functools import partial
+
+from benchmarks.harness.rows import Row, check
+
+NAMES = {
+    "step": "benchmarks.speed.step",
+    "layers": "benchmarks.speed.layers",
+    "solve_overhead": "benchmarks.speed.solve_overhead",
+    "sweep": "benchmarks.speed.sweep",
+    "random_nets": "benchmarks.speed.random_nets",
+    "lbfgs": "benchmarks.speed.lbfgs",
+    "start": "benchmarks.speed.start",
+    "memory": "benchmarks.speed.memory",
+    "natural_preimages_table4": "benchmarks.papers.natural_preimages_table4",
+    "natural_preimages_table5": "benchmarks.papers.natural_preimages_table5",
+    "natural_preimages_figures": "benchmarks.papers.natural_preimages_figures",
+    "stylize": "benchmarks.speed.stylize",
+    "generators": "benchmarks.speed.generators",
+    "texture": "benchmarks.speed.texture",
+    "ranvgg_claims": "benchmarks.papers.ranvgg_claims",
+    "digits": "benchmarks.quality.digits",
+}
+"""Name -> module."""
+
+HOURS = (
+    "natural_preimages_table4",
+    "natural_preimages_table5",
+    "natural_preimages_figures",
+    "ranvgg_claims",
+)
+"""They reproduce papers, in hours on a CPU: in full only where they are named."""
+
+SIZES = ("full", "quick", "smoke")
+"""How much is measured: `quick` ends within two minutes a name on two cores."""
+
+
+def chosen(names: Sequence[str], *, size: str = "full") -> list[str]:
+    """Returns the benchmarks asked for; if none is named, all that end soon.
+
+    Args:
+      names: what the command line says.
+      size: one of `SIZES`; what takes `HOURS` is left out of "full" alone.
+
+    Raises:
+      ValueError: names the unknown ones and lists the known.
+    """
+    unknown = [name for name in names if name not in NAMES]
+    if unknown:
+        raise ValueError(
+            f"no benchmark is called {', '.join(map(repr, unknown))}; there are "
+            f"{', '.join(NAMES)}"
+        )
+    soon = [name for name in NAMES if size != "full" or name not in HOURS]
+    return list(dict.fromkeys(names)) or soon
+
+
+def measure(name: str, *, size: str = "full", gpu: bool = False) -> list[Row]:
+    """Returns the rows of one benchmark.
+
+    Args:
+      name: one of `NAMES`.
+      size: one of `SIZES`.
+      gpu: the benchmark's GPU case instead of its common ones.
+
+    Raises:
+      ValueError: if it has no GPU case, or makes a row that lacks something.
+    """
+    module = importlib.import_module(NAMES[name])
+    if gpu:
+        if not hasattr(module, "gpu"):
+            raise ValueError(
+                f"{name} has no case of its own for a GPU: leave out --gpu"
+            )
+        return check(module.gpu(size != "full"))
+    if size == "smoke":
+        return check(getattr(module, "smoke", partial(module.rows, True))())
+    return check(module.rows(size == "quick"))

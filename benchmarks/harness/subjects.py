@@ -1,0 +1,130 @@
+"""Our side of every comparison: networks with random weights, and their gradients.
+
+Speed does not depend on what the weights are; He's keep activations of one size.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxvis.nets import build, random_params
+from jaxvis.nets.table.layers import shapes
+from jaxvis.types import Array, Network, Params
+
+Gradient = Callable[[Params, Array, Array], tuple[Array, Array]]
+"""`(params, images [N, H, W, 3], index [N]) -> (scores [N], gradients like images)`."""
+
+
+def subject(
+    name: str,
+    side: int,
+    *,
+    stop: str | None = None,
+    seed: int = 0,
+    precision: str = "float32",
+) -> tuple[Network, Params]:
+    """Returns a network made for images of side x side pixels, and random parameters.
+
+    Args:
+      name: of `jaxvis.nets.registry`.
+      side: pixels.
+      stop: the last tap wanted; None goes up to the class scores.
+      seed: of the parameters.
+      precision: see `jaxvis.nets.build`.
+    """
+    net = build(name, input_size=(side, side), precision=precision)
+    params = random_params(
+        net, jax.random.key(seed), preprocess="imagenet", stop=stop or net.classes
+    )
+    return net, params
+
+
+def ours(net: Network, params: Params, side: int) -> Params:
+    """Returns the parameters as the step wants them, made once as the solver does it.
+
+    Args:
+      net, params: the network; leading axes of items are kept.
+      side: pixels of a side of the images to come.
+    """
+    return net.prepared(params, size=(side, side))
+
+
+def plain(params: Params) -> dict[str, dict[str, np.ndarray]]:
+    """Returns the parameters as NumPy arrays, for the peer.
+
+    Args:
+      params: as `subject` returns them.
+    """
+    return jax.tree.map(np.asarray, {row: dict(leaf) for row, leaf in params.items()})
+
+
+def rows_of(net: Network) -> list[dict[str, Any]]:
+    """Returns a network's table as plain dicts, for the peer and for JSON.
+
+    Args:
+      net: a network built from a table.
+    """
+    return [dataclasses.asdict(row) for row in net.rows]
+
+
+def shapes_of(net: Network, side: int) -> dict[str, tuple[int, ...]]:
+    """Returns every tap's shape for an image of side x side pixels.
+
+    Args:
+      net: a network built from a table.
+      side: pixels.
+    """
+    return shapes(net.rows, (side, side))
+
+
+def photographs(count: int, side: int, *, seed: int = 0) -> np.ndarray:
+    """Returns smooth random images `[count, side, side, 3]` float32 in [0, 1].
+
+    Args:
+      count: how many.
+      side: pixels.
+      seed: of the draw.
+    """
+    draw = np.random.default_rng(seed)
+    # Away from 0 and 1: clipped to equal pixels, maxima would be ties.
+    coarse = draw.uniform(0.25, 0.75, size=(count, side // 8 + 2, side // 8 + 2, 3))
+    large = coarse.repeat(8, 1).repeat(8, 2)[:, :side, :side]
+    noisy = large + 0.05 * draw.standard_normal(large.shape)
+    return np.clip(noisy, 0, 1).astype(np.float32)
+
+
+def gradient(net: Network, tap: str, *, params_axis: int | None = None) -> Gradient:
+    """Returns the compiled gradient of one score an image with respect to the images.
+
+    Of a tap `[d]` the score is entry `index`, of a tap `[h, w, c]` the mean of channel
+    `index`: the step that every method takes, under the vmap that the solver uses.
+
+    Args:
+      net: the network.
+      tap: where the score is.
+      params_axis: 0 where the parameters carry the images' axis, None where shared.
+    """
+
+    def score(image: Array, params: Params, index: Array) -> Array:
+        values = net.apply(params, image, stop=tap)[tap]
+        values = values.mean((0, 1)) if values.ndim == 3 else values
+        return values @ jax.nn.one_hot(index, values.shape[-1])
+
+    def both(params: Params, images: Array, index: Array) -> tuple[Array, Array]:
+        value = jax.value_and_grad(score)
+        return jax.vmap(value, (0, params_axis, 0))(images, params, index)
+
+    return jax.jit(both)
+
+
+def indices(count: int) -> np.ndarray:
+    """Returns the classes whose scores are taken, one an image, `[count]` int32.
+
+    Args:
+      count: how many images.
+    """
+    return np.asarray(jnp.arange(count), np.int32)

@@ -1,0 +1,200 @@
+"""Digits that a generator draws for LeNet-5: of a GAN's latents, of a decoder's.
+
+No peer: the rows say how many of the digits are classified as wanted. Needs the data
+folder of the tests.
+"""
+
+import gzip
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from benchmarks.harness.rows import Row, row
+from jaxvis.methods.coupled.autoencode import (
+    decoder_of,
+    load_autoencoder,
+    train_autoencoder,
+)
+from jaxvis.methods.coupled.generate import generate
+from jaxvis.methods.coupled.latent import latent
+from jaxvis.nets.table.forward import network
+from jaxvis.nets.table.layers import Layer
+from jaxvis.train.images import Images, from_array, split
+from jaxvis.types import Array, Image, Network, Params, Run
+
+DATA = Path(
+    os.environ.get("JAXVIS_TEST_DATA", Path(__file__).parents[2] / "shared" / "data")
+)
+FILES = ("weights/mnist_lenet5_f32.npz", "weights/mnist_dcgan_generator_f32.npz",
+         "images/mnist/t10k-images-idx3-ubyte.gz")  # fmt: skip
+ROWS = (
+    Layer("conv1", "conv", 6, 5), Layer("relu1", "relu"),
+    Layer("pool2", "max", size=2, stride=2),
+    Layer("conv3", "conv", 16, 5), Layer("relu3", "relu"),
+    Layer("pool4", "max", size=2, stride=2),
+    Layer("conv5", "conv", 120, 5), Layer("relu5", "relu"),
+    Layer("fc6", "fc", 84), Layer("relu6", "relu"), Layer("fc7", "fc", 10),
+)  # fmt: skip
+KEYS = {"conv1": "convnet.c1", "conv3": "convnet.c3", "conv5": "convnet.c5",
+        "fc6": "fc.f6", "fc7": "fc.f7"}  # fmt: skip
+
+
+def lenet5(data: Path) -> tuple[Network, Params]:
+    """Returns LeNet-5 for digits of 32 x 32 pixels, white on black.
+
+    Args:
+      data: the data folder.
+    """
+    net = network("lenet5", ROWS, input_size=(32, 32), scores="fc7")
+    with np.load(data / FILES[0]) as file:
+        arrays = dict(file)
+    params: dict[str, Any] = {"input": {"scale": jnp.ones(3), "shift": jnp.zeros(3)}}
+    for name, key in KEYS.items():
+        kernel = arrays[f"{key}.weight"].astype(np.float32)
+        kernel = kernel.transpose(2, 3, 1, 0) if kernel.ndim == 4 else kernel.T
+        if name == "conv1":  # grey: the mean of the three channels
+            kernel = np.repeat(kernel, 3, axis=2) / 3
+        bias = arrays[f"{key}.bias"].astype(np.float32)
+        params[name] = {"kernel": jnp.asarray(kernel), "bias": jnp.asarray(bias)}
+    return net, params
+
+
+def dcgan(shared: Any, z: Array) -> Image:
+    """Returns the digit that the GAN's generator draws of z `[64]`, `[32, 32, 3]`.
+
+    Args:
+      shared: its arrays, by their own names.
+      z: `[64]`.
+    """
+    x = z.reshape(1, 1, 1, 64)
+    for layer, stride in enumerate((2, 1, 2, 2)):
+        # Of a torch ConvTranspose2d (in, out, kh, kw), no padding.
+        kernel = shared[f"gen.{layer}.0.weight"].transpose(2, 3, 0, 1)
+        x = jax.lax.conv_transpose(
+            x, kernel[::-1, ::-1], (stride, stride), "VALID",
+            dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        )  # fmt: skip
+        x = x + shared[f"gen.{layer}.0.bias"]
+        if layer < 3:
+            at = f"gen.{layer}.1."
+            x = (x - shared[at + "running_mean"]) * jax.lax.rsqrt(
+                shared[at + "running_var"] + 1e-5
+            )
+            x = jax.nn.relu(x * shared[at + "weight"] + shared[at + "bias"])
+    image = (jnp.tanh(x[0]) + 1) / 2
+    image = jax.image.resize(image, (32, 32, 1), "linear", antialias=False)
+    return jnp.broadcast_to(image, (32, 32, 3))
+
+
+def dcgan_arrays(data: Path) -> dict[str, Array]:
+    """Returns the generator's arrays, by their own names.
+
+    Args:
+      data: the data folder.
+    """
+    with np.load(data / FILES[1]) as file:
+        return {name: jnp.asarray(file[name], jnp.float32) for name in file
+                if file[name].dtype.kind == "f"}  # fmt: skip
+
+
+def digits(data: Path) -> Images:
+    """Returns MNIST's test digits, enlarged to 32 x 32.
+
+    Args:
+      data: the data folder.
+    """
+    raw = gzip.decompress((data / FILES[2]).read_bytes())
+    small = np.frombuffer(raw, np.uint8, offset=16).reshape(-1, 28, 28)
+    resized = jax.image.resize(small.astype(np.float32), (len(small), 32, 32), "linear")
+    return from_array(np.asarray(jnp.clip(resized + 0.5, 0, 255)).astype(np.uint8))
+
+
+def hits(net: Network, params: Params, images: np.ndarray) -> np.ndarray:
+    """Returns whether the picture of digit i is classified as i, `[10, S]`.
+
+    Args:
+      net, params: the network.
+      images: `[10, S, 32, 32, 3]`, judged as 8-bit files hold them.
+    """
+    look = jax.jit(jax.vmap(lambda x: net.apply(params, x, stop="fc7")["fc7"]))
+    flat = np.round(images.reshape(-1, 32, 32, 3) * 255) / 255
+    best = np.argmax(look(flat), axis=-1).reshape(images.shape[:2])
+    return best == np.arange(10)[:, None]
+
+
+def of_latents(data: Path, *, seeds: int, steps: int, starts: int = 32) -> Run:
+    """Returns the GAN's digits that LeNet-5 likes best, `[10, seeds, ...]`.
+
+    Args:
+      data: the data folder.
+      seeds: pictures a digit.
+      steps: updates.
+      starts: random codes looked at for each.
+    """
+    net, params = lenet5(data)
+    return latent(
+        net, params, dcgan, dcgan_arrays(data), shape=(64,), index=range(10),
+        seeds=seeds, steps=steps, starts=starts, bound=2.5,
+    )  # fmt: skip
+
+
+def of_decoder(data: Path, path: Path, *, training: int, seeds: int, steps: int) -> Run:
+    """Returns the digits that a denoising autoencoder's decoder draws for LeNet-5.
+
+    Args:
+      data: the data folder.
+      path: its checkpoint; it is trained there, or further, first.
+      training: updates of that.
+      seeds: pictures a digit.
+      steps: updates of the pictures.
+    """
+    net, params = lenet5(data)
+    kept, held = split(digits(data), 0.02)
+    train_autoencoder(
+        kept, held, model="small", noise=0.3, optimizer="adam", learning_rate=0.004,
+        steps=training, batch=32, checkpoint=path, resume=True,
+    )  # fmt: skip
+    model, state, _ = load_autoencoder(path)
+    return generate(
+        net, params, index=range(10), seeds=seeds, decoder=decoder_of(state),
+        frozen=True, generator=model.decoder, gain=model.gain, steps=steps, others=0.1,
+    )  # fmt: skip
+
+
+def rows(quick: bool) -> list[Row]:
+    """Returns two rows, of one start and of the best of 32: how many digits are right.
+
+    Args:
+      quick: two seeds a digit instead of twenty.
+    """
+    seeds, steps = (2, 40) if quick else (20, 100)
+    return [_measured(seeds, steps, starts) for starts in (1, 32)]
+
+
+def smoke() -> list[Row]:
+    """Returns one row of one seed a digit, few steps."""
+    return [_measured(1, 10, 32)]
+
+
+def _measured(seeds: int, steps: int, starts: int) -> Row:
+    case = f"a GAN's latents for LeNet-5, {starts} start{'s' * (starts > 1)}"
+    sizes = {"net": "lenet5", "pixels": 32, "digits": 10, "seeds": seeds,
+             "steps": steps, "starts": starts}  # fmt: skip
+    common = {"peer": None, "peer_name": "no peer", "verdict": None, "sizes": sizes}
+    missing = [name for name in FILES if not (DATA / name).exists()]
+    if missing:
+        note = f"not run: the data folder lacks {missing[0]}"
+        return row("digits", case, ours=np.array([np.nan]), note=note, **common)
+    begin = time.perf_counter()
+    run = of_latents(DATA, seeds=seeds, steps=steps, starts=starts)
+    took = np.array([time.perf_counter() - begin])
+    found = hits(*lenet5(DATA), run.image)
+    note = f"{int(found.sum())} of {found.size} digits are classified as wanted"
+    rates = [float(rate) for rate in found.mean(1)]
+    return row("digits", case, ours=took, note=note, rate=float(found.mean()),
+               rates=rates, **common)  # fmt: skip

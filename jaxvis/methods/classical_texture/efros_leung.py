@@ -1,0 +1,250 @@
+"""Efros & Leung's texture synthesis: grown pixel by pixel from a seed."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from tqdm import tqdm
+
+from jaxvis.methods.classical_texture.neighbours.masked import (
+    gaussian_window,
+    masked_distances,
+    pick,
+)
+from jaxvis.methods.classical_texture.neighbours.source import (
+    checked_texture,
+    checked_window,
+    distinct_channels,
+    generators,
+    sides,
+)
+from jaxvis.types import DONE, Array, Image, Key, Run, as_key
+
+SLACK = 1e-6
+"""A quarter of a grey level, squared: matches this near to the best one are as good.
+Where the best is perfect, a tolerance relative to it would leave no choice but
+rounding's."""
+ENOUGH = 3
+"""Known neighbours, of eight: as many as a pixel at a straight front has."""
+SMALLEST, BATCH = 8, 64
+"""The fewest and most neighbourhoods compared at once."""
+
+
+def efros_leung(
+    image: Image,
+    *,
+    size: int | tuple[int, int] | None = None,
+    window: int = 15,
+    seeds: int = 1,
+    key: Key | int = 0,
+    tolerance: float = 0.1,
+    max_error: float = 0.3,
+    tileable: bool = False,
+    progress: bool = False,
+) -> Run:
+    """Returns textures that look like `image`, every pixel of them taken from it.
+
+    From a 3x3 seed the picture grows outwards. A pixel at its border becomes the
+    centre of a random one of the texture's neighbourhoods that match what is known
+    around it nearly best: { s : d(s) <= (1 + tolerance) min d },
+      d(s) = sum_j g_j k_j |x_j - y_(s + j)|^2 / sum_j g_j k_j,
+    k_j being 1 where pixel j is known, g a Gaussian of sigma = window / 6.4.
+
+    Nothing is minimised over steps, so this recipe has a loop of its own. In each round
+    it fills, for all seeds together, pixels that lie outside each other's windows:
+    none of them could have seen another, so the picture is one that filling them one
+    after the other gives.
+
+    Args:
+      image: the texture, `[H, W, 3]` in [0, 1].
+      size: (H, W) of the pictures in pixels, or one number for a square; None is the
+        texture's own.
+      window: side of the neighbourhood in pixels, odd: larger than the largest
+        regular feature.
+      seeds: pictures.
+      key: a typed random key, or an integer seed. Seed i draws from fold_in(key, i).
+      tolerance: how much worse than the best a match may be, relative to it.
+      max_error: a pixel whose best match is farther than this mean square waits until
+        nothing else can be filled; the limit then grows by a tenth.
+      tileable: whether neighbourhoods go around the picture's edges.
+      progress: whether to show a bar.
+
+    Returns:
+      Run with the seeds' axis: image `[seeds, H, W, 3]`; z `[seeds, H, W, 2]` int32,
+      the (row, column) in the texture that each pixel was taken from; trace["loss"]
+      `[seeds, pixels]`, the best match's d for each pixel in the order of filling,
+      without those of the seed.
+
+    Raises:
+      ValueError: if the texture is not an RGB image in [0, 1] or smaller than the
+        window, or an option is out of range.
+
+    Source: Efros & Leung, Texture synthesis by non-parametric sampling (ICCV 1999),
+      section 2, and the authors' pseudo-code; Lecture 21, 21.11.1.
+    Departures: the pixels with most known neighbours come next (there, sorted once for
+      each layer), those with fewer than three wait while others have three; matches
+      within a quarter of a grey level of the best are taken for equally good; d is
+      the mean over the channels.
+    """
+    texture = checked_texture(image)
+    half = checked_window(texture.shape[:2], window)
+    if tolerance < 0 or not max_error > 0:
+        raise ValueError("tolerance must not be negative, max_error above 0")
+    height, width = sides(size, texture)
+    growths = [
+        _Growth(texture, (height, width), half, max_error, tileable, random)
+        for random in generators(as_key(key), seeds=seeds)
+    ]
+    match = partial(
+        _match, jnp.asarray(distinct_channels(texture)),
+        jnp.asarray(gaussian_window(window, window / 6.4)), jnp.float32(tolerance),
+    )  # fmt: skip
+    with tqdm(total=seeds * height * width, disable=not progress, delay=1) as bar:
+        bar.update(sum(int(growth.known.sum()) for growth in growths))
+        while any(growth.unfinished for growth in growths):
+            bar.update(_round(growths, match))
+    z = np.stack([growth.z for growth in growths])
+    trace = {
+        "loss": np.stack([np.float32(growth.errors) for growth in growths]),
+        "status": np.full(seeds, DONE, np.int8),
+    }
+    return Run(z, texture[z[..., 0], z[..., 1]], trace)
+
+
+class _Growth:
+    """One picture on its way: what is known of it, and where that came from."""
+
+    def __init__(
+        self,
+        texture: np.ndarray,
+        size: tuple[int, int],
+        half: int,
+        max_error: float,
+        tileable: bool,
+        random: np.random.Generator,
+    ) -> None:
+        self.size, self.half, self.tileable = size, half, tileable
+        self.limit, self.progress, self.errors = max_error, True, []
+        self.texture = distinct_channels(texture)
+        self.values = np.zeros((*size, self.texture.shape[-1]), np.float32)
+        self.z = np.zeros((*size, 2), np.int32)
+        self.known = np.zeros(size, bool)
+        self.waiting = np.zeros(size, bool)
+        # One number for each pixel, drawn at once: no order of filling changes it.
+        self.order, choice = random.random(size), random.random(size)
+        self.choice = choice.astype(np.float32)
+        self._seed(random)
+
+    def _seed(self, random: np.random.Generator) -> None:
+        """Puts a random 3x3 piece of the texture in the centre."""
+        side = [min(3, length) for length in self.size]
+        room = np.array(self.texture.shape[:2]) - side + 1
+        first = random.integers(room)
+        pixels = np.stack(np.mgrid[: side[0], : side[1]], -1).reshape(-1, 2)
+        corner = [(length - part) // 2 for length, part in zip(self.size, side)]
+        self._put(pixels + corner, pixels + first)
+
+    def _put(self, pixels: np.ndarray, places: np.ndarray) -> None:
+        at = tuple(pixels.T)
+        self.z[at], self.known[at] = places, True
+        self.values[at] = self.texture[tuple(places.T)]
+
+    @property
+    def unfinished(self) -> bool:
+        return not self.known.all()
+
+    def next_pixels(self) -> np.ndarray:
+        """Returns pixels `[P, 2]` at the border to fill now.
+
+        They are outside each other's windows, the one with most known neighbours first.
+        """
+        mode = "wrap" if self.tileable else "constant"
+        around = np.pad(self.known, 1, mode=mode).astype(np.int8)
+        rows = around[:-2] + around[1:-1] + around[2:]
+        count = rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:]
+        border = (count > 0) & ~self.known
+        if not (border & ~self.waiting).any():
+            self.limit *= 1.0 if self.progress else 1.1
+            self.waiting[:], self.progress = False, False
+        border &= ~self.waiting
+        # A pixel at a corner of the front waits until more is known beside it.
+        border &= count >= min(ENOUGH, count[border].max())
+        pixels = np.argwhere(border)
+        at = tuple(pixels.T)
+        pixels = pixels[np.lexsort((self.order[at], -count[at]))]
+        chosen = []
+        while len(pixels):
+            chosen.append(pixels[0])
+            apart = np.abs(pixels - pixels[0])
+            if self.tileable:
+                apart = np.minimum(apart, self.size - apart)
+            pixels = pixels[apart.max(1) > self.half]
+        return np.array(chosen)
+
+    def windows(self, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the values `[P, w, w, C]` around pixels, and where they are known."""
+        line = np.arange(-self.half, self.half + 1)
+        rows = pixels[:, 0, None, None] + line[:, None]
+        columns = pixels[:, 1, None, None] + line
+        at = rows % self.size[0], columns % self.size[1]
+        inside = (at[0] == rows) & (at[1] == columns)
+        return self.values[at], self.known[at] & (inside | self.tileable)
+
+    def fill(self, pixels: np.ndarray, places: np.ndarray, errors: np.ndarray) -> int:
+        """Returns how many of the pixels were filled; the others wait."""
+        good = errors <= self.limit
+        self._put(pixels[good], places[good])
+        self.waiting[tuple(pixels[~good].T)] = True
+        self.errors += errors[good].tolist()
+        self.progress |= bool(good.any())
+        return int(good.sum())
+
+
+def _round(growths: list[_Growth], match: partial) -> int:
+    """Returns how many pixels a round of all pictures filled."""
+    growing = [growth for growth in growths if growth.unfinished]
+    pixels = [growth.next_pixels() for growth in growing]
+    windows = [growth.windows(at) for growth, at in zip(growing, pixels)]
+    choice = [growth.choice[tuple(at.T)] for growth, at in zip(growing, pixels)]
+    patches, known, uniform = (
+        np.concatenate(parts) for parts in (*zip(*windows), choice)
+    )
+    places, errors = _matched(match, patches, known, uniform)
+    ends = np.cumsum([len(at) for at in pixels])[:-1]
+    return sum(
+        growth.fill(at, place, error)
+        for growth, at, place, error in zip(
+            growing, pixels, np.split(places, ends), np.split(errors, ends)
+        )
+    )
+
+
+def _matched(match: partial, *queries: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns `match` of queries, in batches of few sizes: it compiles for each."""
+    count, places, errors = len(queries[0]), [], []
+    for first in range(0, count, BATCH):
+        left = min(BATCH, count - first)
+        batch = max(1 << (left - 1).bit_length(), SMALLEST)
+        index = first + np.minimum(np.arange(batch), left - 1)
+        found = match(*(query[index] for query in queries))
+        places.append(np.asarray(found[0])[:left])
+        errors.append(np.asarray(found[1])[:left])
+    return np.concatenate(places), np.concatenate(errors)
+
+
+@jax.jit
+def _match(
+    texture: Array,
+    gaussian: Array,
+    tolerance: Array,
+    patches: Array,
+    known: Array,
+    uniform: Array,
+) -> tuple[Array, Array]:
+    """Returns places `[P, 2]` in the texture and the best matches' distances `[P]`."""
+    distances = masked_distances(texture, patches, gaussian * known)
+    best = jnp.min(distances, axis=(1, 2))
+    limit = best * (1 + tolerance) + SLACK
+    places = pick(distances <= limit[:, None, None], uniform)
+    return places + gaussian.shape[0] // 2, best

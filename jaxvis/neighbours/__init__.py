@@ -1,1 +1,0 @@
-"""Neighbourhoods of pixels: how far they are from each other, and the nearest one."""

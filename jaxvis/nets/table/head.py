@@ -1,0 +1,40 @@
+"""The ends of networks: fully connected classifiers and what follows the scores."""
+
+from jaxvis.nets.table.layers import Layer
+
+HEADS = {"softmax": "prob", "linear": None, "relu": "relu8"}
+"""What may follow the class scores -> the name of its tap (Despraz et al. use relu)."""
+
+
+def ending(head: str, *, relu_name: str = "relu8") -> list[Layer]:
+    """Returns the rows after the class scores.
+
+    Args:
+      head: "softmax" (tap `prob`), "linear" (nothing) or "relu" (tap `relu_name`).
+
+    Raises:
+      ValueError: for any other head.
+    """
+    if head not in HEADS:
+        raise ValueError(f"head is one of {', '.join(HEADS)}, not {head!r}")
+    if head == "linear":
+        return []
+    return [Layer("prob", "softmax") if head == "softmax" else Layer(relu_name, "relu")]
+
+
+def classifier(head: str, *, width: int = 4096, classes: int = 1000) -> list[Layer]:
+    """Returns fc6, relu6, fc7, relu7, fc8 and the head's row, as AlexNet and VGG end.
+
+    Args:
+      head: see `ending`.
+      width: units of fc6 and fc7.
+      classes: units of fc8.
+    """
+    return [
+        Layer("fc6", "fc", width),
+        Layer("relu6", "relu"),
+        Layer("fc7", "fc", width),
+        Layer("relu7", "relu"),
+        Layer("fc8", "fc", classes),
+        *ending(head),
+    ]

@@ -1,0 +1,106 @@
+"""What only networks that draw have: instance norm, reflection, doubling, a range.
+
+A style transfer network's output is an image as large as its input; a checkpoint of one
+that was trained on several styles has a scale and a bias for each in every norm.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax.numpy as jnp
+from flax import nnx
+from jax import lax
+
+from jaxvis.nets.table.compute import CONVOLUTIONS, Compute
+from jaxvis.nets.table.layers import Layer, same_pads
+from jaxvis.types import Array
+
+
+class InstanceNorm(nnx.Module):
+    """Returns scale * (x - mean) / sqrt(var + epsilon) + bias, over an image's pixels.
+
+    Source: Ulyanov, Vedaldi & Lempitsky (2016); Dumoulin, Shlens & Kudlur (2017),
+      Eq. 5, for a scale and a bias of every style.
+    """
+
+    def __init__(self, channels: int, *, styles: int, epsilon: float) -> None:
+        shape = (styles, channels) if styles else (channels,)
+        self.scale = nnx.Param(jnp.ones(shape))
+        self.bias = nnx.Param(jnp.zeros(shape))
+        self.epsilon = epsilon
+
+    def __call__(self, x: Array) -> Array:
+        """Returns the normalised map `[1, h, w, c]`.
+
+        Raises:
+          ValueError: if the parameters still are those of several styles.
+        """
+        scale, bias = self.scale[...], self.bias[...]
+        if scale.ndim == 2:
+            raise ValueError(
+                f"these parameters hold {scale.shape[0]} styles: choose one or mix "
+                "them first, params = mixed(params, weights)"
+            )
+        dtype, x = x.dtype, x.astype(jnp.float32)
+        mean = jnp.mean(x, axis=(1, 2), keepdims=True)
+        var = jnp.mean((x - mean) ** 2, axis=(1, 2), keepdims=True)
+        factor = scale * lax.rsqrt(var + self.epsilon)
+        return ((x - mean) * factor + bias).astype(dtype)
+
+
+class Doubling(nnx.Module):
+    """Returns a transposed convolution of stride 2: as twice as many rows and columns.
+
+    y = conv(x with a zero between neighbours); `edge` is what is padded in front: 2 in
+    TensorFlow's "SAME" (1 behind), 1 in torch's padding=1, output_padding=1.
+    """
+
+    def __init__(self, shape: tuple[int, ...], row: Layer, compute: Compute) -> None:
+        kernel = (row.size, row.size, shape[-1], row.width)
+        self.kernel = nnx.Param(jnp.zeros(kernel))
+        self.pads = (row.pad, row.size - row.pad)
+        self.compute = nnx.static(compute)
+
+    def __call__(self, x: Array) -> Array:
+        """Returns the map `[1, 2 h, 2 w, width]`."""
+        options = self.compute.options()
+        if options["dtype"] is not None:
+            x = x.astype(options["dtype"])
+        return CONVOLUTIONS[self.compute.convolution](
+            x, self.kernel[...].astype(x.dtype), (1, 1), (self.pads, self.pads),
+            lhs_dilation=(2, 2), dimension_numbers=("NHWC", "HWIO", "NHWC"),
+            precision=options["precision"],
+        )  # fmt: skip
+
+
+def _same(x: Array, row: Layer) -> Array:
+    """Returns x with the zeros around it that TensorFlow's "SAME" would add."""
+    pads = [same_pads(n, row) for n in x.shape[1:3]]
+    return jnp.pad(x, ((0, 0), *pads, (0, 0)))
+
+
+def _reflect(x: Array, row: Layer) -> Array:
+    pads = ((0, 0), (row.pad,) * 2, (row.pad,) * 2, (0, 0))
+    return jnp.pad(x, pads, mode="reflect")
+
+
+def _crop(x: Array, row: Layer) -> Array:
+    return x[:, row.pad : x.shape[1] - row.pad, row.pad : x.shape[2] - row.pad]
+
+
+MODULES: dict[str, Callable[[Layer, tuple[int, ...], Compute], nnx.Module]] = {
+    "inorm": lambda row, shape, compute: InstanceNorm(
+        shape[-1], styles=row.styles, epsilon=row.alpha
+    ),
+    "up": lambda row, shape, compute: Doubling(shape, row, compute),
+}
+"""Ops that have parameters."""
+
+OPS: dict[str, Callable[..., Any]] = {
+    "same": lambda x, row: _same(x, row),
+    "reflect": lambda x, row: _reflect(x, row),
+    "crop": lambda x, row: _crop(x, row),
+    "repeat": lambda x, row: x.repeat(2, axis=1).repeat(2, axis=2),
+    "tanh": lambda x, row: row.kappa + row.alpha * jnp.tanh(x.astype(jnp.float32)),
+}
+"""Ops without parameters; they act on `[1, h, w, c]`."""

@@ -1,0 +1,139 @@
+"""Activation-normalised networks: the same function, every filter's mean activation 1.
+
+Rectifiers and pooling commute with positive factors. A filter divided by its mean
+activation, with the next layer's kernel multiplied by it, changes no later layer but
+makes the filters' activations, and so the layers' Gram matrices, comparable.
+"""
+
+from collections.abc import Iterable, Mapping
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxvis.nets.table.layers import Layer, shapes, sources
+from jaxvis.types import Array, Image, Network, Params
+
+_THROUGH = ("relu", "max", "avg")
+_LEAST = 1e-6  # a filter below this part of its layer's mean is dead: left as it is
+
+
+def rectified_convolutions(net: Network) -> dict[str, str]:
+    """Returns the rectifier that follows each convolution, by name, in forward order.
+
+    Args:
+      net: a network built from a table.
+
+    Raises:
+      ValueError: for an adapted network, which has no table.
+    """
+    if not net.rows:
+        raise ValueError(f"{net.name} is not a table network: it cannot be rescaled")
+    ops, reads = {row.name: row.op for row in net.rows}, sources(net.rows)
+    return {
+        reads[row.name][0]: row.name
+        for row in net.rows
+        if row.op == "relu" and ops[reads[row.name][0]] == "conv"
+    }
+
+
+def mean_activations(
+    net: Network, params: Params, images: Iterable[Image]
+) -> dict[str, Array]:
+    """Returns the mean of every rectified filter over positions and images.
+
+    Args:
+      net, params: the network.
+      images: `[H, W, 3]` in [0, 1] each; as many as there are, of one size preferably.
+
+    Returns:
+      dict: relu tap -> `[c]`.
+
+    Raises:
+      ValueError: if there is no image, or for an adapted network.
+    """
+    taps = tuple(rectified_convolutions(net).values())
+
+    @jax.jit
+    def one(params: Params, image: Image) -> dict[str, Array]:
+        found = net.apply(params, image, stop=taps)
+        return {tap: jnp.mean(found[tap], axis=(0, 1)) for tap in taps}
+
+    means = [one(params, jnp.asarray(image, jnp.float32)) for image in images]
+    if not means:
+        raise ValueError("the mean activations of no image: pass at least one")
+    return jax.tree.map(lambda *parts: sum(parts) / len(parts), *means)
+
+
+def rescaled(net: Network, params: Params, means: Mapping[str, Array]) -> Params:
+    """Returns parameters of the same function, each filter divided by its mean.
+
+    relu_l = relu of (W_l / m_l) x + b_l / m_l, and W_{l+1} times m_l per input channel.
+
+    Args:
+      net, params: the network; convolutions, rectifiers, pooling, concatenation and
+        fully connected layers. Rows that `params` lack are left out.
+      means: relu tap -> `[c]` mean activations, see `mean_activations`; a layer that
+        is missing, and a filter that never fires, keeps its scale.
+
+    Raises:
+      ValueError: for a layer that does not commute with positive factors (batch norm,
+        local response normalisation), for means of a wrong shape, or for an adapted
+        network.
+
+    Source: Gatys, Ecker & Bethge (2015), section 2.
+    """
+    follows, reads = rectified_convolutions(net), sources(net.rows)
+    at = shapes(net.rows, net.input_size)
+    out, scale = dict(params), {}
+    for row in net.rows:
+        given = [scale[name] for name in reads[row.name]]
+        width = at[row.name][-1]
+        scale[row.name] = np.ones(width, np.float32)
+        if row.op in _THROUGH:
+            scale[row.name] = given[0]
+        elif row.op == "concat":
+            scale[row.name] = np.concatenate(given)
+        elif row.op in ("conv", "fc"):
+            if row.op == "conv" and row.name in follows:
+                scale[row.name] = _factors(means, follows[row.name], width)
+            if row.name in params:
+                out[row.name] = _folded(
+                    params[row.name], row, given[0], scale[row.name]
+                )
+        elif any(np.any(values != 1) for values in given):
+            raise ValueError(
+                f"{row.name!r} ({row.op}) does not commute with factors on its input: "
+                f"{net.name} cannot be rescaled"
+            )
+    return out
+
+
+def _factors(means: Mapping[str, Array], tap: str, width: int) -> np.ndarray:
+    if tap not in means:
+        return np.ones(width, np.float32)
+    found = np.asarray(means[tap], np.float32)
+    if found.shape != (width,) or not np.all(np.isfinite(found)) or np.any(found < 0):
+        raise ValueError(
+            f"the means of {tap!r} must be {width} numbers, none negative; got shape "
+            f"{found.shape}"
+        )
+    return np.where(found > _LEAST * found.mean(), found, 1.0).astype(np.float32)
+
+
+def _folded(
+    leaves: Mapping[str, Array], row: Layer, given: np.ndarray, own: np.ndarray
+) -> dict[str, Array]:
+    kernel = jnp.asarray(leaves["kernel"])
+    if row.op == "fc":
+        # Inputs of a map come in H, W, C order.
+        repeats = kernel.shape[0] // len(given)
+        kernel = kernel * np.tile(given, repeats)[:, None] / own
+    else:
+        groups = np.reshape(given, (row.groups, -1))
+        width = kernel.shape[-1] // row.groups
+        kernel = kernel * np.repeat(groups, width, axis=0).T / own
+    found = {**leaves, "kernel": kernel}
+    if "bias" in leaves:
+        found["bias"] = leaves["bias"] / own
+    return found

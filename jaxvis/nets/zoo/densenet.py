@@ -1,0 +1,90 @@
+"""DenseNet-121 exactly as torchvision has it.
+
+Taps and parameters carry torchvision's module names: features.conv0, features.norm0,
+features.relu0, features.pool0, features.denseblock1.denselayer1.norm1, ...,
+features.norm5, classifier. What has no module there is named after its call:
+features.denseblock1.denselayer2.cat (what the layer reads), features.denseblock1.cat,
+relu, avgpool.
+"""
+
+from jaxvis.nets.table.forward import network
+from jaxvis.nets.table.head import ending
+from jaxvis.nets.table.layers import Layer
+from jaxvis.types import Network
+
+DEPTHS = (6, 12, 24, 16)
+"""Dense layers in each of the four blocks."""
+GROWTH = 32
+"""Channels that every dense layer adds."""
+BOTTLENECK = 4
+"""A dense layer's inner width, in multiples of the growth."""
+
+
+def densenet121(
+    *, head: str = "softmax", input_size: tuple[int, int] = (224, 224)
+) -> Network:
+    """Returns DenseNet-121; the scores are a global mean and a fully connected layer.
+
+    Args:
+      head: "softmax", "linear" or "relu": what follows classifier.
+      input_size: (H, W) in pixels of the native image; any size from 29 passes.
+
+    Raises:
+      ValueError: for an unknown head or too small a size.
+
+    Source: Huang et al., Densely connected convolutional networks, 2017, as
+      torchvision.models.densenet121.
+    """
+    rows = [
+        Layer("features.conv0", "conv", 64, 7, 2, pad=3, bias=False),
+        Layer("features.norm0", "bn"),
+        Layer("features.relu0", "relu"),
+        Layer("features.pool0", "max", size=3, stride=2, pad=1),
+    ]
+    channels = 64
+    for number, depth in enumerate(DEPTHS, 1):
+        rows += _block(f"features.denseblock{number}.", rows[-1].name, depth)
+        channels += depth * GROWTH
+        if number < len(DEPTHS):
+            channels //= 2
+            rows += _transition(f"features.transition{number}.", channels)
+    rows += [
+        Layer("features.norm5", "bn"),
+        Layer("relu", "relu"),
+        Layer("avgpool", "gap"),
+        Layer("classifier", "fc", 1000),
+        *ending(head, relu_name="relu_classifier"),
+    ]
+    return network(
+        "densenet121", tuple(rows), input_size=input_size, scores="classifier"
+    )
+
+
+def _block(name: str, above: str, depth: int) -> list[Layer]:
+    rows, parts = [], [above]
+    for i in range(1, depth + 1):
+        layer = f"{name}denselayer{i}."
+        read = above
+        if i > 1:
+            read = f"{layer}cat"
+            rows.append(Layer(read, "concat", inputs=tuple(parts)))
+        rows += [
+            Layer(f"{layer}norm1", "bn", inputs=(read,)),
+            Layer(f"{layer}relu1", "relu"),
+            Layer(f"{layer}conv1", "conv", BOTTLENECK * GROWTH, bias=False),
+            Layer(f"{layer}norm2", "bn"),
+            Layer(f"{layer}relu2", "relu"),
+            Layer(f"{layer}conv2", "conv", GROWTH, 3, pad=1, bias=False),
+        ]
+        parts.append(f"{layer}conv2")
+    rows.append(Layer(f"{name}cat", "concat", inputs=tuple(parts)))
+    return rows
+
+
+def _transition(name: str, width: int) -> list[Layer]:
+    return [
+        Layer(f"{name}norm", "bn"),
+        Layer(f"{name}relu", "relu"),
+        Layer(f"{name}conv", "conv", width, bias=False),
+        Layer(f"{name}pool", "avg", size=2, stride=2),
+    ]

@@ -1,0 +1,68 @@
+"""SqueezeNet 1.0 and 1.1 (Iandola et al.), taps named as Caffe's prototxt names layers.
+
+A conv tap holds the map before its ReLU, `fire2/relu_squeeze1x1` the map after it.
+The class scores are means of rectified maps; to maximise a class use `conv10`, whose
+gradient does not vanish where every cell is negative.
+"""
+
+from jaxvis.nets.table.forward import network
+from jaxvis.nets.table.head import ending
+from jaxvis.nets.table.layers import Layer
+from jaxvis.types import Network
+
+FIRES = {2: (16, 64), 3: (16, 64), 4: (32, 128), 5: (32, 128),
+         6: (48, 192), 7: (48, 192), 8: (64, 256), 9: (64, 256)}  # fmt: skip
+"""Fire module -> (squeeze width, width of each expand)."""
+STEMS = {
+    "squeezenet1_0": (Layer("conv1", "conv", 96, 7, 2), (4, 8)),
+    "squeezenet1_1": (Layer("conv1", "conv", 64, 3, 2), (3, 5)),
+}
+"""Version -> first convolution and the fire modules that a pooling follows."""
+
+
+def _fire(number: int, above: str) -> list[Layer]:
+    squeeze, expand = FIRES[number]
+    name = f"fire{number}/"
+    low = (name + "relu_squeeze1x1",)
+    return [
+        Layer(name + "squeeze1x1", "conv", squeeze, inputs=(above,)),
+        Layer(low[0], "relu"),
+        Layer(name + "expand1x1", "conv", expand, inputs=low),
+        Layer(name + "relu_expand1x1", "relu"),
+        Layer(name + "expand3x3", "conv", expand, 3, pad=1, inputs=low),
+        Layer(name + "relu_expand3x3", "relu"),
+        Layer(
+            name + "concat",
+            "concat",
+            inputs=(name + "relu_expand1x1", name + "relu_expand3x3"),
+        ),
+    ]
+
+
+def squeezenet(
+    name: str, *, head: str = "softmax", input_size: tuple[int, int] = (224, 224)
+) -> Network:
+    """Returns SqueezeNet 1.0 or 1.1, Caffe's ceil-mode pooling, global mean at the end.
+
+    Args:
+      name: "squeezenet1_0" or "squeezenet1_1".
+      head: "softmax", "linear" or "relu".
+      input_size: (H, W) in pixels of the native image; any size passes.
+
+    Raises:
+      ValueError: for an unknown head or too small a size.
+    """
+    stem, pooled = STEMS[name]
+    rows = [stem, Layer("relu_conv1", "relu")]
+    rows.append(Layer("pool1", "max", size=3, stride=2, ceil=True))
+    for number in FIRES:
+        rows += _fire(number, rows[-1].name)
+        if number in pooled:
+            rows.append(Layer(f"pool{number}", "max", size=3, stride=2, ceil=True))
+    rows.append(Layer("conv10", "conv", 1000))
+    rows.append(Layer("relu_conv10", "relu"))
+    rows.append(Layer("pool10", "gap"))
+    rows += ending(head, relu_name="relu_pool10")
+    return network(
+        name, tuple(rows), input_size=input_size, scores="pool10", classes="conv10"
+    )

@@ -1,0 +1,44 @@
+"""VGG-M, the medium network of Chatfield et al., with the papers' tap names."""
+
+from jaxvis.nets.table.forward import network
+from jaxvis.nets.table.head import classifier
+from jaxvis.nets.table.layers import Layer
+from jaxvis.types import Network
+
+LRN = {"size": 5, "alpha": 5e-4, "kappa": 2.0}
+"""MatConvNet writes this [5 2 1e-4 0.75]: its alpha is already divided by 5."""
+
+
+def vgg_m(
+    *, head: str = "softmax", input_size: tuple[int, int] = (224, 224)
+) -> Network:
+    """Returns VGG-M: AlexNet's plan with smaller strides and wider late layers.
+
+    Args:
+      head: "softmax", "linear" or "relu": what follows fc8.
+      input_size: (H, W) in pixels; fc6 is made for it, 6x6x512 at 224x224.
+
+    Raises:
+      ValueError: for an unknown head or too small a size.
+
+    Source: Chatfield et al., Return of the devil in the details, 2014 (CNN-M);
+      table 2 of Mahendran & Vedaldi, Visualizing deep convolutional neural networks
+      using natural pre-images.
+    """
+    rows = [
+        Layer("conv1", "conv", 96, 7, 2),
+        Layer("relu1", "relu"),
+        Layer("norm1", "lrn", **LRN),
+        Layer("pool1", "max", size=3, stride=2, ceil=True),
+        Layer("conv2", "conv", 256, 5, 2, pad=1),
+        Layer("relu2", "relu"),
+        Layer("norm2", "lrn", **LRN),
+        # 26 to 13 pixels: rounding down would leave 12 and fc6 5x5.
+        Layer("pool2", "max", size=3, stride=2, ceil=True),
+    ]
+    for number in (3, 4, 5):
+        rows.append(Layer(f"conv{number}", "conv", 512, 3, pad=1))
+        rows.append(Layer(f"relu{number}", "relu"))
+    rows.append(Layer("pool5", "max", size=3, stride=2, ceil=True))
+    rows += classifier(head)
+    return network("vgg_m", tuple(rows), input_size=input_size, scores="fc8")

@@ -1,0 +1,253 @@
+"""How many items go together, and what happens where that was too many."""
+
+import functools
+import logging
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from tiny_nets import Grey, compilations, counted_net
+
+from jaxvis.loss.canvas import Pixels
+from jaxvis.loss.compose import compose
+from jaxvis.loss.objectives import Excite
+from jaxvis.optimize import Problem, memory, solve, stepping
+from jaxvis.optimize.chunk_size import fitting
+from jaxvis.optimize.rules.first_order import adam
+
+FULL = jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating")
+
+
+def excited(side, count):
+    net, params, traced = counted_net(side)
+    canvas = Pixels((side, side), noise=0.1)
+    problem = Problem(compose(net, canvas), canvas, adam(0.1), 2)
+    items = jax.vmap(lambda i: Excite("scores", i))(jnp.zeros(count, jnp.int32))
+    return problem, params, items, traced
+
+
+def fitted(side, count, **options):
+    problem, params, items, _ = excited(side, count)
+    keys = jax.random.split(jax.random.key(0), count)
+    return fitting(problem, params, (items, keys, None, None), None, **options)
+
+
+def test_small_items_go_together_up_to_the_processors_limit():
+    assert fitted(8, 3) == 3
+    assert fitted(8, 50) == memory.CPU_ITEMS
+    assert fitted(8, 50, chunk=20) == 20
+    assert fitted(8, 3, chunk=20) == 3
+
+
+def test_items_with_networks_of_their_own_go_alone_on_a_processor():
+    problem, params, items, _ = excited(8, 3)
+    keys = jax.random.split(jax.random.key(0), 3)
+    own = jax.tree.map(lambda leaf: jnp.stack([leaf] * 3), params)
+    assert fitting(problem, params, (items, keys, None, own), 0) == 1
+    assert fitting(problem, params, (items, keys, None, own), 0, chunk=2) == 2
+
+
+def test_chunk_shrinks_with_the_canvas_and_the_budget(monkeypatch):
+    sizes = []
+    for budget in (10**9, 400_000, 100_000, 10):
+        monkeypatch.setattr(memory, "budget", lambda budget=budget: budget)
+        sizes.append(fitted(32, 8))
+    assert sizes[0] == 8
+    assert 8 > sizes[1] > sizes[2] >= 1
+    assert sizes[3] == 1
+
+
+def test_what_is_chosen_is_what_the_compiled_step_has_room_for(monkeypatch):
+    problem, params, items, _ = excited(32, 8)
+    keys = jax.random.split(jax.random.key(0), 8)
+
+    def need(size):
+        some = jax.tree.map(lambda leaf: leaf[:size], (items, keys))
+        carry = jax.eval_shape(lambda keys: stepping.begin(problem, keys, None), keys)
+        carry = jax.tree.map(
+            lambda leaf: jax.ShapeDtypeStruct((size, *leaf.shape[1:]), leaf.dtype),
+            carry,
+        )
+        step = stepping.traced(problem, None, params, *some, carry)
+        return memory.taken(step.lower().compile(), params)
+
+    for wanted in (3, 5, 7):
+        monkeypatch.setattr(memory, "budget", lambda wanted=wanted: need(wanted) + 50)
+        assert fitted(32, 8) in (wanted - 1, wanted)
+
+
+@pytest.mark.parametrize("side", [30_000])
+def test_a_huge_canvas_is_taken_one_by_one(side):
+    # Only traced: nothing of the 10 GB per array is ever made.
+    assert fitted(side, 8) == 1
+
+
+def test_choosing_the_chunk_compiles_nothing_that_does_not_run(monkeypatch):
+    problem, params, items, traced = excited(24, 4)
+    key = jax.random.key(0)
+
+    def chosen():
+        solve(problem, params, items, key)
+
+    assert compilations(lambda: fitted_like(problem, params, items)) >= 1
+    assert traced() == 1
+    stepped = stepping.step_once._cache_size()
+    chosen()
+    assert traced() == 1
+    assert stepping.step_once._cache_size() == stepped + 1  # the call's, not a program
+    assert compilations(chosen) == 0
+
+
+def fitted_like(problem, params, items):
+    keys = jax.vmap(functools.partial(jax.random.fold_in, jax.random.key(0)))(
+        np.arange(4)
+    )
+    assert fitting(problem, params, (items, keys, None, None), None) == 4
+
+
+def test_a_chunk_that_cannot_fit_is_refused_with_the_number_that_does(monkeypatch):
+    problem, params, items, _ = excited(32, 8)
+    monkeypatch.setattr(memory, "free", lambda: 300_000)
+    message = r"chunk=8 takes 0\.00 GiB .* about \d items fit; leave chunk out"
+    with pytest.raises(ValueError, match=message):
+        solve(problem, params, items, jax.random.key(0), chunk=8)
+    run = solve(problem, params, items, jax.random.key(0), chunk=1)
+    assert run.image.shape == (8, 32, 32, 3)
+
+
+def away(params, z, item, key):
+    value = params * jnp.sum((z - item + 0.1 * jax.random.normal(key)) ** 2)
+    return value, {}
+
+
+PROBLEM = Problem(away, Grey((2, 2)), adam(0.1), 4)
+
+
+def targets(count):
+    return np.float32(np.random.default_rng(0).normal(size=(count, 2, 2, 3)))
+
+
+@pytest.fixture
+def crowded(monkeypatch):
+    """Makes steps of more than `most` items run out of memory, in their second step."""
+    step_once = stepping.step_once
+
+    def make(most, error=FULL):
+        seen = []
+
+        def limited(*arguments):
+            size, step = len(arguments[4]), int(arguments[6])
+            seen.append(size)
+            if size > most and step == 1:
+                raise error
+            return step_once(*arguments)
+
+        limited.trace = step_once.trace
+        monkeypatch.setattr(stepping, "step_once", limited)
+        return seen
+
+    return make
+
+
+@pytest.mark.parametrize("error", [FULL, MemoryError()])
+def test_a_chunk_out_of_memory_is_halved_and_nothing_is_lost(crowded, caplog, error):
+    key = jax.random.key(0)
+    whole = solve(PROBLEM, np.float32(1), targets(11), key, chunk=2)
+    seen, wheres = crowded(2, error), []
+    with caplog.at_level(logging.WARNING, logger="jaxvis"):
+        run = solve(
+            PROBLEM, np.float32(1), targets(11), key, chunk=8,
+            on_chunk=lambda where, part: wheres.append(where),
+        )  # fmt: skip
+    assert [seen[0], seen[2], seen[4]] == [8, 4, 2]
+    assert wheres == [range(i, min(i + 2, 11)) for i in range(0, 11, 2)]
+    for one, other in zip(jax.tree.leaves(run), jax.tree.leaves(whole)):
+        np.testing.assert_array_equal(one, other)
+    said = [record.getMessage() for record in caplog.records]
+    assert said == [
+        "out of memory with 8 items together: going on with 4",
+        "out of memory with 4 items together: going on with 2",
+    ]
+
+
+def test_chunks_that_were_finished_are_kept(crowded, monkeypatch):
+    """Memory runs out once, in the third chunk of four."""
+    key, wheres, step_once = jax.random.key(0), [], stepping.step_once
+
+    def limited(*arguments):
+        if len(wheres) == 2 and len(arguments[4]) == 4:
+            raise FULL
+        return step_once(*arguments)
+
+    limited.trace = step_once.trace
+    monkeypatch.setattr(stepping, "step_once", limited)
+    run = solve(
+        PROBLEM, np.float32(1), targets(16), key, chunk=4,
+        on_chunk=lambda where, part: wheres.append(where),
+    )  # fmt: skip
+    assert wheres[:3] == [range(0, 4), range(4, 8), range(8, 10)]
+    assert wheres[-1] == range(14, 16)
+    monkeypatch.undo()
+    whole = solve(PROBLEM, np.float32(1), targets(16), key, chunk=4)
+    np.testing.assert_allclose(run.z, whole.z, atol=1e-6)
+
+
+def test_one_item_that_does_not_fit_and_other_errors_come_through(crowded):
+    crowded(0)
+    with pytest.raises(jax.errors.JaxRuntimeError, match="RESOURCE_EXHAUSTED"):
+        solve(PROBLEM, np.float32(1), targets(3), jax.random.key(0), chunk=2)
+    crowded(0, jax.errors.JaxRuntimeError("INTERNAL: a bug"))
+    with pytest.raises(jax.errors.JaxRuntimeError, match="a bug"):
+        solve(PROBLEM, np.float32(1), targets(3), jax.random.key(0), chunk=2)
+
+
+def test_the_bar_still_ends_at_its_total(crowded, monkeypatch):
+    bars = []
+
+    class Bar:
+        def __init__(self, *, total, **options):
+            self.total, self.n = total, 0
+            bars.append(self)
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *error):
+            return None
+
+        def update(self, steps):
+            self.n += steps
+
+    monkeypatch.setitem(solve.__globals__, "tqdm", Bar)
+    crowded(2)
+    solve(PROBLEM, np.float32(1), targets(5), jax.random.key(0), chunk=4)
+    assert bars[0].n == bars[0].total > 4 * 3
+
+
+def test_a_compiler_that_runs_out_is_asked_for_less(monkeypatch):
+    asked = []
+
+    class Traced:
+        def __init__(self, size):
+            self.size, self.jaxpr = size, jax.make_jaxpr(lambda x: x + 1)(1.0)
+
+        def lower(self):
+            return self
+
+        def compile(self):
+            asked.append(self.size)
+            if self.size > 4:
+                raise FULL
+            return self
+
+        def memory_analysis(self):
+            return None
+
+    def traced(problem, axis, params, items, keys, carry):
+        return Traced(len(keys))
+
+    monkeypatch.setattr(stepping, "traced", traced)
+    size = fitted(8, 8)
+    assert 1 <= size <= 4
+    assert asked[0] == 8

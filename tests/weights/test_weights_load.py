@@ -1,0 +1,246 @@
+"""Names -> files -> parameters: `jaxvis.load` and what a converted file says."""
+
+import json
+
+import checkpoint_writers as write
+import jax
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from jaxvis.nets import registry
+from jaxvis.nets.random import random_params
+from jaxvis.weights import file as weights_file
+from jaxvis.weights import load as weights
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    """Puts the cache folder into the test's own."""
+    monkeypatch.setenv("JAXVIS_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+@pytest.fixture(scope="module")
+def small():
+    """Returns the smallest real network and random parameters, as NumPy arrays."""
+    net = registry.build("squeezenet1_1")
+    params = jax.jit(lambda key: random_params(net, key))(jax.random.key(3))
+    return net, jax.tree.map(np.asarray, params)
+
+
+@pytest.fixture
+def file(small, tmp_path):
+    """Returns a converted file of it."""
+    path = tmp_path / "net.safetensors"
+    weights.save(path, *small, facts={"labels": '["a", "b, c"]', "source": '["x.pth"]'})
+    return path
+
+
+def assert_same(got, wanted):
+    assert jax.tree.structure(got) == jax.tree.structure(dict(wanted))
+    for row, leaves in wanted.items():
+        for leaf, array in leaves.items():
+            assert got[row][leaf].dtype == np.float32
+            np.testing.assert_array_equal(got[row][leaf], array)
+
+
+def test_what_is_saved_is_loaded(small, file):
+    net, params = weights.load("squeezenet1_1", weights=file)
+    assert net == small[0]
+    assert all(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(params))
+    assert_same(params, small[1])
+
+
+def test_text_paths_are_paths(small, file):
+    assert_same(weights.load("squeezenet1_1", weights=str(file))[1], small[1])
+
+
+def test_none_takes_the_cached_file(small, file):
+    cached = weights.cached("squeezenet1_1")
+    cached.parent.mkdir(parents=True)
+    file.rename(cached)
+    assert_same(weights.load("squeezenet1_1")[1], small[1])
+
+
+def test_the_cache_folder_follows_the_environment(home, monkeypatch):
+    assert weights.cached("vgg19") == home / "weights" / "vgg19.safetensors"
+    monkeypatch.setenv("JAXVIS_HOME", "~/somewhere")
+    assert weights.home().is_absolute() and weights.home().name == "somewhere"
+    monkeypatch.delenv("JAXVIS_HOME")
+    assert weights.home().name == "jaxvis" and weights.home().is_absolute()
+
+
+def test_an_absent_file_names_the_command_that_gets_it():
+    with pytest.raises(FileNotFoundError, match="jaxvis weights get vgg19") as caught:
+        weights.load("vgg19")
+    assert str(weights.cached("vgg19")) in str(caught.value)
+    with pytest.raises(FileNotFoundError, match="nowhere.safetensors"):
+        weights.load("vgg19", weights="nowhere.safetensors")
+
+
+def test_a_key_draws_random_parameters():
+    key = jax.random.key(5)
+    net, params = weights.load("squeezenet1_1", weights=key)
+    assert_same(params, random_params(net, key))
+    _, others = weights.load("squeezenet1_1", weights=jax.random.key(6))
+    assert np.any(others["conv1"]["kernel"] != params["conv1"]["kernel"])
+
+
+def test_an_array_that_is_no_typed_key_is_refused():
+    with pytest.raises(ValueError, match=r"a typed key: jax.random.key\(seed\)"):
+        weights.load("vgg19", weights=jax.random.PRNGKey(0))
+
+
+def test_options_reach_the_network():
+    key = jax.random.key(0)
+    options = {"pool": "avg", "head": "relu", "input_size": (32, 32)}
+    net, params = weights.load("vgg11", weights=key, **options)
+    assert net == registry.build("vgg11", **options)
+    assert params["fc6"]["kernel"].shape == (512, 4096)
+    with pytest.raises(ValueError, match="no network is called 'vgg99'"):
+        weights.load("vgg99", weights=key)
+
+
+def test_stop_leaves_out_later_rows_of_files_and_of_random_parameters(small, file):
+    _, params = weights.load("squeezenet1_1", weights=file, stop="pool1")
+    assert_same(params, {row: small[1][row] for row in ("input", "conv1")})
+    key = jax.random.key(0)
+    _, params = weights.load("squeezenet1_1", weights=key, stop="pool1")
+    assert set(params) == {"input", "conv1"}
+
+
+def test_a_file_that_ends_at_a_tap_loads_up_to_there(small, tmp_path):
+    net, params = small
+    path = tmp_path / "net.safetensors"
+    part = {row: params[row] for row in ("input", "conv1")}
+    weights.save(path, net, part, facts={"stop": "pool1"})
+    assert_same(weights.load("squeezenet1_1", weights=path)[1], part)
+    image = np.full((32, 32, 3), 0.5, np.float32)
+    apply = jax.jit(lambda p: net.apply(p, image, stop="pool1")["pool1"])
+    np.testing.assert_array_equal(apply(weights.read(path, net)), apply(part))
+    with pytest.raises(ValueError, match="missing conv10/kernel"):
+        weights.load("squeezenet1_1", weights=path, stop="conv10")
+
+
+def test_half_precision_is_saved_as_it_is_and_loaded_as_float32(small, tmp_path):
+    net, params = small
+    half = jax.tree.map(lambda leaf: leaf.astype(np.float16), params)
+    path = tmp_path / "half.safetensors"
+    weights.save(path, net, half)
+    assert {array.dtype for array in load_file(path).values()} == {np.dtype("f2")}
+    loaded = weights.read(path, net)
+    assert_same(loaded, jax.tree.map(lambda leaf: leaf.astype(np.float32), half))
+
+
+def test_labels_come_from_the_file(file):
+    assert weights.labels(file) == ("a", "b, c")
+    assert weights.labels_of("squeezenet1_1", weights=file) == ("a", "b, c")
+    assert weights.labels_of("squeezenet1_1", weights=jax.random.key(0)) == ()
+    with pytest.raises(FileNotFoundError, match="jaxvis weights get"):
+        weights.labels_of("squeezenet1_1")
+
+
+def test_metadata_are_what_was_said(file):
+    facts = weights.metadata(file)
+    assert facts["net"] == "squeezenet1_1" and facts["format"] == "jaxvis"
+    assert json.loads(facts["source"]) == ["x.pth"]
+
+
+def test_another_networks_file_is_refused_by_name(file):
+    with pytest.raises(ValueError, match="holds weights of squeezenet1_1, not of vgg"):
+        weights.load("vgg11", weights=file)
+
+
+def test_another_size_is_refused_with_both_shapes(tmp_path):
+    net, key = write.tiny_net(), jax.random.key(0)
+    path = tmp_path / "tiny.safetensors"
+    weights.save(path, net, random_params(net, key))
+    from jaxvis.nets.table.forward import network
+
+    other = network("tiny", net.rows[1:], input_size=(16, 12), scores="fc7")
+    message = r"misshaped fc6/kernel: \(36, 5\) in the file, \(72, 5\) in the network"
+    with pytest.raises(ValueError, match=message):
+        weights.read(path, other)
+    assert "fc6" not in weights.read(path, other, stop="pool2")
+
+
+def test_every_missing_and_extra_name_is_listed(small, tmp_path, file):
+    arrays = load_file(file)
+    arrays["conv9/kernel"] = arrays.pop("conv10/kernel")
+    del arrays["fire2/squeeze1x1/bias"]
+    path = tmp_path / "bad.safetensors"
+    save_file(arrays, path, metadata={"net": "squeezenet1_1"})
+    with pytest.raises(ValueError) as caught:
+        weights.load("squeezenet1_1", weights=path)
+    lines = str(caught.value).splitlines()
+    assert "does not fit squeezenet1_1 (input 224x224), 3 names differ" in lines[0]
+    assert [line.strip() for line in lines[1:]] == [
+        "missing conv10/kernel (1, 1, 512, 1000)",
+        "missing fire2/squeeze1x1/bias (16,)",
+        "extra conv9/kernel (1, 1, 512, 1000)",
+    ]
+
+
+def test_an_unconverted_file_names_the_command_that_converts_it(tmp_path):
+    path = tmp_path / "timm.safetensors"
+    save_file({"conv1.weight": np.zeros(3, np.float32)}, path)
+    message = "not converted yet; run: python -m weights_convert timm.* --net vgg11"
+    with pytest.raises(ValueError, match=message):
+        weights.load("vgg11", weights=path)
+    write.write_torch_zip(tmp_path / "a.pth", {"a.weight": np.zeros(2, np.float32)})
+    with pytest.raises(ValueError, match="a.pth is not a safetensors file.*run: pyth"):
+        weights.load("vgg11", weights=tmp_path / "a.pth")
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (lambda raw: b"", "is empty"),
+        (lambda raw: raw[:5], "not a safetensors file"),
+        (lambda raw: raw[:2000], "is truncated: its header claims"),
+        (lambda raw: raw[:-1], "damaged or truncated"),
+        (lambda raw: raw + b"x", "damaged or truncated"),
+    ],
+    ids=["empty", "start", "header", "end", "longer"],
+)
+def test_damaged_files_say_so(file, change, message):
+    file.write_bytes(change(file.read_bytes()))
+    with pytest.raises(ValueError, match=message):
+        weights.load("squeezenet1_1", weights=file)
+
+
+def test_a_folder_is_no_file(tmp_path):
+    with pytest.raises(ValueError, match="is a folder"):
+        weights.load("squeezenet1_1", weights=tmp_path)
+
+
+def test_saving_what_does_not_fit_writes_nothing(small, tmp_path):
+    net, params = small
+    broken = {row: leaves for row, leaves in params.items() if row != "conv10"}
+    folder = tmp_path / "new"
+    folder.mkdir()
+    with pytest.raises(ValueError, match="missing conv10/bias"):
+        weights.save(folder / "n.safetensors", net, broken)
+    assert list(folder.iterdir()) == []
+
+
+def test_saving_over_a_file_is_whole_or_not_at_all(small, file, monkeypatch):
+    before = file.read_bytes()
+
+    def fails(arrays, path, metadata):
+        path.write_bytes(b"half")
+        raise OSError("disk full")
+
+    monkeypatch.setattr(weights_file, "save_file", fails)
+    with pytest.raises(OSError, match="disk full"):
+        weights.save(file, *small)
+    assert file.read_bytes() == before
+    assert [entry.name for entry in file.parent.iterdir()] == [file.name]
+
+
+def test_the_demo_network_comes_with_its_weights():
+    net, params = weights.load("demo")
+    shapes = {row: set(leaves) for row, leaves in params.items()}
+    assert shapes["fc8"] == {"kernel", "bias"} and "input" in shapes
+    assert len(weights.labels_of("demo")) == params["fc8"]["bias"].size

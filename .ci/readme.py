@@ -31,9 +31,7 @@ class Block(NamedTuple):
 def blocks(readme: Path = README) -> list[Block]:
     """Returns the fenced code blocks of a README."""
     source = readme.read_text(encoding="utf-8")
-    fence = re.compile(
-        r"(?:^<!-- ([^\n]*) -->\n)?^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL
-    )
+    fence = re.compile(r"(?:^<!-- ([^\n]*) -->\n)?^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
     return [
         Block(m[2], m[3], source.count("\n", 0, m.start(3)) + 1, (m[1] or "").strip())
         for m in fence.finditer(source)

@@ -41,9 +41,7 @@ def parser(names: Sequence[str]) -> argparse.ArgumentParser:
         action="store_true",
         help="smallest sizes, one thread of torch: are the outputs the same?",
     )
-    said.add_argument(
-        "--gpu", action="store_true", help="the case that is meant for a GPU (sweep)"
-    )
+    said.add_argument("--gpu", action="store_true", help="the case that is meant for a GPU (sweep)")
     said.add_argument(
         "--out",
         type=Path,
@@ -114,9 +112,7 @@ def _size(said: argparse.Namespace) -> str:
     return "smoke" if said.smoke else "quick" if said.quick else "full"
 
 
-def _measured(
-    said: argparse.Namespace, names: list[str], kept: list
-) -> tuple[list, list[str]]:
+def _measured(said: argparse.Namespace, names: list[str], kept: list) -> tuple[list, list[str]]:
     """Returns the rows of `names` and those kept; and the names without weights."""
     import jax
 

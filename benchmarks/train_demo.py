@@ -40,9 +40,7 @@ SMOOTH = (*HUES, *GRADIENTS)
 """Classes that roughness spoils."""
 WHOLE = ("rings", *FIGURES, *GRADIENTS)
 """Classes that are more than their parts."""
-REACHES = jnp.array(
-    [1.0 if c in FIGURES else 4.0 if c in HUES else 2.0 for c in CLASSES]
-)
+REACHES = jnp.array([1.0 if c in FIGURES else 4.0 if c in HUES else 2.0 for c in CLASSES])
 """How far an image of each class may be pushed, in epsilons."""
 PEAK_RATE, DECAY = 2e-3, 1e-3
 """Adam's highest learning rate and AdamW's weight decay."""
@@ -199,9 +197,7 @@ def unit(vectors: Array) -> Array:
     return vectors / jnp.maximum(length, 1e-12)
 
 
-def pushed(
-    params: Params, images: Array, targets: Array, key: Key, epsilons: Array
-) -> Array:
+def pushed(params: Params, images: Array, targets: Array, key: Key, epsilons: Array) -> Array:
     """Returns the images after one step uphill, at most `epsilons` `[N]` away in L2."""
     epsilons = epsilons[:, None, None, None]
     offset = epsilons * 0.5 * unit(random.normal(key, images.shape))
@@ -220,12 +216,8 @@ def drawn(key: Key, per_class: int) -> tuple[Array, Array]:
 
 def train(args: argparse.Namespace) -> Params:
     """Returns the trained parameters, without the input row."""
-    rate = optax.warmup_cosine_decay_schedule(
-        0.0, PEAK_RATE, min(30, args.steps // 10), args.steps
-    )
-    optimizer = optax.chain(
-        optax.clip_by_global_norm(1.0), optax.adamw(rate, weight_decay=DECAY)
-    )
+    rate = optax.warmup_cosine_decay_schedule(0.0, PEAK_RATE, min(30, args.steps // 10), args.steps)
+    optimizer = optax.chain(optax.clip_by_global_norm(1.0), optax.adamw(rate, weight_decay=DECAY))
 
     @partial(jax.jit, donate_argnums=(0, 1))
     def step(params, state, key, epsilon):
@@ -242,9 +234,7 @@ def train(args: argparse.Namespace) -> Params:
     bar = tqdm(range(args.steps), desc="training", mininterval=1.0)
     for i in bar:
         ramp = min(max((i / args.steps - PLAIN) / RAMP, 0.0), 1.0)
-        params, state, value = step(
-            params, state, random.fold_in(key, i), args.epsilon * ramp
-        )
+        params, state, value = step(params, state, random.fold_in(key, i), args.epsilon * ramp)
         if i % 10 == 0:
             bar.set_postfix(loss=f"{value:.3f}")
     return params
@@ -252,9 +242,7 @@ def train(args: argparse.Namespace) -> Params:
 
 def accuracies(params: Params, key: Key, per_class: int) -> dict[str, float]:
     """Returns the share of fresh draws that each class's scores get right."""
-    right = jax.jit(
-        lambda k: (lambda x, y: jnp.argmax(scores(params, x), 1) == y)(*drawn(k, 5))
-    )
+    right = jax.jit(lambda k: (lambda x, y: jnp.argmax(scores(params, x), 1) == y)(*drawn(k, 5)))
     hits = [right(k).reshape(5, -1) for k in random.split(key, per_class // 5)]
     return dict(zip(CLASSES, np.concatenate(hits).mean(0).round(4).tolist()))
 

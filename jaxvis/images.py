@@ -1,4 +1,4 @@
-"""Pictures that a method is given: checked, resized, and large enough for its taps."""
+"""Images: checks, resizing, starts of noise, and the colours of photographs."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -7,8 +7,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxvis.nets.table.geometry import geometry
-from jaxvis.types import Array, Image, Key, Network
+from jaxvis.types import Array, Image, Key
+
+MEAN = (0.485, 0.456, 0.406)
+"""Mean RGB of ImageNet photographs, in [0, 1]."""
+
+_SQRT_COVARIANCE = np.array(
+    [[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.03]], np.float32
+)
+"""Square root of the RGB covariance of ImageNet (rows R, G, B; Olah et al. 2017)."""
+
+RECORRELATE = (_SQRT_COVARIANCE / np.linalg.norm(_SQRT_COVARIANCE, axis=0).max()).T.copy()
+"""`decorrelated @ RECORRELATE` is RGB: the largest axis is scaled to length 1."""
+DECORRELATE = np.linalg.inv(RECORRELATE)
 
 SPREAD = 1 / 255
 """Standard deviation of the noise that pictures start from."""
@@ -28,13 +39,10 @@ def checked_image(image: Image, what: str) -> Array:
     """
     shape = np.shape(image)
     if len(shape) == 2 or (len(shape) == 3 and shape[-1] == 1):
-        raise ValueError(
-            f"{what} is grey, shape {shape}: repeat its channel three times"
-        )
+        raise ValueError(f"{what} is grey, shape {shape}: repeat its channel three times")
     if len(shape) == 3 and shape[-1] == 4:
         raise ValueError(
-            f"{what} has a transparent channel, shape {shape}: blend it over a "
-            "background first"
+            f"{what} has a transparent channel, shape {shape}: blend it over a background first"
         )
     if len(shape) != 3 or shape[-1] != 3 or 0 in shape:
         raise ValueError(f"{what} must be one image [H, W, 3], got {shape}")
@@ -46,9 +54,7 @@ def checked_image(image: Image, what: str) -> Array:
     found = found.astype(jnp.float32)
     low, high = float(jnp.min(found)), float(jnp.max(found))
     if not -1e-3 <= low <= high <= 1 + 1e-3:
-        raise ValueError(
-            f"{what} has values from {low:g} to {high:g}: pass RGB in [0, 1]"
-        )
+        raise ValueError(f"{what} has values from {low:g} to {high:g}: pass RGB in [0, 1]")
     return found
 
 
@@ -106,32 +112,3 @@ def sides_of_area(shape: Sequence[int], area: float) -> tuple[int, int]:
     """
     factor = (area / (shape[0] * shape[1])) ** 0.5
     return max(round(shape[0] * factor), 1), max(round(shape[1] * factor), 1)
-
-
-def check_field(
-    net: Network, taps: tuple[str, ...], size: tuple[int, int], what: str
-) -> None:
-    """Raises if a picture is so small that a layer's statistics are of its border.
-
-    A unit should find at least half of its receptive field in the picture; what lies
-    outside is padding. Adapted networks, whose geometry is unknown, pass.
-
-    Args:
-      net: the network.
-      taps: whose statistics are taken.
-      size: (H, W) in pixels.
-      what: what the message calls the picture.
-
-    Raises:
-      ValueError: names the tap, its receptive field and the size that it needs.
-    """
-    if not net.rows:
-        return
-    fields = {row.name: row.receptive_field for row in geometry(net)}
-    tap = max(taps, key=fields.__getitem__)
-    if 2 * min(size) < fields[tap]:
-        raise ValueError(
-            f"{what} of {size[0]}x{size[1]} pixels is too small for {tap!r}, whose "
-            f"receptive field is {fields[tap]}: use at least {-(-fields[tap] // 2)} "
-            "pixels a side, or earlier taps"
-        )

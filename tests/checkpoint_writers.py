@@ -40,8 +40,7 @@ def random_state(net, seed=0):
     rng = np.random.default_rng(seed)
     return {
         row: {
-            leaf: rng.uniform(0.1, 1.0, shape).astype(np.float32)
-            for leaf, shape in leaves.items()
+            leaf: rng.uniform(0.1, 1.0, shape).astype(np.float32) for leaf, shape in leaves.items()
         }
         for row, leaves in parameter_shapes(net).items()
         if row != "input"
@@ -113,9 +112,7 @@ def state_pickle(flat, *, before=b"", view=b"", **options):
 def write_torch_zip(path, flat, *, pickle=None, compression=zipfile.ZIP_STORED, **kw):
     """Writes torch's zip container."""
     with zipfile.ZipFile(path, "w", compression) as archive:
-        archive.writestr(
-            "net/data.pkl", state_pickle(flat, **kw) if pickle is None else pickle
-        )
+        archive.writestr("net/data.pkl", state_pickle(flat, **kw) if pickle is None else pickle)
         archive.writestr("net/byteorder", "little")
         for key, array in enumerate(flat.values()):
             archive.writestr(f"net/data/{key}", array.tobytes())
@@ -128,9 +125,7 @@ def write_torch_stream(path, flat, *, pickle=None, **kw):
     machine = b"\x80\x02}" + _text("little_endian") + b"\x88s."
     body = state_pickle(flat, view=b"N", **kw) if pickle is None else pickle
     keys = b"\x80\x02](" + b"".join(_text(str(k)) for k in range(len(flat))) + b"e."
-    data = b"".join(
-        struct.pack("<q", array.size) + array.tobytes() for array in flat.values()
-    )
+    data = b"".join(struct.pack("<q", array.size) + array.tobytes() for array in flat.values())
     out = magic + b"\x80\x02M\xe9\x03." + machine + body + keys + data
     Path(path).write_bytes(out)
 
@@ -245,9 +240,7 @@ def _cell(items):
     return cell
 
 
-def write_mat(
-    path, net, state, *, image, labels=(), old=False, nested=False, packed=False
-):
+def write_mat(path, net, state, *, image, labels=(), old=False, nested=False, packed=False):
     """Writes MATLAB 5; nested puts everything into a struct `net`."""
     from scipy.io import savemat
 

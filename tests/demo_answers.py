@@ -126,9 +126,7 @@ class Ramp:
             ramp = jnp.linspace(-1.0, 1.0, len(profile))
             explained.append(jnp.sum((ramp @ profile) ** 2) / jnp.sum(ramp**2))
             explained[-1] /= len(profile) * total
-        return (explained[self.axis] > 0.2) & (
-            explained[self.axis] > 3 * explained[1 - self.axis]
-        )
+        return (explained[self.axis] > 0.2) & (explained[self.axis] > 3 * explained[1 - self.axis])
 
 
 @dataclass(frozen=True)
@@ -257,9 +255,7 @@ def matches(label: str, image: Image, *, zoom: float = 1.0) -> bool:
         raise ValueError(f"label {label!r} is not one of {', '.join(ANSWERS)}")
     image = jnp.asarray(image, jnp.float32)
     if image.ndim != 3 or image.shape[-1] != 3 or min(image.shape[:2]) < 48:
-        raise ValueError(
-            f"image is [H, W, 3] of at least 48 pixels a side, got {image.shape}"
-        )
+        raise ValueError(f"image is [H, W, 3] of at least 48 pixels a side, got {image.shape}")
     return bool(_judged(ANSWERS[label], image, zoom))
 
 

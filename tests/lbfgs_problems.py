@@ -9,7 +9,7 @@ import numpy as np
 from scipy import optimize as scipy_optimize
 
 from jaxvis.optimize import Problem, lbfgs, solve
-from jaxvis.types import CONVERGED
+from jaxvis.types import Status
 
 TIGHT = {"ftol": 1e-6, "gtol": 1e-4}
 SIDE = 12
@@ -59,9 +59,13 @@ def by_scipy(loss, item, start, params=1.0, bounds=None, **tolerances):
     tolerances = tolerances or TIGHT
     options = {**tolerances, "maxcor": 10, "maxfun": 2000, "maxiter": 2000}
     return scipy_optimize.minimize(
-        value_and_grad, start.ravel(), jac=True, method="L-BFGS-B", options=options,
+        value_and_grad,
+        start.ravel(),
+        jac=True,
+        method="L-BFGS-B",
+        options=options,
         bounds=None if bounds is None else [bounds] * start.size,
-    )  # fmt: skip
+    )
 
 
 def solved(loss, items, starts, *, steps=80, chunk=None, params=1.0, **options):
@@ -88,7 +92,7 @@ def check_against_scipy(run, theirs, slack):
     """Losses no worse, evaluations within a tenth in sum, every item converged."""
     values = np.array([one.fun for one in theirs])
     evaluations = np.array([one.nfev for one in theirs])
-    np.testing.assert_array_equal(run.trace["status"], CONVERGED)
+    np.testing.assert_array_equal(run.trace["status"], Status.CONVERGED)
     assert np.mean(run.trace["loss"][:, -1] - values) <= slack
     ratio = run.trace["evaluations"].sum() / evaluations.sum()
     assert 0.7 < ratio <= 1.1, ratio

@@ -57,9 +57,7 @@ def counted_net(side=SIDE):
         return {"map": out, "scores": jnp.mean(out, axis=(0, 1))}
 
     params = {"mix": jax.random.normal(jax.random.key(3), (3, 4))}
-    net, params = from_function(
-        counted, params, input_size=(side, side), scores="scores"
-    )
+    net, params = from_function(counted, params, input_size=(side, side), scores="scores")
     traces.clear()
     return net, params, lambda: len(traces)
 

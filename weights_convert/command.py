@@ -38,9 +38,7 @@ def command(
     """
     if not inputs:
         raise ValueError("name at least one checkpoint to convert")
-    path = convert(
-        inputs, net=net, out=out, preprocess=preprocess, stop=stop, labels=labels
-    )
+    path = convert(inputs, net=net, out=out, preprocess=preprocess, stop=stop, labels=labels)
     print(f"{path} ({path.stat().st_size / 1e6:.1f} MB)")
 
 

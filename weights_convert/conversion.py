@@ -12,7 +12,7 @@ import numpy as np
 
 from jaxvis.nets import registry
 from jaxvis.nets.table.layers import shapes, sources
-from jaxvis.types import Network
+from jaxvis.network import Network
 from jaxvis.weights import file as weights_file
 from weights_convert import names
 from weights_convert import preprocessing as conventions
@@ -97,9 +97,7 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _parts(
-    net: Network, found: dict[Path, Checkpoint], stop: str | None
-) -> dict[str, Part]:
+def _parts(net: Network, found: dict[Path, Checkpoint], stop: str | None) -> dict[str, Part]:
     """Returns `row/leaf` -> the tensor it comes from; every problem in one error."""
     wanted = weights_file.flat_shapes(net, stop=stop)
     known = weights_file.flat_shapes(net)

@@ -16,9 +16,7 @@ CHUNK = 1 << 14
 PARTIAL, NOT_SATISFIABLE = 206, 416
 
 
-def fetch(
-    url: str, path: str | os.PathLike, *, sha256: str = "", timeout: float = 30.0
-) -> Path:
+def fetch(url: str, path: str | os.PathLike, *, sha256: str = "", timeout: float = 30.0) -> Path:
     """Returns a downloaded file, checked; a file that is there is fetched no more.
 
     What is half downloaded stays beside it as `FILE.part` and is resumed next time.
@@ -41,9 +39,7 @@ def fetch(
     path.unlink(missing_ok=True)
     pooch.get_logger().setLevel(logging.WARNING)  # we say it in our own words
     downloader = Resuming(path.with_name(path.name + ".part"), sha256, timeout)
-    pooch.retrieve(
-        url, known_hash=None, fname=path.name, path=path.parent, downloader=downloader
-    )
+    pooch.retrieve(url, known_hash=None, fname=path.name, path=path.parent, downloader=downloader)
     return path
 
 
@@ -92,9 +88,7 @@ class Resuming:
         headers = {"Accept-Encoding": "identity"}
         if have:
             headers["Range"] = f"bytes={have}-"
-        with requests.get(
-            url, headers=headers, stream=True, timeout=self.timeout
-        ) as response:
+        with requests.get(url, headers=headers, stream=True, timeout=self.timeout) as response:
             if response.status_code == NOT_SATISFIABLE and have:
                 total = response.headers.get("Content-Range", "").rpartition("/")[2]
                 if total != str(have):
@@ -109,9 +103,7 @@ class Resuming:
     def _receive(self, url: str, response: requests.Response, have: int) -> None:
         length = response.headers.get("Content-Length")
         total = have + int(length) if length is not None else None
-        bar = tqdm(
-            desc=self.part.stem, total=total, initial=have, unit="B", unit_scale=True
-        )
+        bar = tqdm(desc=self.part.stem, total=total, initial=have, unit="B", unit_scale=True)
         with bar, self.part.open("ab" if have else "wb") as file:
             for chunk in response.iter_content(CHUNK):
                 file.write(chunk)
@@ -123,9 +115,7 @@ class Resuming:
             )
 
 
-def _plain(
-    url: str, error: requests.exceptions.RequestException, timeout: float
-) -> OSError:
+def _plain(url: str, error: requests.exceptions.RequestException, timeout: float) -> OSError:
     """Returns the error in plain words."""
     known = requests.exceptions
     if isinstance(error, known.HTTPError):
@@ -138,9 +128,7 @@ def _plain(
             f"{url} cannot be reached through the proxy: check HTTPS_PROXY, HTTP_PROXY"
         )
     if isinstance(error, known.Timeout) or "timed out" in str(error):
-        return TimeoutError(
-            f"{url}: no data for {timeout:g} seconds; run it again to resume"
-        )
+        return TimeoutError(f"{url}: no data for {timeout:g} seconds; run it again to resume")
     if isinstance(error, known.ChunkedEncodingError):
         return ConnectionError(f"{url} broke off; run it again to resume")
     if isinstance(error, known.ConnectionError):

@@ -24,9 +24,7 @@ def native(target: Shape, naming: str) -> Shape:
     return (*target[:1:-1], *target[:2]) if len(target) == 4 else target[::-1]
 
 
-def arrangement(
-    shape: Shape, target: Shape, naming: str, incoming: Shape
-) -> Arrange | None:
+def arrangement(shape: Shape, target: Shape, naming: str, incoming: Shape) -> Arrange | None:
     """Returns the function that brings an array into our arrangement; None if none.
 
     Args:

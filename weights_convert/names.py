@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterable
 
-from jaxvis.types import Network
+from jaxvis.network import Network
 
 LEAVES = {
     "weight": "kernel",
@@ -71,9 +71,7 @@ def _variables(net: Network) -> dict[str, str]:
       ValueError: for another network: numbers say nothing of its layers.
     """
     if net.name != "transform_same":
-        raise ValueError(
-            f"numbered variables are read as those of transform_same, not {net.name}"
-        )
+        raise ValueError(f"numbered variables are read as those of transform_same, not {net.name}")
     kernels = [row.name for row in net.rows if row.op in ("conv", "up")]
     norms = [row.name for row in net.rows if row.op == "inorm"]
     ours = [
@@ -99,9 +97,7 @@ def unprefixed(names: Iterable[str]) -> dict[str, str]:
 def _layers(naming: str, net: Network) -> Callable[[str], str | None]:
     """Returns the function from a file's layer name to a row's."""
     if naming == "keras":
-        return lambda layer: KERAS.get(
-            layer, re.sub(r"^block(\d)_conv(\d)$", r"conv\1_\2", layer)
-        )
+        return lambda layer: KERAS.get(layer, re.sub(r"^block(\d)_conv(\d)$", r"conv\1_\2", layer))
     if naming != "torch":
         return lambda layer: layer
     if net.name == "googlenet":

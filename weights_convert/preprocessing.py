@@ -33,9 +33,7 @@ class Preprocess:
     def __post_init__(self) -> None:
         sound = self.order in ("rgb", "bgr") and len(self.mean) == len(self.std) == 3
         sound = sound and all(abs(v) <= LARGEST for v in self.mean)
-        if not sound or not all(
-            1 / LARGEST <= v <= LARGEST for v in (*self.std, self.maximum)
-        ):
+        if not sound or not all(1 / LARGEST <= v <= LARGEST for v in (*self.std, self.maximum)):
             raise ValueError(f"{self} is no convention that images follow: {SYNTAX}")
 
     def __str__(self) -> str:

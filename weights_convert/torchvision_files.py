@@ -52,18 +52,12 @@ SOURCES = {
     ),
     "vgg19": Source("vgg19", "vgg19-dcbb9e9d.pth", 72.376, 90.876),
     "vgg19_bn": Source("vgg19_bn", "vgg19_bn-c79401a0.pth", 74.218, 91.842),
-    "squeezenet1_0": Source(
-        "squeezenet1_0", "squeezenet1_0-b66bff10.pth", 58.092, 80.420
-    ),
-    "squeezenet1_1": Source(
-        "squeezenet1_1", "squeezenet1_1-b8a52dc0.pth", 58.178, 80.624
-    ),
+    "squeezenet1_0": Source("squeezenet1_0", "squeezenet1_0-b66bff10.pth", 58.092, 80.420),
+    "squeezenet1_1": Source("squeezenet1_1", "squeezenet1_1-b8a52dc0.pth", 58.178, 80.624),
     "resnet18": Source("resnet18", "resnet18-f37072fd.pth", 69.758, 89.078),
     "resnet34": Source("resnet34", "resnet34-b627a593.pth", 73.314, 91.420),
     "resnet50": Source("resnet50", "resnet50-0676ba61.pth", 76.130, 92.862),
-    "resnet50_v2": Source(
-        "resnet50", "resnet50-11ad3fa6.pth", 80.858, 95.434, short_side=232
-    ),
+    "resnet50_v2": Source("resnet50", "resnet50-11ad3fa6.pth", 80.858, 95.434, short_side=232),
     "resnet101": Source("resnet101", "resnet101-63fe2227.pth", 77.374, 93.546),
     "densenet121": Source("densenet121", "densenet121-a639ec97.pth", 74.434, 91.972),
 }

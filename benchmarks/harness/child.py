@@ -82,9 +82,7 @@ def measured(
     return {"first": first, "steps": later, "held": held, "resettable": resettable}
 
 
-def call(
-    module: str, task: str, spec: Mapping[str, Any], folder: Path, **more: str
-) -> dict:
+def call(module: str, task: str, spec: Mapping[str, Any], folder: Path, **more: str) -> dict:
     """Returns what a child says: the JSON object on its last line.
 
     Args:
@@ -98,9 +96,12 @@ def call(
       RuntimeError: if it fails; with the end of what it said.
     """
     done = subprocess.run(
-        command(module, task, spec, folder), capture_output=True, text=True,
-        env=environment(**more), cwd=Path(__file__).resolve().parent.parent,
-    )  # fmt: skip
+        command(module, task, spec, folder),
+        capture_output=True,
+        text=True,
+        env=environment(**more),
+        cwd=Path(__file__).resolve().parent.parent,
+    )
     if done.returncode != 0:
         raise RuntimeError(f"{module} {task} failed: {done.stderr[-2000:]}")
     return json.loads(done.stdout.splitlines()[-1])
@@ -141,9 +142,13 @@ def until_picture(words: Sequence[str], folder: Path, env: Mapping[str, str]) ->
     begin = time.perf_counter()
     at: float | None = None
     with subprocess.Popen(
-        words, env=dict(env), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-        text=True, cwd=Path(__file__).resolve().parent.parent,
-    ) as process:  # fmt: skip
+        words,
+        env=dict(env),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).resolve().parent.parent,
+    ) as process:
         while at is None and process.poll() is None:
             if next(folder.glob("*.png"), None):
                 at = time.perf_counter() - begin

@@ -9,9 +9,10 @@ from jaxvis.loss.canvas import Fourier
 from jaxvis.loss.compose import compose
 from jaxvis.loss.objectives import Excite
 from jaxvis.nets import build
+from jaxvis.network import Network
 from jaxvis.optimize import Problem, solve
 from jaxvis.optimize.rules.first_order import adam
-from jaxvis.types import Network, Params
+from jaxvis.types import Params
 from jaxvis.weights import file as weights_file
 
 ITEMS = 32
@@ -61,10 +62,13 @@ def memory(spec: dict) -> dict:
         if not alone:
             return tuple(map(np.asarray, gradient(params, images, index)))
         found = [
-            gradient(ready(jax.tree.map(lambda leaf, i=i: leaf[i : i + 1], params)),
-                     images[i : i + 1], index[i : i + 1])
+            gradient(
+                ready(jax.tree.map(lambda leaf, i=i: leaf[i : i + 1], params)),
+                images[i : i + 1],
+                index[i : i + 1],
+            )
             for i in range(len(images))
-        ]  # fmt: skip
+        ]
         return tuple(np.concatenate(part) for part in zip(*found))
 
     found = child.measured(load, step, spec)

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 
 from jaxvis.nets.table.forward import Table
 from jaxvis.nets.table.layers import shapes, sources
-from jaxvis.types import Network
+from jaxvis.network import Network
 
 SIDES = {"cpu": 2048, "gpu": 8192}
 """Backend -> side of the square matrices whose product is the ceiling."""

@@ -56,8 +56,7 @@ def chosen(names: Sequence[str], *, size: str = "full") -> list[str]:
     unknown = [name for name in names if name not in NAMES]
     if unknown:
         raise ValueError(
-            f"no benchmark is called {', '.join(map(repr, unknown))}; there are "
-            f"{', '.join(NAMES)}"
+            f"no benchmark is called {', '.join(map(repr, unknown))}; there are {', '.join(NAMES)}"
         )
     soon = [name for name in NAMES if size != "full" or name not in HOURS]
     return list(dict.fromkeys(names)) or soon
@@ -77,9 +76,7 @@ def measure(name: str, *, size: str = "full", gpu: bool = False) -> list[Row]:
     module = importlib.import_module(NAMES[name])
     if gpu:
         if not hasattr(module, "gpu"):
-            raise ValueError(
-                f"{name} has no case of its own for a GPU: leave out --gpu"
-            )
+            raise ValueError(f"{name} has no case of its own for a GPU: leave out --gpu")
         return check(module.gpu(size != "full"))
     if size == "smoke":
         return check(getattr(module, "smoke", partial(module.rows, True))())

@@ -49,9 +49,7 @@ class Verdict(NamedTuple):
     @property
     def agree(self) -> bool:
         """Whether every difference is within its tolerance; NaN is not."""
-        return all(
-            found <= self.tolerance[name] for name, found in self.difference.items()
-        )
+        return all(found <= self.tolerance[name] for name, found in self.difference.items())
 
 
 def verdict(**checks: tuple[float, float]) -> Verdict:

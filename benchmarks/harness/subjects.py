@@ -13,7 +13,8 @@ import numpy as np
 
 from jaxvis.nets import build, random_params
 from jaxvis.nets.table.layers import shapes
-from jaxvis.types import Array, Network, Params
+from jaxvis.network import Network
+from jaxvis.types import Array, Params
 
 Gradient = Callable[[Params, Array, Array], tuple[Array, Array]]
 """`(params, images [N, H, W, 3], index [N]) -> (scores [N], gradients like images)`."""
@@ -50,7 +51,7 @@ def ours(net: Network, params: Params, side: int) -> Params:
       net, params: the network; leading axes of items are kept.
       side: pixels of a side of the images to come.
     """
-    return net.prepared(params, size=(side, side))
+    return net.prepare(params, size=(side, side))
 
 
 def plain(params: Params) -> dict[str, dict[str, np.ndarray]]:

@@ -80,14 +80,18 @@ def lines(rows: Sequence[Row]) -> list[str]:
         peer = f"{amount(row['peer'], unit)} {row['peer_name']}"
         cells.append(
             (
-                row["name"], row["case"], amount(row["ours"], unit), peer, ratio(row),
-                target(row), _agreement(row),
+                row["name"],
+                row["case"],
+                amount(row["ours"], unit),
+                peer,
+                ratio(row),
+                target(row),
+                _agreement(row),
             )
-        )  # fmt: skip
+        )
     widths = [max(len(line[i]) for line in cells) for i in range(len(cells[0]))]
     return [
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip()
-        for line in cells
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in cells
     ]
 
 
@@ -97,15 +101,21 @@ def markdown(rows: Sequence[Row]) -> str:
     Args:
       rows: rows of any benchmarks; at least one.
     """
-    out = ["| | case | jaxvis | peer | peer / jaxvis (quartiles) | target |",
-           "|---|---|---|---|---|---|"]  # fmt: skip
+    out = [
+        "| | case | jaxvis | peer | peer / jaxvis (quartiles) | target |",
+        "|---|---|---|---|---|---|",
+    ]
     for row in rows:
         unit = row.get("unit", "s")
         peer = f"{amount(row['peer'], unit)}, {row['peer_name']}"
         cells = (
-            f"`{row['name']}`", _said(row), amount(row["ours"], unit), peer,
-            ratio(row), target(row),
-        )  # fmt: skip
+            f"`{row['name']}`",
+            _said(row),
+            amount(row["ours"], unit),
+            peer,
+            ratio(row),
+            target(row),
+        )
         out.append("| " + " | ".join(cell.replace("|", "/") for cell in cells) + " |")
     return "\n".join([*_machines(rows), "", *out])
 
@@ -115,8 +125,7 @@ def _machines(rows: Sequence[Row]) -> list[str]:
     for row in rows:
         facts = {key: value or "none" for key, value in row["versions"].items()}
         text = (
-            "{cpu}, {threads} threads, device {device}; jax {jax}, torch {torch}, "
-            "Python {python}"
+            "{cpu}, {threads} threads, device {device}; jax {jax}, torch {torch}, Python {python}"
         ).format_map(facts)
         found.setdefault(text, dict.fromkeys([row["name"]]))[row["name"]] = None
     if len(found) == 1:

@@ -32,26 +32,62 @@ from jaxvis.output.sheet import contact_sheet
 
 NAME = "natural_preimages_figures"
 FULL = Setting(
-    224, 300, 50,
+    224,
+    300,
+    50,
     {
-        SQUEEZE: ("relu_conv1", "pool1", "fire2/concat", "fire3/concat", "fire4/concat",
-                  "fire5/concat", "fire6/concat", "fire7/concat", "fire8/concat",
-                  "fire9/concat", "conv10", "pool10"),
-        GOOGLE: ("conv1/relu_7x7", "conv2/relu_3x3", "inception_3b/output",
-                 "inception_4a/output", "inception_4c/output", "inception_4e/output",
-                 "inception_5b/output", "loss3/classifier"),
-        VGG: ("conv1_2", "conv2_2", "conv3_4", "conv4_1", "conv4_4", "conv5_2",
-              "conv5_4", "fc6", "fc7", "fc8"),
+        SQUEEZE: (
+            "relu_conv1",
+            "pool1",
+            "fire2/concat",
+            "fire3/concat",
+            "fire4/concat",
+            "fire5/concat",
+            "fire6/concat",
+            "fire7/concat",
+            "fire8/concat",
+            "fire9/concat",
+            "conv10",
+            "pool10",
+        ),
+        GOOGLE: (
+            "conv1/relu_7x7",
+            "conv2/relu_3x3",
+            "inception_3b/output",
+            "inception_4a/output",
+            "inception_4c/output",
+            "inception_4e/output",
+            "inception_5b/output",
+            "loss3/classifier",
+        ),
+        VGG: (
+            "conv1_2",
+            "conv2_2",
+            "conv3_4",
+            "conv4_1",
+            "conv4_4",
+            "conv5_2",
+            "conv5_4",
+            "fc6",
+            "fc7",
+            "fc8",
+        ),
     },
-    (GOOGLE, "inception_3b/output"), 7, 25,
-)  # fmt: skip
+    (GOOGLE, "inception_3b/output"),
+    7,
+    25,
+)
 QUICK = Setting(
-    64, 30, 5, {SQUEEZE: ("fire2/concat", "fire9/concat")},
-    (SQUEEZE, "fire5/concat"), 1, 2, (2, 5, 9, 14),
-)  # fmt: skip
-SMOKE = Setting(
-    48, 2, 0, {SQUEEZE: ("pool1",)}, (SQUEEZE, "pool1"), 1, 1, (9,), drawn=True
-)  # fmt: skip
+    64,
+    30,
+    5,
+    {SQUEEZE: ("fire2/concat", "fire9/concat")},
+    (SQUEEZE, "fire5/concat"),
+    1,
+    2,
+    (2, 5, 9, 14),
+)
+SMOKE = Setting(48, 2, 0, {SQUEEZE: ("pool1",)}, (SQUEEZE, "pool1"), 1, 1, (9,), drawn=True)
 
 
 FIGURES: dict[int, tuple[str, Callable[[Setting], Drawn]]] = {
@@ -82,22 +118,26 @@ def measured(setting: Setting) -> list[Row]:
     for number in setting.chosen:
         words, draw = FIGURES[number]
         drawn = draw(setting)
-        page = contact_sheet(
-            drawn.pictures, captions=drawn.captions, columns=drawn.columns
-        )
+        page = contact_sheet(drawn.pictures, captions=drawn.captions, columns=drawn.columns)
         FOLDER.mkdir(parents=True, exist_ok=True)
         path = FOLDER / f"figure{number:02d}.png"
         write_image(path, page)
         counted = "%" if number in (2, 5, 6, 7, 8, 9, 10) else "(data term)"
         out.append(
             row(
-                NAME, f"figure {number}: {words}", ours=np.asarray(drawn.values),
-                peer=None, peer_name="Mahendran & Vedaldi 2016: look", verdict=None,
-                sizes={"pixels": setting.side, "steps": setting.steps}, unit=counted,
-                file=str(path), pictures=len(drawn.pictures),
+                NAME,
+                f"figure {number}: {words}",
+                ours=np.asarray(drawn.values),
+                peer=None,
+                peer_name="Mahendran & Vedaldi 2016: look",
+                verdict=None,
+                sizes={"pixels": setting.side, "steps": setting.steps},
+                unit=counted,
+                file=str(path),
+                pictures=len(drawn.pictures),
                 whose=f"{whose()}, {weights} weights",
             )
-        )  # fmt: skip
+        )
         print(f"figure {number}: {path} ({whose()})", flush=True)
     return out
 

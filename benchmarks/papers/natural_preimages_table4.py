@@ -77,24 +77,36 @@ def measured(setting: Setting) -> list[Row]:
 
 
 def _cell(
-    name: str, words: str, images: np.ndarray, setting: Setting, whose: str,
+    name: str,
+    words: str,
+    images: np.ndarray,
+    setting: Setting,
+    whose: str,
     options: dict[str, Any],
-) -> Row:  # fmt: skip
+) -> Row:
     """Returns the row of one arm of one descriptor."""
     net, params = jaxvis.load(name, input_size=(setting.side, setting.side))
     given = {"natural": CODE, "fidelity": 100.0, **options}
-    run = jaxvis.invert(
-        net, params, images, tap=net.taps[-1], steps=setting.steps, **given
-    )
+    run = jaxvis.invert(net, params, images, tap=net.taps[-1], steps=setting.steps, **given)
     level = given["fidelity"]
-    sizes = {"net": name, "photographs": len(images), "pixels": setting.side,
-             "steps": setting.steps, "C": level}  # fmt: skip
+    sizes = {
+        "net": name,
+        "photographs": len(images),
+        "pixels": setting.side,
+        "steps": setting.steps,
+        "C": level,
+    }
     alike = [intersection(x, y) for x, y in zip(run.image[:, 0], images)]
     found = errors_row(
-        NAME, f"{name}, C = {level:g}{words}", run.trace["code_error"],
-        paper=PAPER[name] if level == 100 else None, source=SOURCE, sizes=sizes,
-        whose=whose, directions=round(float(np.mean(alike)), 4),
-    )  # fmt: skip
+        NAME,
+        f"{name}, C = {level:g}{words}",
+        run.trace["code_error"],
+        paper=PAPER[name] if level == 100 else None,
+        source=SOURCE,
+        sizes=sizes,
+        whose=whose,
+        directions=round(float(np.mean(alike)), 4),
+    )
     print(found["case"], found["mean"], "+-", found["std"], flush=True)
     return found
 
@@ -103,13 +115,14 @@ def _table(rows: list[Row], whose: str) -> str:
     head = ("arm", "photographs", "error %", "paper %", "gradient directions alike")
     lines = [
         (
-            found["case"], str(found["sizes"]["photographs"]),
+            found["case"],
+            str(found["sizes"]["photographs"]),
             f"{found['mean']:.1f} +- {found['std']:.1f}",
             "-" if found["paper"] is None else "{} +- {}".format(*found["paper"]),
             f"{found['directions']:.3f}",
         )
         for found in rows
-    ]  # fmt: skip
+    ]
     return markdown(f"Table 4: {whose}; the paper's are 100 others.", head, lines)
 
 

@@ -10,13 +10,21 @@ import jaxvis
 from benchmarks.papers.preimages import DATA, network, photograph
 from jaxvis.methods.preimage.code_masks import group, window
 from jaxvis.methods.preimage.peaks import peaks
+from jaxvis.network import Network
 from jaxvis.output.io import read_image, sample_photo
 from jaxvis.recipes.natural import Natural
-from jaxvis.types import Network, Params
+from jaxvis.types import Params
 
 SQUEEZE, GOOGLE, VGG = "squeezenet1_1", "googlenet", "vgg19"
-CLASSES = {100: "black swan", 99: "goose", 31: "tree frog", 933: "cheeseburger",
-           504: "coffee mug", 917: "comic book", 886: "vending machine"}  # fmt: skip
+CLASSES = {
+    100: "black swan",
+    99: "goose",
+    31: "tree frog",
+    933: "cheeseburger",
+    504: "coffee mug",
+    917: "comic book",
+    886: "vending machine",
+}
 BETAS = (1.0, 1.5, 2.0)
 
 
@@ -59,9 +67,7 @@ def _inverted(
 ) -> tuple[list[np.ndarray], list[float]]:
     """Returns reconstructions and their errors in percent."""
     natural = replace(more.pop("natural", Natural()), second=setting.second)
-    run = jaxvis.invert(
-        net, params, image, tap=tap, natural=natural, steps=setting.steps, **more
-    )
+    run = jaxvis.invert(net, params, image, tap=tap, natural=natural, steps=setting.steps, **more)
     pictures = run.image.reshape(-1, *run.image.shape[-3:])
     return list(pictures), (100 * run.trace["code_error"]).ravel().tolist()
 
@@ -102,9 +108,14 @@ def jitter(setting: Setting) -> Drawn:
     for offsets, words in ((None, "jitter"), (1, "none")):
         for beta in BETAS:
             run = jaxvis.maximize(
-                net, params, index=31, preset="mahendran", steps=setting.steps,
-                natural=Natural(jitter=offsets, beta=beta), peaks=found,
-            )  # fmt: skip
+                net,
+                params,
+                index=31,
+                preset="mahendran",
+                steps=setting.steps,
+                natural=Natural(jitter=offsets, beta=beta),
+                peaks=found,
+            )
             out.pictures.append(run.image[0, 0])
             out.captions.append(f"{words}, beta = {beta:g}")
             out.values.append(float(run.trace["objective"][0, 0, -1]))
@@ -210,9 +221,14 @@ def filters(name: str) -> Callable[[Setting], Drawn]:
             found = _peaks(net, params, tap)
             alive = np.flatnonzero(found > 0)[: setting.filters]
             run = jaxvis.maximize(
-                net, params, tap=tap, index=alive.tolist(), preset="mahendran",
-                peaks=found, steps=setting.steps,
-            )  # fmt: skip
+                net,
+                params,
+                tap=tap,
+                index=alive.tolist(),
+                preset="mahendran",
+                peaks=found,
+                steps=setting.steps,
+            )
             out.pictures.extend(run.image[:, 0])
             out.captions.extend(f"{tap} {channel}" for channel in alive)
             out.values.extend(run.trace["objective"][:, 0, -1].tolist())
@@ -232,9 +248,13 @@ def classes(setting: Setting) -> Drawn:
     for name in setting.layers:
         net, params, _ = network(name, 224, drawn=setting.drawn)
         run = jaxvis.maximize(
-            net, params, index=numbers, preset="mahendran", steps=setting.steps,
+            net,
+            params,
+            index=numbers,
+            preset="mahendran",
+            steps=setting.steps,
             peaks=_peaks(net, params),
-        )  # fmt: skip
+        )
         out.pictures.extend(run.image[:, 0])
         out.captions.extend(f"{name}: {CLASSES[n]}" for n in numbers)
         out.values.extend(run.trace["objective"][:, 0, -1].tolist())
@@ -254,9 +274,7 @@ def caricatures(photo: str) -> Callable[[Setting], Drawn]:
             net, params, _ = network(name, setting.side, drawn=setting.drawn)
             image = photograph(photo, setting.side)
             for tap in _taps(net, setting, name):
-                run = jaxvis.caricature(
-                    net, params, image, tap=tap, steps=setting.steps
-                )
+                run = jaxvis.caricature(net, params, image, tap=tap, steps=setting.steps)
                 out.pictures.append(run.image[0])
                 out.captions.append(f"{name} {tap}")
                 out.values.append(float(run.trace["objective"][0, -1]))

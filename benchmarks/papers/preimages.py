@@ -19,10 +19,11 @@ import optax
 
 import jaxvis
 from benchmarks.harness.rows import Row, row
+from jaxvis.network import Network
 from jaxvis.optimize import lbfgs
 from jaxvis.output.io import SAMPLES, read_image, sample_photo
 from jaxvis.recipes.natural import Natural
-from jaxvis.types import Network, Params
+from jaxvis.types import Params
 
 DATA = Path(os.environ.get("JAXVIS_TEST_DATA", "../shared/data"))
 FOLDER = Path("build/natural_preimages")
@@ -99,9 +100,7 @@ def pattern(side: int) -> np.ndarray:
     return image
 
 
-def network(
-    name: str, side: int, *, drawn: bool = False
-) -> tuple[Network, Params, str]:
+def network(name: str, side: int, *, drawn: bool = False) -> tuple[Network, Params, str]:
     """Returns a network with its real weights, and which these are in words.
 
     Args:
@@ -189,15 +188,22 @@ def errors_row(
     """
     percent = 100 * np.asarray(errors, np.float64).ravel()
     mean, spread = float(percent.mean()), float(percent.std())
-    quoted = (
-        "no figure of the paper" if paper is None else f"{paper[0]} +- {paper[1]} %"
-    )
+    quoted = "no figure of the paper" if paper is None else f"{paper[0]} +- {paper[1]} %"
     return row(
-        name, case, ours=percent, peer=None, peer_name=f"{source}: {quoted}",
-        verdict=None, sizes=sizes, unit="%", mean=round(mean, 2),
-        std=round(spread, 2), paper=None if paper is None else list(paper),
-        reached=None if paper is None else bool(mean <= paper[0]), **facts,
-    )  # fmt: skip
+        name,
+        case,
+        ours=percent,
+        peer=None,
+        peer_name=f"{source}: {quoted}",
+        verdict=None,
+        sizes=sizes,
+        unit="%",
+        mean=round(mean, 2),
+        std=round(spread, 2),
+        paper=None if paper is None else list(paper),
+        reached=None if paper is None else bool(mean <= paper[0]),
+        **facts,
+    )
 
 
 def markdown(title: str, head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:

@@ -21,8 +21,9 @@ from benchmarks.harness.rows import Row, row, verdict
 from jaxvis.methods.ranvgg.candidates import random_networks
 from jaxvis.methods.ranvgg.stack import reconstruct, stack
 from jaxvis.nets import registry
+from jaxvis.network import Network
 from jaxvis.output.io import sample_photo
-from jaxvis.types import FAILED, UNFINISHED, Network, Params, Run
+from jaxvis.types import Params, Run, Status
 
 NEAR = 0.1
 """The relative distance at which a run counts as converged."""
@@ -52,12 +53,15 @@ class Setting(NamedTuple):
 
 
 PAPER = Setting(
-    256, 8, 5, 100, 300, ("pool3", "relu5_1", "pool5"),
+    256,
+    8,
+    5,
+    100,
+    300,
+    ("pool3", "relu5_1", "pool5"),
     ("astronaut", "chelsea", "coffee"),
-)  # fmt: skip
-FULL = PAPER._replace(
-    pixels=64, candidates=3, stacking=30, steps=120, taps=("pool3", "pool5")
 )
+FULL = PAPER._replace(pixels=64, candidates=3, stacking=30, steps=120, taps=("pool3", "pool5"))
 QUICK = Setting(48, 3, 2, 20, 40, ("pool2",), ("astronaut", "chelsea"))
 SMOKE = Setting(32, 2, 2, 3, 4, ("pool1",), ("chelsea",))
 
@@ -76,12 +80,18 @@ def networks(setting: Setting) -> tuple[Network, dict[str, tuple[Params, int | N
     reference = sample_photo(REFERENCE, size=side)
     chance = random_networks(net, reference, networks=setting.networks, stop=stop)
     built = stack(
-        net, reference, networks=setting.networks, candidates=setting.candidates,
-        steps=setting.stacking, stop=stop, progress=True,
-    )  # fmt: skip
+        net,
+        reference,
+        networks=setting.networks,
+        candidates=setting.candidates,
+        steps=setting.stacking,
+        stop=stop,
+        progress=True,
+    )
     kinds: dict[str, tuple[Params, int | None]] = {
-        "stacked": (built.params, 0), "random": (chance, 0)
-    }  # fmt: skip
+        "stacked": (built.params, 0),
+        "random": (chance, 0),
+    }
     try:
         trained = jaxvis.load("vgg19", pool="avg", input_size=side, stop=stop)[1]
     except FileNotFoundError:
@@ -117,14 +127,19 @@ def measured(setting: Setting) -> list[Row]:
         runs = {
             kind: [
                 reconstruct(
-                    net, params, sample_photo(name, size=side), tap=tap,
-                    params_axis=axis, seeds=1 if axis == 0 else setting.networks,
-                    steps=setting.steps, progress=True,
+                    net,
+                    params,
+                    sample_photo(name, size=side),
+                    tap=tap,
+                    params_axis=axis,
+                    seeds=1 if axis == 0 else setting.networks,
+                    steps=setting.steps,
+                    progress=True,
                 )
                 for name in setting.photographs
             ]
             for kind, (params, axis) in kinds.items()
-        }  # fmt: skip
+        }
         out += claims(tap, runs, setting)
     return out
 
@@ -158,7 +173,7 @@ def claims(tap: str, runs: Mapping[str, list[Run]], setting: Setting) -> list[Ro
 
 
 def _failed(run: Run) -> int:
-    bad = np.isin(run.trace["status"], (FAILED, UNFINISHED))
+    bad = np.isin(run.trace["status"], (Status.FAILED, Status.UNFINISHED))
     return int(np.sum(bad | ~np.isfinite(run.trace["distance"])))
 
 
@@ -176,18 +191,31 @@ def _claim(case: str, peer: str, both: list, check, setting: Setting) -> Row:
     sizes = {**setting._asdict(), "net": "vgg19", "reference": REFERENCE}
     if len(both) == 1:
         return row(
-            "ranvgg_claims", f"{case} against {peer}", ours=both[0].ravel(), peer=None,
-            peer_name="no weights here: jaxvis weights get vgg19", verdict=None,
-            sizes=sizes, unit=unit, target=1.0,
-        )  # fmt: skip
+            "ranvgg_claims",
+            f"{case} against {peer}",
+            ours=both[0].ravel(),
+            peer=None,
+            peer_name="no weights here: jaxvis weights get vgg19",
+            verdict=None,
+            sizes=sizes,
+            unit=unit,
+            target=1.0,
+        )
     ours, theirs = both
     holds = dict(zip(setting.photographs, (ours < theirs).sum(1).tolist()))
     return row(
-        "ranvgg_claims", f"{case} against {peer}", ours=ours.ravel(),
-        peer=theirs.ravel(), peer_name=f"{peer} vgg19", verdict=check, sizes=sizes,
-        unit=unit, target=1.0, holds=holds,
+        "ranvgg_claims",
+        f"{case} against {peer}",
+        ours=ours.ravel(),
+        peer=theirs.ravel(),
+        peer_name=f"{peer} vgg19",
+        verdict=check,
+        sizes=sizes,
+        unit=unit,
+        target=1.0,
+        holds=holds,
         note=f"lower in {sum(holds.values())} of {ours.size}",
-    )  # fmt: skip
+    )
 
 
 def rows(quick: bool) -> list[Row]:

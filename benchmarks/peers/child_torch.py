@@ -79,12 +79,14 @@ def _many(spec: dict) -> tuple:
     nets = [
         network(
             spec,
-            {row: {name: leaf[i] for name, leaf in leaves.items()}
-             for row, leaves in params.items()},
+            {
+                row: {name: leaf[i] for name, leaf in leaves.items()}
+                for row, leaves in params.items()
+            },
             inplace=False,
         )
         for i in range(spec["networks"])
-    ]  # fmt: skip
+    ]
     state, _ = torch.func.stack_module_state(nets)
     return nets[0], state
 
@@ -122,9 +124,13 @@ def picture(spec: dict) -> dict:
     canvas = torch_maximize.fourier(size, np.array(spec["colour"]), device="cpu")
     start = 0.01 * torch.randn(1, 2, size[0], size[1] // 2 + 1, 3).numpy()
     found = torch_maximize.batched(
-        net, canvas, start, np.array([spec["index"]]), steps=spec["steps"],
+        net,
+        canvas,
+        start,
+        np.array([spec["index"]]),
+        steps=spec["steps"],
         view=torch_maximize.robust_view((spec["seen"],) * 2),
-    )  # fmt: skip
+    )
     pixels = np.round(255 * found.images[0]).astype(np.uint8)
     part = Path(spec["picture"]).with_suffix(".part")
     Image.fromarray(pixels).save(part, format="PNG")

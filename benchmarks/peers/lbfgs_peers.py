@@ -18,7 +18,8 @@ from benchmarks.peers import torch_peer
 from jaxvis.loss.canvas import Pixels
 from jaxvis.loss.compose import compose
 from jaxvis.loss.objectives import Match
-from jaxvis.types import Array, Loss, Network, Params
+from jaxvis.network import Network
+from jaxvis.types import Array, Loss, Params
 
 MEMORY, FTOL, STEPS = 10, 1e-4, 200
 """Pairs kept, tolerance, and the most evaluations (of optax: iterations)."""
@@ -91,9 +92,7 @@ def optax_step(given: Case) -> tuple[Callable, Callable]:
     def one(z: Array, state: Any, done: Array, item: Match) -> tuple:
         value_of = partial(given.value, item=item)
         value, grad = optax.value_and_grad_from_state(value_of)(z, state=state)
-        updates, new = optimizer.update(
-            grad, state, z, value=value, grad=grad, value_fn=value_of
-        )
+        updates, new = optimizer.update(grad, state, z, value=value, grad=grad, value_fn=value_of)
         after = optax.tree.get(new, "value")
         kept = partial(jax.tree.map, lambda old, new: jnp.where(done, old, new))
         small = value - after <= FTOL * jnp.maximum(value, 1.0)
@@ -138,8 +137,7 @@ def by_scipy(given: Case, value: Callable) -> Found:
             return float(loss), np.asarray(grad, np.float64).ravel()
 
         options = {"maxcor": MEMORY, "maxfun": STEPS, "ftol": FTOL, "gtol": 0.0}
-        end = minimize(both, start.ravel(), jac=True, method="L-BFGS-B",
-                       options=options)  # fmt: skip
+        end = minimize(both, start.ravel(), jac=True, method="L-BFGS-B", options=options)
         losses.append(end.fun)
         taken += end.nfev
     return Found(np.array(losses), taken)
@@ -158,9 +156,14 @@ def by_torch(given: Case, module: Callable) -> Found:
     for at in range(len(given.start)):
         value, z = torch_value(given, module, at)
         optimizer = torch.optim.LBFGS(
-            [z], max_iter=STEPS, max_eval=STEPS, history_size=MEMORY, tolerance_grad=0,
-            tolerance_change=FTOL, line_search_fn="strong_wolfe",
-        )  # fmt: skip
+            [z],
+            max_iter=STEPS,
+            max_eval=STEPS,
+            history_size=MEMORY,
+            tolerance_grad=0,
+            tolerance_change=FTOL,
+            line_search_fn="strong_wolfe",
+        )
 
         def closure(value: Callable = value, z: torch.Tensor = z) -> torch.Tensor:
             z.grad = None

@@ -52,9 +52,7 @@ def fourier(size: tuple[int, int], colour: np.ndarray, *, device: str) -> Canvas
     return Canvas(as_tensor(gain), as_tensor(colour), size)
 
 
-def zoomed(
-    images: Tensor, factor: Tensor, move: Tensor, seen: tuple[int, int]
-) -> Tensor:
+def zoomed(images: Tensor, factor: Tensor, move: Tensor, seen: tuple[int, int]) -> Tensor:
     """Returns images scaled about their centres, `[N, 3, *seen]`, grey outside.
 
     Args:
@@ -115,14 +113,13 @@ def lucent_view(seen: tuple[int, int]) -> Callable[[Tensor], Tensor]:
         images = jitter(functional.pad(images, (12,) * 4, value=0.5), 8)
         scale = np.random.choice([1 + (i - 5) / 50 for i in range(11)])
         size = [int(np.ceil(scale * side)) for side in images.shape[2:]]
-        images = functional.interpolate(
-            images, size, mode="bilinear", align_corners=True
-        )
+        images = functional.interpolate(images, size, mode="bilinear", align_corners=True)
         angle = np.deg2rad(np.random.choice([*range(-10, 11), *[0] * 5]))
         turn = torch.tensor(
             [[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0]],
-            dtype=images.dtype, device=images.device,
-        )  # fmt: skip
+            dtype=images.dtype,
+            device=images.device,
+        )
         grid = functional.affine_grid(
             turn.expand(len(images), 2, 3), images.shape, align_corners=False
         )

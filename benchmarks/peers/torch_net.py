@@ -71,9 +71,15 @@ class Scale(nn.Module):
 def _conv(row: Mapping[str, Any], leaves: Mapping[str, np.ndarray]) -> nn.Module:
     kernel = np.ascontiguousarray(leaves["kernel"].transpose(3, 2, 0, 1))
     out = nn.Conv2d(
-        kernel.shape[1] * row["groups"], row["width"], row["size"], row["stride"],
-        row["pad"], groups=row["groups"], bias=row["bias"], device="meta",
-    )  # fmt: skip
+        kernel.shape[1] * row["groups"],
+        row["width"],
+        row["size"],
+        row["stride"],
+        row["pad"],
+        groups=row["groups"],
+        bias=row["bias"],
+        device="meta",
+    )
     out.weight = _tensor(kernel)
     if row["bias"]:
         out.bias = _tensor(leaves["bias"])
@@ -83,9 +89,7 @@ def _conv(row: Mapping[str, Any], leaves: Mapping[str, np.ndarray]) -> nn.Module
 class Linear(nn.Module):
     """Returns a fully connected layer whose columns follow torch's order, C, H, W."""
 
-    def __init__(
-        self, leaves: Mapping[str, np.ndarray], shape: tuple[int, ...] | None
-    ) -> None:
+    def __init__(self, leaves: Mapping[str, np.ndarray], shape: tuple[int, ...] | None) -> None:
         super().__init__()
         kernel = leaves["kernel"]
         if shape is not None:  # ours flattens H, W, C
@@ -109,9 +113,7 @@ class BatchNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Returns the normalised map `[N, C, h, w]`."""
-        return functional.batch_norm(
-            x, self.mean, self.var, self.scale, self.bias, eps=BN_EPSILON
-        )
+        return functional.batch_norm(x, self.mean, self.var, self.scale, self.bias, eps=BN_EPSILON)
 
 
 class ResponseNorm(nn.Module):
@@ -159,9 +161,7 @@ class Plain(nn.Module):
         window = (row["size"], row["stride"], row["pad"])
         if row["op"] == "max":
             return functional.max_pool2d(x, *window, ceil_mode=row["ceil"])
-        return functional.avg_pool2d(
-            x, *window, ceil_mode=row["ceil"], count_include_pad=False
-        )
+        return functional.avg_pool2d(x, *window, ceil_mode=row["ceil"], count_include_pad=False)
 
 
 class Net(nn.Module):

@@ -13,7 +13,8 @@ import numpy as np
 
 from benchmarks.harness import subjects
 from benchmarks.harness.rows import installed, threads
-from jaxvis.types import Network, Params
+from jaxvis.network import Network
+from jaxvis.types import Params
 
 if TYPE_CHECKING:
     import torch
@@ -77,9 +78,12 @@ def network(
     from benchmarks.peers.torch_net import Net
 
     module = Net(
-        subjects.rows_of(net), subjects.plain(params), tap,
-        subjects.shapes_of(net, side), inplace=inplace,
-    )  # fmt: skip
+        subjects.rows_of(net),
+        subjects.plain(params),
+        tap,
+        subjects.shapes_of(net, side),
+        inplace=inplace,
+    )
     return module.eval().to(device())
 
 
@@ -133,9 +137,7 @@ def as_ours(found: "tuple[torch.Tensor, torch.Tensor]") -> tuple:
       found: what a step returns.
     """
     scores, gradients = found
-    return scores.cpu().numpy(), gradients.permute(
-        0, 2, 3, 1
-    ).contiguous().cpu().numpy()
+    return scores.cpu().numpy(), gradients.permute(0, 2, 3, 1).contiguous().cpu().numpy()
 
 
 def _fastest(run: Callable[[], Any]) -> float:

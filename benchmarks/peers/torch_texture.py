@@ -46,9 +46,7 @@ class Texture:
     ) -> None:
         self.module, self.channels_last = best.module, best.channels_last
         self.weights, self.seen = dict(weights), {}
-        self.hooks = [
-            network.layer(tap).register_forward_hook(self._keeping(tap)) for tap in taps
-        ]
+        self.hooks = [network.layer(tap).register_forward_hook(self._keeping(tap)) for tap in taps]
         with torch.no_grad():
             self.targets = self._grams(torch_peer.to_torch(source[None]))
 
@@ -106,9 +104,14 @@ class Texture:
         """
         image = torch_peer.to_torch(start[None]).requires_grad_()
         optimizer = torch.optim.LBFGS(
-            [image], max_iter=evaluations, max_eval=evaluations, history_size=memory,
-            tolerance_grad=0, tolerance_change=0, line_search_fn="strong_wolfe",
-        )  # fmt: skip
+            [image],
+            max_iter=evaluations,
+            max_eval=evaluations,
+            history_size=memory,
+            tolerance_grad=0,
+            tolerance_change=0,
+            line_search_fn="strong_wolfe",
+        )
         losses: list[torch.Tensor] = []
 
         def closure() -> torch.Tensor:

@@ -21,9 +21,10 @@ import tyro
 
 import jaxvis
 from jaxvis.cli.common import parse_indices
+from jaxvis.network import Network
 from jaxvis.output.io import write_image
 from jaxvis.output.sheet import contact_sheet
-from jaxvis.types import Network, Params
+from jaxvis.types import Params
 from jaxvis.weights.load import labels_of
 
 CLASSES = "1,9,31,76,88,99,130,207,291,340,404,409,468,504,555,620,701,817,920,985"
@@ -46,9 +47,7 @@ def verdict(
     def look(net, params, batch):
         size = (len(batch), *net.input_size, 3)
         small = jax.image.resize(batch, size, "linear")
-        return jax.vmap(
-            lambda image: net.apply(params, image, stop=net.scores)[net.scores]
-        )(small)
+        return jax.vmap(lambda image: net.apply(params, image, stop=net.scores)[net.scores])(small)
 
     seen = np.round(images * 255).astype(np.float32) / 255
     ranks = []
@@ -99,25 +98,34 @@ def main(
     for preset in presets.split(","):
         begin = time.perf_counter()
         run = jaxvis.maximize(
-            net, params, index=numbers, seeds=seeds, key=seed, preset=preset,
-            steps=steps, progress=True,
-        )  # fmt: skip
+            net,
+            params,
+            index=numbers,
+            seeds=seeds,
+            key=seed,
+            preset=preset,
+            steps=steps,
+            progress=True,
+        )
         took, updates = time.perf_counter() - begin, run.trace["loss"].shape[-1]
         images = run.image.reshape(-1, *run.image.shape[2:])
         drawn[preset] = images
         row = {
-            "name": "class_pictures", "source": source, "preset": preset,
-            "pictures": len(images), "steps": int(updates), "seconds": round(took, 1),
+            "name": "class_pictures",
+            "source": source,
+            "preset": preset,
+            "pictures": len(images),
+            "steps": int(updates),
+            "seconds": round(took, 1),
             "ms_per_picture_step": round(1e3 * took / len(images) / updates, 2),
-        }  # fmt: skip
+        }
         for judge in [source, *judges.split(",")]:
             top1, top5 = verdict(*_open(judge, weights), images, wanted)
             row[judge] = [round(100 * top1, 1), round(100 * top5, 1)]
         print(json.dumps(row), flush=True)
         if out is not None:
             out.mkdir(parents=True, exist_ok=True)
-            notes = [f"{n} {labels[n].partition(',')[0]}" if labels else str(n)
-                     for n in wanted]  # fmt: skip
+            notes = [f"{n} {labels[n].partition(',')[0]}" if labels else str(n) for n in wanted]
             page = contact_sheet(list(images), captions=notes, columns=5, cell=160)
             write_image(out / f"{source}_{preset}.png", page)
 

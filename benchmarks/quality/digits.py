@@ -24,24 +24,36 @@ from jaxvis.methods.coupled.generate import generate
 from jaxvis.methods.coupled.latent import latent
 from jaxvis.nets.table.forward import network
 from jaxvis.nets.table.layers import Layer
+from jaxvis.network import Network
 from jaxvis.train.images import Images, from_array, split
-from jaxvis.types import Array, Image, Network, Params, Run
+from jaxvis.types import Array, Image, Params, Run
 
-DATA = Path(
-    os.environ.get("JAXVIS_TEST_DATA", Path(__file__).parents[2] / "shared" / "data")
+DATA = Path(os.environ.get("JAXVIS_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
+FILES = (
+    "weights/mnist_lenet5_f32.npz",
+    "weights/mnist_dcgan_generator_f32.npz",
+    "images/mnist/t10k-images-idx3-ubyte.gz",
 )
-FILES = ("weights/mnist_lenet5_f32.npz", "weights/mnist_dcgan_generator_f32.npz",
-         "images/mnist/t10k-images-idx3-ubyte.gz")  # fmt: skip
 ROWS = (
-    Layer("conv1", "conv", 6, 5), Layer("relu1", "relu"),
+    Layer("conv1", "conv", 6, 5),
+    Layer("relu1", "relu"),
     Layer("pool2", "max", size=2, stride=2),
-    Layer("conv3", "conv", 16, 5), Layer("relu3", "relu"),
+    Layer("conv3", "conv", 16, 5),
+    Layer("relu3", "relu"),
     Layer("pool4", "max", size=2, stride=2),
-    Layer("conv5", "conv", 120, 5), Layer("relu5", "relu"),
-    Layer("fc6", "fc", 84), Layer("relu6", "relu"), Layer("fc7", "fc", 10),
-)  # fmt: skip
-KEYS = {"conv1": "convnet.c1", "conv3": "convnet.c3", "conv5": "convnet.c5",
-        "fc6": "fc.f6", "fc7": "fc.f7"}  # fmt: skip
+    Layer("conv5", "conv", 120, 5),
+    Layer("relu5", "relu"),
+    Layer("fc6", "fc", 84),
+    Layer("relu6", "relu"),
+    Layer("fc7", "fc", 10),
+)
+KEYS = {
+    "conv1": "convnet.c1",
+    "conv3": "convnet.c3",
+    "conv5": "convnet.c5",
+    "fc6": "fc.f6",
+    "fc7": "fc.f7",
+}
 
 
 def lenet5(data: Path) -> tuple[Network, Params]:
@@ -76,15 +88,16 @@ def dcgan(shared: Any, z: Array) -> Image:
         # Of a torch ConvTranspose2d (in, out, kh, kw), no padding.
         kernel = shared[f"gen.{layer}.0.weight"].transpose(2, 3, 0, 1)
         x = jax.lax.conv_transpose(
-            x, kernel[::-1, ::-1], (stride, stride), "VALID",
+            x,
+            kernel[::-1, ::-1],
+            (stride, stride),
+            "VALID",
             dimension_numbers=("NHWC", "HWIO", "NHWC"),
-        )  # fmt: skip
+        )
         x = x + shared[f"gen.{layer}.0.bias"]
         if layer < 3:
             at = f"gen.{layer}.1."
-            x = (x - shared[at + "running_mean"]) * jax.lax.rsqrt(
-                shared[at + "running_var"] + 1e-5
-            )
+            x = (x - shared[at + "running_mean"]) * jax.lax.rsqrt(shared[at + "running_var"] + 1e-5)
             x = jax.nn.relu(x * shared[at + "weight"] + shared[at + "bias"])
     image = (jnp.tanh(x[0]) + 1) / 2
     image = jax.image.resize(image, (32, 32, 1), "linear", antialias=False)
@@ -98,8 +111,11 @@ def dcgan_arrays(data: Path) -> dict[str, Array]:
       data: the data folder.
     """
     with np.load(data / FILES[1]) as file:
-        return {name: jnp.asarray(file[name], jnp.float32) for name in file
-                if file[name].dtype.kind == "f"}  # fmt: skip
+        return {
+            name: jnp.asarray(file[name], jnp.float32)
+            for name in file
+            if file[name].dtype.kind == "f"
+        }
 
 
 def digits(data: Path) -> Images:
@@ -138,9 +154,17 @@ def of_latents(data: Path, *, seeds: int, steps: int, starts: int = 32) -> Run:
     """
     net, params = lenet5(data)
     return latent(
-        net, params, dcgan, dcgan_arrays(data), shape=(64,), index=range(10),
-        seeds=seeds, steps=steps, starts=starts, bound=2.5,
-    )  # fmt: skip
+        net,
+        params,
+        dcgan,
+        dcgan_arrays(data),
+        shape=(64,),
+        index=range(10),
+        seeds=seeds,
+        steps=steps,
+        starts=starts,
+        bound=2.5,
+    )
 
 
 def of_decoder(data: Path, path: Path, *, training: int, seeds: int, steps: int) -> Run:
@@ -156,14 +180,30 @@ def of_decoder(data: Path, path: Path, *, training: int, seeds: int, steps: int)
     net, params = lenet5(data)
     kept, held = split(digits(data), 0.02)
     train_autoencoder(
-        kept, held, model="small", noise=0.3, optimizer="adam", learning_rate=0.004,
-        steps=training, batch=32, checkpoint=path, resume=True,
-    )  # fmt: skip
+        kept,
+        held,
+        model="small",
+        noise=0.3,
+        optimizer="adam",
+        learning_rate=0.004,
+        steps=training,
+        batch=32,
+        checkpoint=path,
+        resume=True,
+    )
     model, state, _ = load_autoencoder(path)
     return generate(
-        net, params, index=range(10), seeds=seeds, decoder=decoder_of(state),
-        frozen=True, generator=model.decoder, gain=model.gain, steps=steps, others=0.1,
-    )  # fmt: skip
+        net,
+        params,
+        index=range(10),
+        seeds=seeds,
+        decoder=decoder_of(state),
+        frozen=True,
+        generator=model.decoder,
+        gain=model.gain,
+        steps=steps,
+        others=0.1,
+    )
 
 
 def rows(quick: bool) -> list[Row]:
@@ -183,8 +223,14 @@ def smoke() -> list[Row]:
 
 def _measured(seeds: int, steps: int, starts: int) -> Row:
     case = f"a GAN's latents for LeNet-5, {starts} start{'s' * (starts > 1)}"
-    sizes = {"net": "lenet5", "pixels": 32, "digits": 10, "seeds": seeds,
-             "steps": steps, "starts": starts}  # fmt: skip
+    sizes = {
+        "net": "lenet5",
+        "pixels": 32,
+        "digits": 10,
+        "seeds": seeds,
+        "steps": steps,
+        "starts": starts,
+    }
     common = {"peer": None, "peer_name": "no peer", "verdict": None, "sizes": sizes}
     missing = [name for name in FILES if not (DATA / name).exists()]
     if missing:
@@ -196,5 +242,6 @@ def _measured(seeds: int, steps: int, starts: int) -> Row:
     found = hits(*lenet5(DATA), run.image)
     note = f"{int(found.sum())} of {found.size} digits are classified as wanted"
     rates = [float(rate) for rate in found.mean(1)]
-    return row("digits", case, ours=took, note=note, rate=float(found.mean()),
-               rates=rates, **common)  # fmt: skip
+    return row(
+        "digits", case, ours=took, note=note, rate=float(found.mean()), rates=rates, **common
+    )

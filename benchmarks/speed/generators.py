@@ -67,7 +67,7 @@ class Case:
         width = self.net.shape(self.params, tap, size=(self.side, self.side))[-1]
         self.items = Couple(tap, jax.nn.one_hot(jnp.arange(count), width))
         self.first = jax.jit(jax.vmap(canvas.init))(self.keys)
-        self.given = loss.prepared({"net": self.params, "generator": None})
+        self.given = loss.prepare({"net": self.params, "generator": None})
 
     def way(self, parts: Iterable[range]) -> Way:
         """Returns our steps.
@@ -118,15 +118,16 @@ def torch_way(case: Case) -> Way:
     torch_peer.prepare()
     module = torch_peer.network(case.net, case.params, case.items.tap, case.side)
     first = jax.tree.map(np.asarray, case.first["params"])
-    rows = tuple((line.op, line.name, line.size, line.same)
-                 for line in case.generator.rows)  # fmt: skip
+    rows = tuple((line.op, line.name, line.size, line.same) for line in case.generator.rows)
     drawers = [
         Drawer(
-            rows, case.generator.start, case.generator.epsilon,
+            rows,
+            case.generator.start,
+            case.generator.epsilon,
             jax.tree.map(lambda leaf, i=i: leaf[i], first),
         ).to(torch_peer.device())
         for i in range(case.count)
-    ]  # fmt: skip
+    ]
     tools = [torch.optim.Adamax(one.parameters(), lr=RATE) for one in drawers]
     losses = np.zeros(case.count)
 
@@ -197,17 +198,23 @@ def measured(
         {name: way.run for name, way in ways.items()}, pairs, warmups=0, again=False
     )
     make = partial(
-        row, "generators", f"{count} untrained generators on {net}, {case.side} px",
+        row,
+        "generators",
+        f"{count} untrained generators on {net}, {case.side} px",
         ours=times["ours"],
         sizes={"net": net, "pixels": case.side, "items": count},
-    )  # fmt: skip
+    )
     targets = {"alone": 1.0, "torch": 1.0} if generator == untrained() else {}
     peers = [name for name in ("alone", "vmap", "torch") if name in ways]
     rows = [
-        make(peer=times[name], verdict=verdicts[name], target=targets.get(name),
-             peer_name=names.get(name, "torch, one by one"))
+        make(
+            peer=times[name],
+            verdict=verdicts[name],
+            target=targets.get(name),
+            peer_name=names.get(name, "torch, one by one"),
+        )
         for name in peers
-    ]  # fmt: skip
+    ]
     if "torch" not in ways:
         rows.append(make(peer=None, peer_name=torch_peer.absent(), verdict=None))
     return rows

@@ -32,9 +32,7 @@ def distinct(name: str, side: int) -> dict[tuple, Layer]:
     net, params = subjects.subject(name, side)
     at, reads = subjects.shapes_of(net, side), sources(net.rows)
     rows = [row for row in net.rows if row.op == "conv" and row.name in params]
-    return {
-        (at[reads[row.name][0]], row.width, row.size, row.stride): row for row in rows
-    }
+    return {(at[reads[row.name][0]], row.width, row.size, row.stride): row for row in rows}
 
 
 def measured(name: str, side: int, batch: int, *, pairs: int) -> list[Row]:
@@ -76,27 +74,43 @@ def _one(name, layer, shape, params, ready, batch, pairs) -> Row:
     said = {"sizes": {"net": name, "layer": layer.name, "batch": batch}}
     if torch_peer.absent() is not None:
         ours = interleaved({"ours": run}, pairs)["ours"]
-        return row("layers", case, ours=ours, peer=None, verdict=None,
-                   peer_name=torch_peer.absent(), **said)  # fmt: skip
+        return row(
+            "layers",
+            case,
+            ours=ours,
+            peer=None,
+            verdict=None,
+            peer_name=torch_peer.absent(),
+            **said,
+        )
     peer = _torch(draw, np.asarray(params[layer.name]["kernel"]), layer)
     differences = [
-        relative(np.asarray(a), b.permute(0, 2, 3, 1).numpy())
-        for a, b in zip(run(), peer())
+        relative(np.asarray(a), b.permute(0, 2, 3, 1).numpy()) for a, b in zip(run(), peer())
     ]
-    found = verdict(
-        output=(differences[0], TOLERANCE), gradient=(differences[1], TOLERANCE)
-    )
+    found = verdict(output=(differences[0], TOLERANCE), gradient=(differences[1], TOLERANCE))
     times = interleaved({"ours": run, "peer": peer}, pairs, warmups=2)
     gflops = {way: round(float(flops / np.median(t) / 1e9)) for way, t in times.items()}
-    return row("layers", case, ours=times["ours"], peer=times["peer"], verdict=found,
-               peer_name="torch channels_last", gflops=gflops, **said)  # fmt: skip
+    return row(
+        "layers",
+        case,
+        ours=times["ours"],
+        peer=times["peer"],
+        verdict=found,
+        peer_name="torch channels_last",
+        gflops=gflops,
+        **said,
+    )
 
 
 def _conv(x: Array, kernel: Array, layer: Layer) -> Array:
     return conv_general_dilated(
-        x, kernel, (layer.stride,) * 2, ((layer.pad,) * 2,) * 2,
-        dimension_numbers=NHWC, feature_group_count=layer.groups,
-    )  # fmt: skip
+        x,
+        kernel,
+        (layer.stride,) * 2,
+        ((layer.pad,) * 2,) * 2,
+        dimension_numbers=NHWC,
+        feature_group_count=layer.groups,
+    )
 
 
 def _torch(x: np.ndarray, kernel: np.ndarray, layer: Layer):
@@ -113,9 +127,16 @@ def _torch(x: np.ndarray, kernel: np.ndarray, layer: Layer):
         with torch.no_grad():
             y = torch.nn.functional.conv2d(image, weight, None, *ones, layer.groups)
             gradient, _, _ = torch.ops.aten.convolution_backward(
-                y, image, weight, None, *ones, False, [0, 0], layer.groups,
+                y,
+                image,
+                weight,
+                None,
+                *ones,
+                False,
+                [0, 0],
+                layer.groups,
                 [True, False, False],
-            )  # fmt: skip
+            )
         return y, gradient
 
     return run

@@ -56,9 +56,13 @@ def by_jaxvis(given: Case, chunk: int | None) -> Found:
       chunk: items side by side; None lets the solver choose.
     """
     run = solve(
-        _problem(given.loss, given.side), given.params, given.items, jax.random.key(2),
-        start=given.start, chunk=chunk,
-    )  # fmt: skip
+        _problem(given.loss, given.side),
+        given.params,
+        given.items,
+        jax.random.key(2),
+        start=given.start,
+        chunk=chunk,
+    )
     return Found(run.trace["loss"][:, -1], int(run.trace["evaluations"].sum()))
 
 
@@ -117,26 +121,39 @@ def measured(name: str, tap: str, side: int, count: int, *, pairs: int) -> list[
     for way in list(ways)[1:]:
         worse = max(0.0, float(ours.losses.mean() - found[way].losses.mean()))
         start = same[way].difference["start"] if way in same else 0.0
-        evaluations = {side: found[key].evaluations
-                       for side, key in (("ours", "ours"), ("peer", way))}  # fmt: skip
+        evaluations = {
+            side: found[key].evaluations for side, key in (("ours", "ours"), ("peer", way))
+        }
         said = f" against {evaluations['peer']}" if evaluations["peer"] else ""
-        out.append(row(
-            "lbfgs", what, ours=times["ours"], peer=times[way], peer_name=_name(way),
-            verdict=verdict(loss=(worse, WORSE), start=(start, START)), sizes=sizes,
-            target=TARGETS.get(way) if count == 32 else None,
-            mean_loss={"ours": float(ours.losses.mean()),
-                       "peer": float(found[way].losses.mean())},
-            evaluations=evaluations, note=f"{evaluations['ours']} evaluations{said}",
-        ))  # fmt: skip
+        out.append(
+            row(
+                "lbfgs",
+                what,
+                ours=times["ours"],
+                peer=times[way],
+                peer_name=_name(way),
+                verdict=verdict(loss=(worse, WORSE), start=(start, START)),
+                sizes=sizes,
+                target=TARGETS.get(way) if count == 32 else None,
+                mean_loss={
+                    "ours": float(ours.losses.mean()),
+                    "peer": float(found[way].losses.mean()),
+                },
+                evaluations=evaluations,
+                note=f"{evaluations['ours']} evaluations{said}",
+            )
+        )
     return out
 
 
 def _name(way: str) -> str:
     one = ", one by one"
     return {
-        "optax": "optax.lbfgs under vmap", "one by one": "jaxvis" + one,
-        "scipy": "scipy L-BFGS-B" + one, "torch": "torch.optim.LBFGS" + one,
-    }[way]  # fmt: skip
+        "optax": "optax.lbfgs under vmap",
+        "one by one": "jaxvis" + one,
+        "scipy": "scipy L-BFGS-B" + one,
+        "torch": "torch.optim.LBFGS" + one,
+    }[way]
 
 
 def rows(quick: bool) -> list[Row]:

@@ -18,7 +18,8 @@ from benchmarks.harness import child, subjects
 from benchmarks.harness.rows import Row, angle, relative, row, threads, verdict
 from benchmarks.peers import torch_peer
 from benchmarks.speed import random_nets
-from jaxvis.types import Network, Params
+from jaxvis.network import Network
+from jaxvis.types import Params
 
 TARGET = 1 / 1.3
 SCORES, ANGLE = 1e-4, 1e-3
@@ -41,11 +42,17 @@ def _case(
     np.save(pictures, images)
     side = images.shape[1]
     return {
-        "net": net.name, "side": side, "tap": tap, "networks": many,
-        "weights": str(weights), "images": str(pictures), "steps": STEPS,
-        "threads": threads(), "rows": subjects.rows_of(net),
+        "net": net.name,
+        "side": side,
+        "tap": tap,
+        "networks": many,
+        "weights": str(weights),
+        "images": str(pictures),
+        "steps": STEPS,
+        "threads": threads(),
+        "rows": subjects.rows_of(net),
         "shapes": subjects.shapes_of(net, side),
-    }  # fmt: skip
+    }
 
 
 def _peaks(
@@ -61,9 +68,7 @@ def _peaks(
         "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
     }
     cold = {**spec, "chunk": not spec["networks"], "out": str(folder / "cold.npz")}
-    first = child.call(
-        "benchmarks.harness.child_jaxvis", "memory", cold, folder, **cache
-    )
+    first = child.call("benchmarks.harness.child_jaxvis", "memory", cold, folder, **cache)
     sides = {"ours": "benchmarks.harness.child_jaxvis"}
     if torch_peer.absent() is None:
         sides["peer"] = "benchmarks.peers.child_torch"
@@ -100,17 +105,23 @@ def measured(
     what = f"{many} {net.name} trunks" if many else f"{net.name}, batch {batch}"
     said = {
         "unit": "MiB",
-        "sizes": {"net": net.name, "tap": tap, "pixels": side, "batch": batch,
-                  "networks": many},
+        "sizes": {"net": net.name, "tap": tap, "pixels": side, "batch": batch, "networks": many},
         "compiling_mib": peaks["compiling"][0],
         "held_mib": {side: runs[0]["held"] for side, runs in found.items()},
         "parameters_mib": sum(x.nbytes for x in jax.tree.leaves(params)) / child.MIB,
         "chunk": found["compiling"][0].get("chunk"),
-    }  # fmt: skip
+    }
     case = f"{what}, {side} px, peak of a process"
     if "peer" not in found:
-        return row("memory", case, ours=peaks["ours"], peer=None, verdict=None,
-                   peer_name=torch_peer.absent(), **said)  # fmt: skip
+        return row(
+            "memory",
+            case,
+            ours=peaks["ours"],
+            peer=None,
+            verdict=None,
+            peer_name=torch_peer.absent(),
+            **said,
+        )
     ours, theirs = outputs["ours"], outputs["peer"]
     same = verdict(
         scores=(relative(ours["scores"], theirs["scores"]), SCORES),
@@ -118,8 +129,17 @@ def measured(
     )
     peer = "torch.func.vmap" if many else "torch channels_last"
     note = f"{said['compiling_mib']:.0f} MiB where it must compile first"
-    return row("memory", case, ours=peaks["ours"], peer=peaks["peer"], verdict=same,
-               peer_name=peer, target=TARGET, note=note, **said)  # fmt: skip
+    return row(
+        "memory",
+        case,
+        ours=peaks["ours"],
+        peer=peaks["peer"],
+        verdict=same,
+        peer_name=peer,
+        target=TARGET,
+        note=note,
+        **said,
+    )
 
 
 def of_step(name: str, side: int, batch: int, *, pairs: int) -> Row:
@@ -158,16 +178,13 @@ def rows(quick: bool) -> list[Row]:
     """
     if quick:
         nets = ("squeezenet1_1", "googlenet")
-        return [*(of_step(name, 224, 1, pairs=1) for name in nets),
-                of_many(64, 4, pairs=1)]  # fmt: skip
+        return [*(of_step(name, 224, 1, pairs=1) for name in nets), of_many(64, 4, pairs=1)]
     nets = ("vgg19", "vgg16", "alexnet", "squeezenet1_1", "googlenet")
-    return [*(of_step(name, 224, 4, pairs=2) for name in nets),
-            of_many(128, 8, pairs=2)]  # fmt: skip
+    return [*(of_step(name, 224, 4, pairs=2) for name in nets), of_many(128, 8, pairs=2)]
 
 
 def smoke() -> list[Row]:
     """Returns the rows at the smallest sizes: SqueezeNet at 48 pixels, two trunks."""
-    found = [of_step("squeezenet1_1", 48, 1, pairs=1),
-             of_many(32, 2, pairs=1, tap="pool1")]  # fmt: skip
+    found = [of_step("squeezenet1_1", 48, 1, pairs=1), of_many(32, 2, pairs=1, tap="pool1")]
     # What importing and compiling take is most of it at such a size: no target.
     return [{**row, "target": None} for row in found]

@@ -7,7 +7,7 @@ import numpy as np
 from benchmarks.harness import subjects
 from benchmarks.harness.rows import Row, interleaved, relative, row, verdict
 from benchmarks.peers import torch_peer
-from jaxvis.loss.colour import MEAN
+from jaxvis.images import MEAN
 from jaxvis.loss.objectives import Match
 from jaxvis.nets.table.geometry import stride_of
 from jaxvis.optimize import solve
@@ -20,9 +20,15 @@ by gradients' sizes, and small ones are rounding."""
 
 
 def measured(
-    name: str, net: str, tap: str, *, count: int, side: int, steps: int = 10,
+    name: str,
+    net: str,
+    tap: str,
+    *,
+    count: int,
+    side: int,
+    steps: int = 10,
     pairs: int = 5,
-) -> Row:  # fmt: skip
+) -> Row:
     """Returns the row: seconds of `steps` updates of a batch, ours and torch's.
 
     Args:
@@ -39,12 +45,13 @@ def measured(
     codes = jnp.stack([network.code(params, image, tap) for image in images])
     items = jnp.full(count, FIDELITY) * Match(tap, codes, mask=jnp.ones(count))
     (problem,) = stages(
-        network, Natural(second=0, jitter=1), size=(side, side),
-        stride=stride_of(network, params, tap), steps=steps,
-    )  # fmt: skip
-    start = np.asarray(
-        jax.vmap(problem.canvas.init)(jax.random.split(jax.random.key(0), count))
+        network,
+        Natural(second=0, jitter=1),
+        size=(side, side),
+        stride=stride_of(network, params, tap),
+        steps=steps,
     )
+    start = np.asarray(jax.vmap(problem.canvas.init)(jax.random.split(jax.random.key(0), count)))
 
     def ours() -> np.ndarray:
         return solve(problem, params, items, jax.random.key(0), start=start).z
@@ -55,18 +62,30 @@ def measured(
     if why is not None:
         times = interleaved({"ours": ours}, pairs)["ours"]
         return row(
-            name, case, ours=times, peer=None, peer_name=why, verdict=None, sizes=sizes,
+            name,
+            case,
+            ours=times,
+            peer=None,
+            peer_name=why,
+            verdict=None,
+            sizes=sizes,
             images_per_second=_rate(count, steps, times),
-        )  # fmt: skip
+        )
     theirs, label = _torch(network, params, images, codes, start, tap, steps)
     check = verdict(image=(relative(ours(), theirs()), IMAGES))
     times = interleaved({"ours": ours, "peer": theirs}, pairs)
     return row(
-        name, case, ours=times["ours"], peer=times["peer"], peer_name=label,
-        verdict=check, sizes=sizes, target=1.0,
+        name,
+        case,
+        ours=times["ours"],
+        peer=times["peer"],
+        peer_name=label,
+        verdict=check,
+        sizes=sizes,
+        target=1.0,
         images_per_second=_rate(count, steps, times["ours"]),
         peer_images_per_second=_rate(count, steps, times["peer"]),
-    )  # fmt: skip
+    )
 
 
 def _rate(count: int, steps: int, seconds: np.ndarray) -> float:
@@ -81,9 +100,7 @@ def _torch(network, params, images, codes, start, tap, steps):
     from benchmarks.peers.torch_preimage import invert
 
     module = torch_peer.network(network, params, tap, images.shape[1])
-    best = torch_peer.best(
-        module, images, np.arange(len(images)) % codes.shape[-1], compiled=False
-    )
+    best = torch_peer.best(module, images, np.arange(len(images)) % codes.shape[-1], compiled=False)
     form = torch.channels_last if best.channels_last else torch.contiguous_format
     first = torch_peer.to_torch(start).contiguous(memory_format=form)
     wanted = np.asarray(codes)
@@ -92,9 +109,7 @@ def _torch(network, params, images, codes, start, tap, steps):
     wanted = torch.from_numpy(wanted).to(first.device)
 
     def run() -> np.ndarray:
-        z = invert(
-            best.module, wanted, first, center=MEAN, fidelity=FIDELITY, steps=steps
-        )
+        z = invert(best.module, wanted, first, center=MEAN, fidelity=FIDELITY, steps=steps)
         return z.permute(0, 2, 3, 1).cpu().numpy()
 
     return run, f"{best.name}, the same update in one batch"

@@ -24,7 +24,8 @@ from benchmarks.harness.rows import (
     verdict,
 )
 from benchmarks.peers import torch_peer
-from jaxvis.types import Array, Network, Params
+from jaxvis.network import Network
+from jaxvis.types import Array, Params
 
 NET, TAP = "vgg19", "pool5"
 GOAL = (128, 8, TAP)
@@ -67,8 +68,7 @@ def _peers(
     count, side = images.shape[:2]
     # Under vmap a ReLU in place would overwrite what all share.
     modules = [
-        torch_peer.network(net, nth(params, i), tap, side, inplace=False)
-        for i in range(count)
+        torch_peer.network(net, nth(params, i), tap, side, inplace=False) for i in range(count)
     ]
     state, _ = torch.func.stack_module_state(modules)
     given = torch_peer.to_torch(images)
@@ -118,8 +118,7 @@ def measured(side: int, count: int, *, pairs: int, tap: str = TAP) -> list[Row]:
         "shared": lambda: jax.block_until_ready(shared(first, images, index)),
     }
     if jax.default_backend() == "cpu":
-        ones = [jax.tree.map(lambda leaf, i=i: leaf[i : i + 1], ready)
-                for i in range(count)]  # fmt: skip
+        ones = [jax.tree.map(lambda leaf, i=i: leaf[i : i + 1], ready) for i in range(count)]
         ways["ours"] = lambda: one_by_one(own, ones, images, index)
     else:
         ways["ours"] = ways.pop("vmap")
@@ -138,11 +137,18 @@ def measured(side: int, count: int, *, pairs: int, tap: str = TAP) -> list[Row]:
     targets = TARGETS if (side, count, tap) == GOAL else {}
     names = {"shared": f"jaxvis, one network, batch {count}", "vmap": "jaxvis, vmap"}
     out = [
-        row("random_nets", case, ours=times["ours"], peer=times[name],
-            peer_name=names.get(name, name), verdict=found[name],
-            target=targets.get(name), sizes=sizes)
+        row(
+            "random_nets",
+            case,
+            ours=times["ours"],
+            peer=times[name],
+            peer_name=names.get(name, name),
+            verdict=found[name],
+            target=targets.get(name),
+            sizes=sizes,
+        )
         for name in found
-    ]  # fmt: skip
+    ]
     return out
 
 
@@ -157,10 +163,7 @@ def one_by_one(
       images: `[N, H, W, 3]`.
       index: `[N]`.
     """
-    found = [
-        gradient(own, images[i : i + 1], index[i : i + 1])
-        for i, own in enumerate(params)
-    ]
+    found = [gradient(own, images[i : i + 1], index[i : i + 1]) for i, own in enumerate(params)]
     return tuple(jax.block_until_ready(jnp.concatenate(part)) for part in zip(*found))
 
 

@@ -82,7 +82,7 @@ def case(name: str, tap: str, count: int, steps: int, size: tuple[int, int]) -> 
     canvas = Fourier(size)
     problem = Problem(compose(net, canvas), canvas, adam(RATE), steps)
     items = jax.vmap(lambda index: Excite(tap, index))(jnp.arange(count))
-    ready = problem.loss.prepared(params)
+    ready = problem.loss.prepare(params)
     return Case(problem, params, ready, items, jax.random.key(1))
 
 
@@ -164,8 +164,7 @@ def compared(this: Case) -> dict[str, Verdict]:
     """
     found = {name: np.asarray(way(this)[1]) for name, way in WAYS.items()}
     return {
-        name: verdict(z=(relative(found["solve"], found[name]), Z))
-        for name in ("step", "bare")
+        name: verdict(z=(relative(found["solve"], found[name]), Z)) for name in ("step", "bare")
     }
 
 
@@ -195,37 +194,40 @@ def measured(this: Case, sizes: dict[str, Any], *, pairs: int) -> list[Row]:
         for name, way in WAYS.items():
             runs[name].append(timed(way, this))
     wall, cpu = (
-        {name: np.array([pair[i] for pair in of]) for name, of in runs.items()}
-        for i in (0, 1)
+        {name: np.array([pair[i] for pair in of]) for name, of in runs.items()} for i in (0, 1)
     )
     steps = this.problem.steps
     fixed = float(np.median(wall["solve"] - wall["step"]))
-    names = {"step": "the solver's own step, bare loop",
-             "bare": "hand-written jitted step, bare loop"}  # fmt: skip
+    names = {
+        "step": "the solver's own step, bare loop",
+        "bare": "hand-written jitted step, bare loop",
+    }
     case = f"{sizes['net']} {sizes['tap']}, {sizes['items']} x {sizes['pixels']} px"
     return [
         row(
-            "solve_overhead", case, ours=wall["solve"] / steps,
-            peer=wall[name] / steps, peer_name=names[name], verdict=same[name],
-            target=TARGETS.get(name) if sizes["pixels"] == SIDE else None, sizes=sizes,
+            "solve_overhead",
+            case,
+            ours=wall["solve"] / steps,
+            peer=wall[name] / steps,
+            peer_name=names[name],
+            verdict=same[name],
+            target=TARGETS.get(name) if sizes["pixels"] == SIDE else None,
+            sizes=sizes,
             overhead_wall_percent=quartiles(wall["solve"] / wall[name]),
             overhead_cpu_percent=quartiles(cpu["solve"] / cpu[name]),
             beside_its_steps_s=round(fixed, 4),
             compile_cpu_s={
-                way: round(first[way] - float(np.median(cpu[way])), 2)
-                for way in ("solve", "bare")
+                way: round(first[way] - float(np.median(cpu[way])), 2) for way in ("solve", "bare")
             },
         )
         for name in names
-    ]  # fmt: skip
+    ]
 
 
 def _all(cases: tuple, side: int, pairs: int) -> list[Row]:
     out = []
     for name, tap, count, steps in cases:
-        sizes = {
-            "net": name, "tap": tap, "pixels": side, "items": count, "steps": steps
-        }  # fmt: skip
+        sizes = {"net": name, "tap": tap, "pixels": side, "items": count, "steps": steps}
         this = case(name, tap, count, steps, (side, side))
         out += measured(this, sizes, pairs=pairs)
     return out

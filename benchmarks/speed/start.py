@@ -21,8 +21,9 @@ from benchmarks.harness import child, subjects
 from benchmarks.harness.rows import Row, Verdict, row, threads, verdict
 from benchmarks.peers import torch_peer
 from benchmarks.speed import sweep
-from jaxvis.loss.colour import RECORRELATE
-from jaxvis.types import Network, Params
+from jaxvis.images import RECORRELATE
+from jaxvis.network import Network
+from jaxvis.types import Params
 from jaxvis.weights import load as weights
 
 INDEX = 1
@@ -42,9 +43,20 @@ def _subject(name: str, folder: Path) -> tuple[Network, Params, Path]:
 
 def _ours(name: str, path: Path, steps: int, home: Path, out: Path) -> float:
     words = [
-        sys.executable, "-m", "jaxvis", "maximize", name, "--index", str(INDEX),
-        "--steps", str(steps), "--weights", str(path), "--out", str(out),
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "jaxvis",
+        "maximize",
+        name,
+        "--index",
+        str(INDEX),
+        "--steps",
+        str(steps),
+        "--weights",
+        str(path),
+        "--out",
+        str(out),
+    ]
     return child.until_picture(words, out, child.environment(JAXVIS_HOME=str(home)))
 
 
@@ -59,11 +71,17 @@ def _spec(net: Network, params: Params, path: Path, steps: int) -> dict[str, Any
     side = net.input_size[0]
     seen = sweep.shown(net, params, side)
     return {
-        "weights": str(path), "colour": RECORRELATE.tolist(), "side": side,
-        "seen": seen, "steps": steps, "index": INDEX, "threads": threads(),
-        "rows": subjects.rows_of(net), "tap": net.classes,
+        "weights": str(path),
+        "colour": RECORRELATE.tolist(),
+        "side": side,
+        "seen": seen,
+        "steps": steps,
+        "index": INDEX,
+        "threads": threads(),
+        "rows": subjects.rows_of(net),
+        "tap": net.classes,
         "shapes": subjects.shapes_of(net, seen),
-    }  # fmt: skip
+    }
 
 
 def risen(net: Network, params: Params, folders: dict[str, Path]) -> Verdict:
@@ -116,14 +134,17 @@ def measured(name: str, steps: int, pairs: int, *, warmups: int = 1) -> list[Row
         pictures = {"ours": last["cold"], **({} if reason else {"peer": last["peer"]})}
         same = risen(net, params, pictures)
     return [
-        row("start", f"{name}, first picture of {steps} steps, {kind}",
+        row(
+            "start",
+            f"{name}, first picture of {steps} steps, {kind}",
             ours=np.array(found[kind]),
             peer=None if reason else np.array(found["peer"]),
             verdict=None if reason else same,
             peer_name=reason or "torch, a program of its own",
-            sizes={"net": name, "pixels": net.input_size[0], "steps": steps})
+            sizes={"net": name, "pixels": net.input_size[0], "steps": steps},
+        )
         for kind in ("cold", "warm")
-    ]  # fmt: skip
+    ]
 
 
 def rows(quick: bool) -> list[Row]:
@@ -133,9 +154,7 @@ def rows(quick: bool) -> list[Row]:
       quick: fewer runs.
     """
     pairs = 1 if quick else 5
-    return [
-        row for name in ("demo", "squeezenet1_1") for row in measured(name, 32, pairs)
-    ]
+    return [row for name in ("demo", "squeezenet1_1") for row in measured(name, 32, pairs)]
 
 
 def smoke() -> list[Row]:

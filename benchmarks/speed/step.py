@@ -62,8 +62,9 @@ def measured(name: str, side: int, batch: int, *, pairs: int, compiled: bool) ->
     reason = torch_peer.absent()
     if reason is not None:
         times = interleaved({"ours": run}, pairs)
-        return row("step", case, ours=times["ours"], peer=None, peer_name=reason,
-                   verdict=None, **said)  # fmt: skip
+        return row(
+            "step", case, ours=times["ours"], peer=None, peer_name=reason, verdict=None, **said
+        )
     module = torch_peer.network(net, params, net.classes, side)
     peer = torch_peer.best(module, images, index, compiled=compiled)
     scores, gradients = map(np.asarray, run())
@@ -73,8 +74,16 @@ def measured(name: str, side: int, batch: int, *, pairs: int, compiled: bool) ->
         gradient_angle=(angle(gradients, their_gradients), ANGLE),
     )
     times = interleaved({"ours": run, "peer": peer.run}, pairs)
-    return row("step", case, ours=times["ours"], peer=times["peer"], verdict=found,
-               peer_name=peer.name, peer_tried_ms=peer.tried, **said)  # fmt: skip
+    return row(
+        "step",
+        case,
+        ours=times["ours"],
+        peer=times["peer"],
+        verdict=found,
+        peer_name=peer.name,
+        peer_tried_ms=peer.tried,
+        **said,
+    )
 
 
 def rows(quick: bool) -> list[Row]:
@@ -92,7 +101,4 @@ def rows(quick: bool) -> list[Row]:
 
 def smoke() -> list[Row]:
     """Returns the rows at the smallest sizes: a chain, and one with branches."""
-    return [
-        measured(name, 64, 2, pairs=1, compiled=False)
-        for name in ("alexnet", "squeezenet1_1")
-    ]
+    return [measured(name, 64, 2, pairs=1, compiled=False) for name in ("alexnet", "squeezenet1_1")]

@@ -17,7 +17,8 @@ from jaxvis.methods.fast_style.stylize import stylize
 from jaxvis.nets import random_params
 from jaxvis.nets.table.layers import Layer, same_pads, sources
 from jaxvis.nets.zoo.style_net import transform
-from jaxvis.types import Network, Params
+from jaxvis.network import Network
+from jaxvis.types import Params
 
 NETS = ("transform_same", "transform_reflect")
 SIDE = 512
@@ -47,14 +48,29 @@ def measured(name: str, side: int, *, pairs: int, width: int = 32) -> Row:
 
     if torch_peer.absent() is not None:
         ours = interleaved({"ours": run}, pairs)["ours"]
-        return row("stylize", case, ours=ours, peer=None, verdict=None,
-                   peer_name=torch_peer.absent(), **said)  # fmt: skip
+        return row(
+            "stylize",
+            case,
+            ours=ours,
+            peer=None,
+            verdict=None,
+            peer_name=torch_peer.absent(),
+            **said,
+        )
     peer, tried = _fastest(net, params, image)
     found = verdict(picture=(relative(run(), _picture(peer())), TOLERANCE))
     times = interleaved({"ours": run, "peer": peer}, pairs, warmups=2)
-    return row("stylize", case, ours=times["ours"], peer=times["peer"], verdict=found,
-               peer_name=f"torch {min(tried, key=tried.__getitem__)}", target=TARGET,
-               tried=tried, **said)  # fmt: skip
+    return row(
+        "stylize",
+        case,
+        ours=times["ours"],
+        peer=times["peer"],
+        verdict=found,
+        peer_name=f"torch {min(tried, key=tried.__getitem__)}",
+        target=TARGET,
+        tried=tried,
+        **said,
+    )
 
 
 def _picture(found: Any) -> np.ndarray:
@@ -99,8 +115,7 @@ def _torch(net: Network, params: dict, form: Any) -> Callable:
     reads = sources(net.rows)
     kept = {name for one in net.rows if one.op == "add" for name in one.inputs}
     plan = [
-        (one, reads[one.name], _tensors(one, params.get(one.name, {}), form))
-        for one in net.rows
+        (one, reads[one.name], _tensors(one, params.get(one.name, {}), form)) for one in net.rows
     ]
 
     def forward(image: torch.Tensor) -> torch.Tensor:
@@ -129,9 +144,7 @@ def _tensors(one: Layer, leaves: dict, form: Any) -> dict[str, Any]:
         if one.op == "input":
             array = array.reshape(3, 1, 1)
         tensor = torch.from_numpy(np.array(array, order="C"))
-        found[leaf] = (
-            tensor.contiguous(memory_format=form) if tensor.ndim == 4 else tensor
-        )
+        found[leaf] = tensor.contiguous(memory_format=form) if tensor.ndim == 4 else tensor
     return found
 
 

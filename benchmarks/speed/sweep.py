@@ -17,13 +17,14 @@ import jaxvis
 from benchmarks.harness import flops, subjects
 from benchmarks.harness.rows import Row, Verdict, interleaved, relative, row, verdict
 from benchmarks.peers import torch_peer
+from jaxvis.images import RECORRELATE
 from jaxvis.loss.canvas import Fourier
-from jaxvis.loss.colour import RECORRELATE
 from jaxvis.loss.compose import compose
 from jaxvis.loss.objectives import CrossEntropy, Excite
+from jaxvis.network import Network
 from jaxvis.optimize import Problem, solve
 from jaxvis.optimize.rules.first_order import adam
-from jaxvis.types import Network, Params
+from jaxvis.types import Params
 
 BATCH = 8
 """Classes that torch takes together on a CPU, as many as jaxvis does."""
@@ -83,9 +84,7 @@ class Peer(NamedTuple):
     loop: Callable[..., Any]
 
 
-def peer_of(
-    net: Network, params: Params, seen: int, batch: int, compiled: bool
-) -> Peer:
+def peer_of(net: Network, params: Params, seen: int, batch: int, compiled: bool) -> Peer:
     """Returns torch's side.
 
     Args:
@@ -109,9 +108,15 @@ def peer_of(
 
     def together(start, index, steps, view, *, module=best.module, **options) -> Any:
         found = torch_maximize.batched(
-            module, canvas(start), start, index, steps=steps, view=view,
-            channels_last=best.channels_last, **options,
-        )  # fmt: skip
+            module,
+            canvas(start),
+            start,
+            index,
+            steps=steps,
+            view=view,
+            channels_last=best.channels_last,
+            **options,
+        )
         if device == "cuda":
             torch.cuda.synchronize()
         return found
@@ -179,9 +184,7 @@ def measured(case: Case, *, pairs: int, compiled: bool) -> list[Row]:
     seen, size = shown(net, params, case.side), (case.side, case.side)
 
     def ours() -> None:
-        jaxvis.maximize(
-            net, params, index=range(case.classes), steps=case.steps, size=size
-        )
+        jaxvis.maximize(net, params, index=range(case.classes), steps=case.steps, size=size)
 
     ways: dict[str, Callable[[], Any]] = {"ours": ours}
     counts = {"ours": case.classes}
@@ -237,14 +240,32 @@ def _rows(case, net, seen, each, names, found) -> list[Row]:
     }
     text = f"{case.net}, {case.side} px, a picture and step"
     if not found:
-        return [row("sweep", text, ours=each["ours"], peer=None, verdict=None,
-                    peer_name=torch_peer.absent(), **said, **facts)]  # fmt: skip
+        return [
+            row(
+                "sweep",
+                text,
+                ours=each["ours"],
+                peer=None,
+                verdict=None,
+                peer_name=torch_peer.absent(),
+                **said,
+                **facts,
+            )
+        ]
     return [
-        row("sweep", text, ours=each["ours"], peer=each[way], peer_name=names[way],
-            verdict=found[way], peer_projected_s_1000x512=round(
-                float(np.median(each[way])) * WHOLE, 1), **said, **facts)
+        row(
+            "sweep",
+            text,
+            ours=each["ours"],
+            peer=each[way],
+            peer_name=names[way],
+            verdict=found[way],
+            peer_projected_s_1000x512=round(float(np.median(each[way])) * WHOLE, 1),
+            **said,
+            **facts,
+        )
         for way in found
-    ]  # fmt: skip
+    ]
 
 
 def rows(quick: bool) -> list[Row]:

@@ -21,7 +21,8 @@ from benchmarks.harness import flops, subjects
 from benchmarks.harness.rows import Row, Verdict, interleaved, row
 from benchmarks.peers import torch_peer
 from benchmarks.speed import sweep
-from jaxvis.types import Network, Params
+from jaxvis.network import Network
+from jaxvis.types import Params
 
 NAME, PRECISION = "vgg16", "bfloat16"
 LOWER = (0.02, 0.3, 0.05)
@@ -107,9 +108,13 @@ def measured(sizes: Sizes) -> list[Row]:
 
     def sweep_of(classes: int, steps: int) -> Any:
         return jaxvis.maximize(
-            net, params, index=range(classes), steps=steps, size=size,
+            net,
+            params,
+            index=range(classes),
+            steps=steps,
+            size=size,
             on_chunk=lambda where, run: chunks.append(len(where)),
-        )  # fmt: skip
+        )
 
     ways = {"ours": lambda: sweep_of(sizes.classes, sizes.steps)}
     found: dict[str, Verdict] = {}
@@ -162,23 +167,49 @@ def _rows(sizes, each, found, batch_name, facts) -> list[Row]:
         "the matrix-product rate"
     )
     if not found:
-        return [row("sweep", text, ours=each["ours"], peer=None, verdict=None,
-                    peer_name=torch_peer.absent(), note=note, **facts)]  # fmt: skip
+        return [
+            row(
+                "sweep",
+                text,
+                ours=each["ours"],
+                peer=None,
+                verdict=None,
+                peer_name=torch_peer.absent(),
+                note=note,
+                **facts,
+            )
+        ]
     names = {"batched": batch_name, "loop": "torch, lucent-style loop, tf32"}
     goals = {"loop": GOAL_LOOP} if sizes is FULL else {}
     out = [
-        row("sweep", text, ours=each["ours"], peer=each[way], peer_name=names[way],
-            verdict=found[way], note=note, target=goals.get(way), **facts)
+        row(
+            "sweep",
+            text,
+            ours=each["ours"],
+            peer=each[way],
+            peer_name=names[way],
+            verdict=found[way],
+            note=note,
+            target=goals.get(way),
+            **facts,
+        )
         for way in found
-    ]  # fmt: skip
+    ]
     if sizes is FULL and not isinstance(whole, str):
         theirs = np.array([float(np.median(each["batched"])) * total])
         text = f"{NAME}, {sizes.side} px, 1000 classes x 512 steps, whole"
         out.append(
-            row("sweep", text, ours=np.array([whole]), peer=theirs,
-                peer_name=f"{batch_name}, projected", verdict=found["batched"],
-                note=f"goal: {GOAL_SECONDS:.0f} s on one H200", **facts)
-        )  # fmt: skip
+            row(
+                "sweep",
+                text,
+                ours=np.array([whole]),
+                peer=theirs,
+                peer_name=f"{batch_name}, projected",
+                verdict=found["batched"],
+                note=f"goal: {GOAL_SECONDS:.0f} s on one H200",
+                **facts,
+            )
+        )
     return out
 
 

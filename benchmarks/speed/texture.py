@@ -32,8 +32,9 @@ from jaxvis.loss.matching.terms import statistic_terms
 from jaxvis.methods.style.pixel_optimizers import MEMORY
 from jaxvis.methods.style.texture import PRESETS, texture
 from jaxvis.nets import registry
+from jaxvis.network import Network
 from jaxvis.output.io import crop_to
-from jaxvis.types import Image, Network, Params, Run
+from jaxvis.types import Image, Params, Run
 
 VALUE, ANGLE = 1e-3, 1e-3
 """Tolerances: relative, of the loss at the start; 1 - cosine, of its gradient."""
@@ -129,17 +130,13 @@ def _of_one(name, net, params, source, peer, setting: Setting, sizes) -> list[Ro
     if peer is not None:
         from benchmarks.peers.torch_texture import Texture
 
-        item = weighted_sum(
-            statistic_terms(net, params, source, setting.taps, weights=WEIGHTS)
-        )
+        item = weighted_sum(statistic_terms(net, params, source, setting.taps, weights=WEIGHTS))
         weights = {part.tap: float(part.weight) for part in item.parts}
         theirs = Texture(*peer, setting.taps, np.asarray(source), weights)
         check = _compared(net, params, item, np.asarray(start), theirs)
 
         def torchs() -> None:
-            found = theirs.optimised(
-                np.asarray(start), evaluations=setting.steps, memory=MEMORY
-            )
+            found = theirs.optimised(np.asarray(start), evaluations=setting.steps, memory=MEMORY)
             last["torch"] = float(found.losses.min())
 
         ways["torch"] = torchs
@@ -150,17 +147,32 @@ def _of_one(name, net, params, source, peer, setting: Setting, sizes) -> list[Ro
     said = f"{peer[0].name}, torch.optim.LBFGS" if peer else torch_peer.absent()
     case = f"{name}, {setting.pixels} px, {setting.steps} evaluations"
     return [
-        row("texture", f"{case}: {what}", ours=found["ours"], peer=found.get("torch"),
-            peer_name=said, verdict=check, sizes=sizes, unit=unit, target=1.0)
+        row(
+            "texture",
+            f"{case}: {what}",
+            ours=found["ours"],
+            peer=found.get("torch"),
+            peer_name=said,
+            verdict=check,
+            sizes=sizes,
+            unit=unit,
+            target=1.0,
+        )
         for what, unit, found in (("loss", "(relative)", values), ("time", "s", times))
-    ]  # fmt: skip
+    ]
 
 
 def _texture(net, params, source: Image, start: Image, setting: Setting) -> Run:
     return texture(
-        net, params, source, taps=setting.taps, weights=WEIGHTS, start=start,
-        steps=setting.steps, bounds="none",
-    )  # fmt: skip
+        net,
+        params,
+        source,
+        taps=setting.taps,
+        weights=WEIGHTS,
+        start=start,
+        steps=setting.steps,
+        bounds="none",
+    )
 
 
 def _compared(net, params, item, start: np.ndarray, theirs) -> Verdict:
@@ -173,7 +185,7 @@ def _compared(net, params, item, start: np.ndarray, theirs) -> Verdict:
 
         return jax.value_and_grad(loss)(image)
 
-    value, gradient = both(net.prepared(params, size=start.shape[:2]), start)
+    value, gradient = both(net.prepare(params, size=start.shape[:2]), start)
     other, slope = theirs.first(start)
     return verdict(
         loss=(relative(value, np.float32(other)), VALUE),

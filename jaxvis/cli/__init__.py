@@ -114,9 +114,7 @@ def _dispatch(words: list[str]) -> Any:
     stubs = {name.removeprefix(group): _stub(name) for name in names}
     rest = words[1:] if group.strip() else words
     prog = f"jaxvis {group}".rstrip()
-    return tyro.extras.subcommand_cli_from_dict(
-        stubs, prog=prog, description=ABOUT, args=rest
-    )
+    return tyro.extras.subcommand_cli_from_dict(stubs, prog=prog, description=ABOUT, args=rest)
 
 
 def _call(name: str, words: list[str]) -> Any:

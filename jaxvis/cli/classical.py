@@ -82,11 +82,18 @@ def classical_texture(
     run = method(sample, size=whole, seeds=seeds, key=key, progress=True, **options)
     stem = Path(image).stem
     pictures = save_run(
-        folder, run._replace(z=None, image=run.image[None]), [slug(stem) or "texture"],
-        captions=[algorithm], items=[{"algorithm": algorithm}], first=[(stem, sample)],
-        bits=bits, command="classical-texture", arguments=arguments, key=key,
+        folder,
+        run._replace(z=None, image=run.image[None]),
+        [slug(stem) or "texture"],
+        captions=[algorithm],
+        items=[{"algorithm": algorithm}],
+        first=[(stem, sample)],
+        bits=bits,
+        command="classical-texture",
+        arguments=arguments,
+        key=key,
         seconds=time.perf_counter() - begin,
-    )  # fmt: skip
+    )
     print(summary(folder, pictures))
 
 

@@ -16,10 +16,11 @@ import jax
 import numpy as np
 
 from jaxvis.nets.registry import FIXED
+from jaxvis.network import Network
 from jaxvis.output.io import write_image
 from jaxvis.output.record import STATUS, file_sha256, record, write_record
 from jaxvis.output.sheet import contact_sheet
-from jaxvis.types import DONE, Network, Params, Run
+from jaxvis.types import Params, Run, Status
 from jaxvis.weights import load as files
 
 SHEET = 25_000_000
@@ -28,9 +29,7 @@ MOST = 10**6
 """Numbers in a range whose end nothing else limits."""
 
 
-def parse_indices(
-    text: str, *, count: int | None = None, what: str = "index"
-) -> tuple[int, ...]:
+def parse_indices(text: str, *, count: int | None = None, what: str = "index") -> tuple[int, ...]:
     """Returns the numbers that a list such as "1,5,9:12" names, in its order.
 
     Args:
@@ -166,8 +165,7 @@ def new_folder(out: Path | None, command: str, *, overwrite: bool = False) -> Pa
         raise ValueError(f"{out} is a file: name a folder with --out")
     if out.is_dir() and any(out.iterdir()) and not overwrite:
         raise ValueError(
-            f"{out} already holds files: name another folder with --out, or pass "
-            "--overwrite"
+            f"{out} already holds files: name another folder with --out, or pass --overwrite"
         )
     out.mkdir(parents=True, exist_ok=True)
     return out
@@ -229,7 +227,7 @@ def save_run(
     images = np.asarray(run.image)
     seeds = images.shape[1] if images.ndim == 5 else 1
     flat = images.reshape(-1, *images.shape[-3:])
-    status = np.asarray(run.trace.get("status", DONE))
+    status = np.asarray(run.trace.get("status", Status.DONE))
     status = np.broadcast_to(status.reshape(-1), len(flat))
     pictures = []
     for i, image in enumerate(flat):
@@ -276,7 +274,7 @@ def summary(folder: Path, pictures: Sequence[Mapping[str, Any]]) -> str:
       folder: where.
       pictures: what `save_run` returned.
     """
-    bad = sum(picture["status"] != STATUS[DONE] for picture in pictures)
+    bad = sum(picture["status"] != STATUS[Status.DONE] for picture in pictures)
     tail = f", {bad} of them not finished (see record.json)" if bad else ""
     count = f"{len(pictures)} picture{'s' * (len(pictures) != 1)}"
     return f"{folder}: {count}{tail}, contact sheet, record"

@@ -52,10 +52,14 @@ def demo(
 
 def _facts(opened: Opened, key: jax.Array, steps: int, begin: float) -> dict:
     return {
-        "command": "demo", "net": opened.net.name, "weights": opened.weights,
-        "sha256": opened.sha256, "key": key, "steps": steps,
+        "command": "demo",
+        "net": opened.net.name,
+        "weights": opened.weights,
+        "sha256": opened.sha256,
+        "key": key,
+        "steps": steps,
         "seconds": time.perf_counter() - begin,
-    }  # fmt: skip
+    }
 
 
 def _classes(folder: Path, key, seeds: int, steps: int, arguments: dict) -> None:
@@ -64,17 +68,27 @@ def _classes(folder: Path, key, seeds: int, steps: int, arguments: dict) -> None
     print(f"{len(opened.labels)} classes of the embedded network, {seeds} seeds each")
     begin, numbers = time.perf_counter(), tuple(range(len(opened.labels)))
     run = maximize(
-        opened.net, opened.params, index=numbers, seeds=seeds, steps=steps, key=key,
+        opened.net,
+        opened.params,
+        index=numbers,
+        seeds=seeds,
+        steps=steps,
+        key=key,
         progress=True,
-    )  # fmt: skip
+    )
     items = verdicts(opened, run, numbers)
     for item, label in zip(items, opened.labels):
         item["label"] = label
     pictures = save_run(
-        folder, run, file_names(numbers, opened.labels, ""), captions=opened.labels,
-        items=items, prefix="class_", arguments=arguments,
+        folder,
+        run,
+        file_names(numbers, opened.labels, ""),
+        captions=opened.labels,
+        items=items,
+        prefix="class_",
+        arguments=arguments,
         **_facts(opened, key, steps, begin),
-    )  # fmt: skip
+    )
     hits = [hit for item in items for hit in item["top1"]]
     print(f"the network names {sum(hits)} of {len(hits)} pictures as their class")
     print(summary(folder, pictures))
@@ -87,19 +101,28 @@ def _inversion(folder: Path, key, steps: int, arguments: dict) -> None:
     begin, runs = time.perf_counter(), []
     for tap in LAYERS:
         run = invert(
-            opened.net, opened.params, photo, tap=tap, steps=steps, key=key,
+            opened.net,
+            opened.params,
+            photo,
+            tap=tap,
+            steps=steps,
+            key=key,
             progress=True,
-        )  # fmt: skip
+        )
         runs.append(run._replace(z=None))
         error = 100 * float(run.trace["error"][0])
         print(f"random VGG-19 inverted from {tap}: error {error:.1f} %")
     together = jax.tree.map(lambda *leaves: np.concatenate(leaves), *runs)
     errors = [float(run.trace["error"][0]) for run in runs]
     pictures = save_run(
-        folder, together, [slug(tap) for tap in LAYERS],
+        folder,
+        together,
+        [slug(tap) for tap in LAYERS],
         captions=[f"{tap} {100 * e:.0f} %" for tap, e in zip(LAYERS, errors)],
         items=[{"tap": tap, "error": e} for tap, e in zip(LAYERS, errors)],
-        first=[("photograph", photo)], prefix="invert_", arguments=arguments,
+        first=[("photograph", photo)],
+        prefix="invert_",
+        arguments=arguments,
         **_facts(opened, key, steps, begin),
-    )  # fmt: skip
+    )
     print(summary(folder, pictures))

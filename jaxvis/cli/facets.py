@@ -57,25 +57,38 @@ def facets(
     pixels = np.stack([images[i] for i in range(len(images))]).astype(np.float32) / 255
     key, begin = jax.random.key(seed), time.perf_counter()
     found = find_facets(
-        model, params, pixels, index=index, tap=tap, features=features, most=most,
-        facets=count, key=key,
-    )  # fmt: skip
+        model,
+        params,
+        pixels,
+        index=index,
+        tap=tap,
+        features=features,
+        most=most,
+        facets=count,
+        key=key,
+    )
     to = new_folder(out, "facets", overwrite=overwrite)
     run = visualize_facets(
         model, params, found, index=index, tap=tap, steps=steps, key=key, progress=True
     )
-    members = [
-        [images.names[i] for i in found.top[found.cluster == k]] for k in range(count)
-    ]
+    members = [[images.names[i] for i in found.top[found.cluster == k]] for k in range(count)]
     pictures = save_run(
-        to, run, [f"facet_{k}" for k in range(count)],
+        to,
+        run,
+        [f"facet_{k}" for k in range(count)],
         captions=[f"{len(names)} images" for names in members],
         items=[{"images": names} for names in members],
         first=[(f"mean of facet {k}", mean) for k, mean in enumerate(found.mean)],
-        command="facets", arguments=arguments, net=net, weights=opened.weights,
-        sha256=opened.sha256, key=key, steps=steps,
-        seconds=time.perf_counter() - begin, skipped=dict(images.skipped),
-    )  # fmt: skip
+        command="facets",
+        arguments=arguments,
+        net=net,
+        weights=opened.weights,
+        sha256=opened.sha256,
+        key=key,
+        steps=steps,
+        seconds=time.perf_counter() - begin,
+        skipped=dict(images.skipped),
+    )
     print(summary(to, pictures))
 
 
@@ -122,16 +135,27 @@ def bias(
     )
     to = new_folder(out, "bias", overwrite=overwrite)
     notes = [path.stem for path in made]
-    notes += [f"{Path(images.names[i]).stem} {score:.3g}"
-              for i, score in zip(found.top, found.scores)]  # fmt: skip
+    notes += [
+        f"{Path(images.names[i]).stem} {score:.3g}" for i, score in zip(found.top, found.scores)
+    ]
     page = contact_sheet([*shown, *(pixels[i] for i in found.top)], captions=notes)
     write_image(to / "contact.png", page)
-    real = [{"image": images.names[i], "score": float(score)}
-            for i, score in zip(found.top, found.scores)]  # fmt: skip
-    write_record(to / "record.json", record(
-        "bias", arguments, net=net, weights=opened.weights, sha256=opened.sha256,
-        images=real, skipped=dict(images.skipped),
-    ))  # fmt: skip
+    real = [
+        {"image": images.names[i], "score": float(score)}
+        for i, score in zip(found.top, found.scores)
+    ]
+    write_record(
+        to / "record.json",
+        record(
+            "bias",
+            arguments,
+            net=net,
+            weights=opened.weights,
+            sha256=opened.sha256,
+            images=real,
+            skipped=dict(images.skipped),
+        ),
+    )
     print(f"{to}: contact sheet, record")
 
 

@@ -19,7 +19,8 @@ from jaxvis.cli.common import (
 from jaxvis.cli.image import photograph
 from jaxvis.methods.style.feature_maps import DENOISE, STEPS, random_codes, ranked_codes
 from jaxvis.methods.style.feature_maps import feature_maps as filters_of
-from jaxvis.types import Network, Params, Run
+from jaxvis.network import Network
+from jaxvis.types import Params, Run
 
 CODES = ("single", "random", "ranked")
 
@@ -88,9 +89,13 @@ def feature_maps(
     key, runs, names, captions = jax.random.key(seed), [], [], []
     for name in taps:
         options = {
-            "tap": name, "key": key, "steps": steps, "optimizer": optimizer,
-            "denoise": denoise, "progress": True,
-        }  # fmt: skip
+            "tap": name,
+            "key": key,
+            "steps": steps,
+            "optimizer": optimizer,
+            "denoise": denoise,
+            "progress": True,
+        }
         given = (opened.net, opened.params, photo)
         if codes == "single":
             run, ends = _single(given, index, options)
@@ -107,13 +112,22 @@ def feature_maps(
         runs.append(run._replace(z=None))
     together = jax.tree.map(lambda *leaves: np.concatenate(leaves), *runs)
     pictures = save_run(
-        folder, Run(*together), names, captions=captions,
+        folder,
+        Run(*together),
+        names,
+        captions=captions,
         first=[(Path(image).stem, photo)],
         post_filter={"name": "Chambolle total variation", "weight": denoise},
-        bits=bits, command="feature-maps", arguments=arguments, net=net,
-        weights=opened.weights, sha256=opened.sha256, key=key, steps=steps,
+        bits=bits,
+        command="feature-maps",
+        arguments=arguments,
+        net=net,
+        weights=opened.weights,
+        sha256=opened.sha256,
+        key=key,
+        steps=steps,
         seconds=time.perf_counter() - begin,
-    )  # fmt: skip
+    )
     print(summary(folder, pictures))
 
 

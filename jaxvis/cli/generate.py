@@ -90,12 +90,25 @@ def generate(
         print(f"{len(kept.done)} of {len(files)} pictures are there already")
     if len(kept.done) < len(files):
         drawn(
-            model, opened.params, tap=tap, index=groups, seeds=seeds, key=key,
-            decoder=shared, frozen=frozen, generator=table, others=others, steps=steps,
-            gain=own_gain if gain is None else gain, stretched=stretched,
-            dropout=tuple(filter(None, dropout.split(","))), done=kept.done,
-            chunk=chunk, progress=True, on_chunk=kept.keep,
-        )  # fmt: skip
+            model,
+            opened.params,
+            tap=tap,
+            index=groups,
+            seeds=seeds,
+            key=key,
+            decoder=shared,
+            frozen=frozen,
+            generator=table,
+            others=others,
+            steps=steps,
+            gain=own_gain if gain is None else gain,
+            stretched=stretched,
+            dropout=tuple(filter(None, dropout.split(","))),
+            done=kept.done,
+            chunk=chunk,
+            progress=True,
+            on_chunk=kept.keep,
+        )
     seconds, run = kept.seconds, kept.run(seeds)
     items = [{"index": "+".join(map(str, group))} for group in groups]
     if model.scores and tap is None:
@@ -103,11 +116,22 @@ def generate(
         for item, group, images in zip(items, groups, run.image):
             item["rank"] = [_rank(look, opened, image, group) for image in images]
     pictures = save_run(
-        folder, run, names, captions=_captions(groups, opened.labels, tap),
-        items=items, saved=files, command="generate", arguments=arguments, net=net,
-        weights=opened.weights, sha256=opened.sha256, key=key, steps=kept.steps,
-        seconds=seconds, tap=tap or model.scores,
-    )  # fmt: skip
+        folder,
+        run,
+        names,
+        captions=_captions(groups, opened.labels, tap),
+        items=items,
+        saved=files,
+        command="generate",
+        arguments=arguments,
+        net=net,
+        weights=opened.weights,
+        sha256=opened.sha256,
+        key=key,
+        steps=kept.steps,
+        seconds=seconds,
+        tap=tap or model.scores,
+    )
     print(summary(folder, pictures))
     if len(kept.done) < len(files):
         print(f"{len(files) - len(kept.done)} are missing: --resume makes them")
@@ -161,8 +185,7 @@ def _names(
 ) -> list[str]:
     names = []
     for group in groups:
-        words = [f"{n:04d}" + (f"_{slug(labels[n])}" if n < len(labels) else "")
-                 for n in group]  # fmt: skip
+        words = [f"{n:04d}" + (f"_{slug(labels[n])}" if n < len(labels) else "") for n in group]
         names.append((f"{slug(tap)}_" if tap else "") + "+".join(words))
     return names
 
@@ -172,10 +195,7 @@ def _captions(
 ) -> list[str]:
     known = () if tap else labels
     return [
-        " + ".join(
-            f"{n} {known[n].partition(',')[0]}" if n < len(known) else str(n)
-            for n in group
-        )
+        " + ".join(f"{n} {known[n].partition(',')[0]}" if n < len(known) else str(n) for n in group)
         for group in groups
     ]
 

@@ -15,8 +15,8 @@ from jaxvis.cli.common import (
     summary,
 )
 from jaxvis.methods.dream import dream as dream_of
+from jaxvis.network import Network
 from jaxvis.output.io import SAMPLES, read_image, sample_photo
-from jaxvis.types import Network
 
 
 def photograph(text: str, *, size: tuple[int, int] | None) -> np.ndarray:
@@ -99,15 +99,33 @@ def dream(
     opened.net.named(tap)
     folder, key = new_folder(out, "dream", overwrite=overwrite), jax.random.key(seed)
     run = dream_of(
-        opened.net, opened.params, photo, tap=tap, key=key, octaves=octaves,
-        octave_scale=octave_scale, steps=steps, step_size=step_size, jitter=jitter,
+        opened.net,
+        opened.params,
+        photo,
+        tap=tap,
+        key=key,
+        octaves=octaves,
+        octave_scale=octave_scale,
+        steps=steps,
+        step_size=step_size,
+        jitter=jitter,
         progress=True,
-    )  # fmt: skip
+    )
     pictures = save_run(
-        folder, run._replace(z=None), [slug(tap)], captions=[tap],
-        items=[{"tap": tap}], first=[(Path(image).stem, photo)], bits=bits,
-        command="dream", arguments=arguments, net=net, weights=opened.weights,
-        sha256=opened.sha256, key=key, steps=octaves * steps,
+        folder,
+        run._replace(z=None),
+        [slug(tap)],
+        captions=[tap],
+        items=[{"tap": tap}],
+        first=[(Path(image).stem, photo)],
+        bits=bits,
+        command="dream",
+        arguments=arguments,
+        net=net,
+        weights=opened.weights,
+        sha256=opened.sha256,
+        key=key,
+        steps=octaves * steps,
         seconds=time.perf_counter() - begin,
-    )  # fmt: skip
+    )
     print(summary(folder, pictures))

@@ -81,10 +81,24 @@ def maximize(
         raise ValueError(f"--peaks goes with --preset {NATURAL}, not {preset!r}")
     numbers = parse_indices(index)
     _run(
-        "maximize", opened, arguments, tap, numbers, seeds, seed, bits, out, overwrite,
-        position=_cell(position), preset=preset, steps=steps, chunk=chunk, leak=leak,
-        size=parse_size(size) if size else None, peaks_from=peaks,
-    )  # fmt: skip
+        "maximize",
+        opened,
+        arguments,
+        tap,
+        numbers,
+        seeds,
+        seed,
+        bits,
+        out,
+        overwrite,
+        position=_cell(position),
+        preset=preset,
+        steps=steps,
+        chunk=chunk,
+        leak=leak,
+        size=parse_size(size) if size else None,
+        peaks_from=peaks,
+    )
 
 
 def sweep(
@@ -136,10 +150,21 @@ def sweep(
     count = opened.net.shape(opened.params, opened.net.classes)[-1]
     numbers = parse_indices(classes, count=count, what="class")
     _run(
-        "sweep", opened, arguments, None, numbers, seeds, seed, bits, out, overwrite,
-        preset=preset, steps=steps, chunk=chunk,
+        "sweep",
+        opened,
+        arguments,
+        None,
+        numbers,
+        seeds,
+        seed,
+        bits,
+        out,
+        overwrite,
+        preset=preset,
+        steps=steps,
+        chunk=chunk,
         size=parse_size(size) if size else None,
-    )  # fmt: skip
+    )
 
 
 def _cell(text: str | None) -> None | str | tuple[int, int]:
@@ -152,9 +177,7 @@ def _cell(text: str | None) -> None | str | tuple[int, int]:
     return int(words[0]), int(words[1])
 
 
-def file_names(
-    numbers: tuple[int, ...], labels: tuple[str, ...], prefix: str
-) -> list[str]:
+def file_names(numbers: tuple[int, ...], labels: tuple[str, ...], prefix: str) -> list[str]:
     """Returns a file name without ending for every index: 0130_flamingo.
 
     Args:
@@ -203,21 +226,40 @@ def _run(
         facts["peaks"] = peaks_of(opened, shown, peaks_from)
         options["peaks"] = values_of(facts["peaks"])
     run = pictures_of(
-        net, params, tap=tap, index=numbers, seeds=seeds, key=key, progress=True,
-        on_chunk=keep, **options,
-    )  # fmt: skip
+        net,
+        params,
+        tap=tap,
+        index=numbers,
+        seeds=seeds,
+        key=key,
+        progress=True,
+        on_chunk=keep,
+        **options,
+    )
     seconds = time.perf_counter() - begin
     items = [{"index": n, **({"label": labels[n]} if labels else {})} for n in numbers]
     if of_class and net.scores:
         for item, verdict in zip(items, verdicts(opened, run, numbers)):
             item.update(verdict)
     pictures = save_run(
-        folder, run, names, captions=_captions(numbers, labels), items=items,
-        saved=saved, bits=bits, command=command, arguments=arguments, net=net.name,
-        weights=opened.weights, sha256=opened.sha256, key=key,
-        steps=int(run.trace["loss"].shape[-1]), seconds=seconds, tap=shown,
+        folder,
+        run,
+        names,
+        captions=_captions(numbers, labels),
+        items=items,
+        saved=saved,
+        bits=bits,
+        command=command,
+        arguments=arguments,
+        net=net.name,
+        weights=opened.weights,
+        sha256=opened.sha256,
+        key=key,
+        steps=int(run.trace["loss"].shape[-1]),
+        seconds=seconds,
+        tap=shown,
         **facts,
-    )  # fmt: skip
+    )
     print(summary(folder, pictures))
     if of_class and net.scores:
         hits = [hit for item in items for hit in item["top1"]]
@@ -225,10 +267,7 @@ def _run(
 
 
 def _captions(numbers: tuple[int, ...], labels: tuple[str, ...]) -> list[str]:
-    return [
-        f"{n} {labels[n].partition(',')[0]}" if n < len(labels) else str(n)
-        for n in numbers
-    ]
+    return [f"{n} {labels[n].partition(',')[0]}" if n < len(labels) else str(n) for n in numbers]
 
 
 def verdicts(opened: Opened, run: Run, numbers: tuple[int, ...]) -> list[dict]:
@@ -249,9 +288,6 @@ def verdicts(opened: Opened, run: Run, numbers: tuple[int, ...]) -> list[dict]:
     out = []
     for number, images in zip(numbers, np.round(run.image * 255) / 255):
         scores = [np.asarray(look(opened.params, image)) for image in images]
-        ranks = [
-            int(np.sum(s > s[number])) if np.isfinite(s).all() else len(s)
-            for s in scores
-        ]
+        ranks = [int(np.sum(s > s[number])) if np.isfinite(s).all() else len(s) for s in scores]
         out.append({"top1": [r < 1 for r in ranks], "top5": [r < 5 for r in ranks]})
     return out

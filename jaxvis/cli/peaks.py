@@ -55,8 +55,7 @@ def _recorded(opened: Opened, tap: str, path: Path) -> dict[str, Any]:
     same = network.get("name"), network.get("sha256")
     if same != (opened.net.name, opened.sha256):
         raise ValueError(
-            f"{path} holds peaks of {same[0]} with other weights: name a folder of "
-            "images"
+            f"{path} holds peaks of {same[0]} with other weights: name a folder of images"
         )
     return found
 

@@ -120,9 +120,14 @@ def invert(
     arguments, begin = dict(locals()), time.perf_counter()
     opened = open_net(net, weights=weights, pool=pool, precision=precision)
     natural = _natural(
-        preset, bare, rate=rate, exponent=exponent, beta=beta, jitter=jitter,
+        preset,
+        bare,
+        rate=rate,
+        exponent=exponent,
+        beta=beta,
+        jitter=jitter,
         second=second,
-    )  # fmt: skip
+    )
     taps, levels = taps_of(opened, tap), _levels(fidelity)
     names, photos = photographs(images, size_of(opened.net, size))
     folder, key = new_folder(out, "invert", overwrite=overwrite), jax.random.key(seed)
@@ -130,16 +135,31 @@ def invert(
     for name in taps:
         shape = opened.net.shape(opened.params, name, size=photos.shape[1:3])
         run = reconstruct(
-            opened.net, opened.params, photos, tap=name, natural=natural, seeds=seeds,
-            key=key, fidelity=levels, steps=steps, chunk=chunk, progress=True,
+            opened.net,
+            opened.params,
+            photos,
+            tap=name,
+            natural=natural,
+            seeds=seeds,
+            key=key,
+            fidelity=levels,
+            steps=steps,
+            chunk=chunk,
+            progress=True,
             mask=1.0 if mask is None else named_mask(mask, shape),
-        )  # fmt: skip
+        )
         pages.add(name, run)
     pictures = pages.save(
-        photos, command="invert", arguments=arguments, net=net,
-        weights=opened.weights, sha256=opened.sha256, key=key, steps=steps,
+        photos,
+        command="invert",
+        arguments=arguments,
+        net=net,
+        weights=opened.weights,
+        sha256=opened.sha256,
+        key=key,
+        steps=steps,
         seconds=time.perf_counter() - begin,
-    )  # fmt: skip
+    )
     print(summary(folder, pictures))
 
 
@@ -158,9 +178,7 @@ def _levels(text: str | None) -> list[float] | float | None:
     try:
         found = [float(word) for word in text.split(",")]
     except ValueError:
-        raise ValueError(
-            f"{text!r} is no list of C: write numbers such as 1,20,100,300"
-        ) from None
+        raise ValueError(f"{text!r} is no list of C: write numbers such as 1,20,100,300") from None
     if not all(0 < level < float("inf") for level in found):
         raise ValueError(f"C must be above 0, got {text!r}")
     return found[0] if len(found) == 1 else found
@@ -217,10 +235,16 @@ class _Pages:
             for about in self.items
         ]
         return save_run(
-            self.folder, run, self.names, captions=notes, items=self.items,
-            first=list(zip(self.photos, photos)), saved=self.saved, bits=self.bits,
+            self.folder,
+            run,
+            self.names,
+            captions=notes,
+            items=self.items,
+            first=list(zip(self.photos, photos)),
+            saved=self.saved,
+            bits=self.bits,
             **facts,
-        )  # fmt: skip
+        )
 
 
 def caricature(
@@ -275,26 +299,45 @@ def caricature(
     key = jax.random.key(seed)
     runs = [
         exaggerate(
-            opened.net, opened.params, photos, tap=name, natural=natural, key=key,
-            fidelity=fidelity, steps=steps, chunk=chunk, progress=True,
+            opened.net,
+            opened.params,
+            photos,
+            tap=name,
+            natural=natural,
+            key=key,
+            fidelity=fidelity,
+            steps=steps,
+            chunk=chunk,
+            progress=True,
         )._replace(z=None)
         for name in taps
-    ]  # fmt: skip
+    ]
     together = jax.tree.map(lambda *leaves: np.concatenate(leaves), *runs)
     several = len(names) > 1
     items = [
         {"tap": tap, **({"photograph": photo} if several else {})}
-        for tap in taps for photo in names
-    ]  # fmt: skip
+        for tap in taps
+        for photo in names
+    ]
     labels = [
-        (f"{i % len(names):02d}_{slug(item['photograph'])}_" if several else "")
-        + slug(item["tap"])
+        (f"{i % len(names):02d}_{slug(item['photograph'])}_" if several else "") + slug(item["tap"])
         for i, item in enumerate(items)
     ]
     pictures = save_run(
-        folder, together, labels, captions=[item["tap"] for item in items],
-        items=items, first=list(zip(names, photos)), bits=bits, command="caricature",
-        arguments=arguments, net=net, weights=opened.weights, sha256=opened.sha256,
-        key=key, steps=steps, seconds=time.perf_counter() - begin,
-    )  # fmt: skip
+        folder,
+        together,
+        labels,
+        captions=[item["tap"] for item in items],
+        items=items,
+        first=list(zip(names, photos)),
+        bits=bits,
+        command="caricature",
+        arguments=arguments,
+        net=net,
+        weights=opened.weights,
+        sha256=opened.sha256,
+        key=key,
+        steps=steps,
+        seconds=time.perf_counter() - begin,
+    )
     print(summary(folder, pictures))

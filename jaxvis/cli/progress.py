@@ -18,7 +18,7 @@ import numpy as np
 from jaxvis.output.files import write_atomically
 from jaxvis.output.io import read_image, write_image
 from jaxvis.output.record import plain
-from jaxvis.types import UNFINISHED, Run
+from jaxvis.types import Run, Status
 
 NAME = "progress.json"
 FREE = ("out", "overwrite", "resume", "chunk")
@@ -61,23 +61,26 @@ class Progress:
         Raises:
           OSError: if the folder cannot be written.
         """
-        terms = {name: np.asarray(values, np.float64)[:, [0, -1]].tolist()
-                 for name, values in run.trace.items() if name != "status"}  # fmt: skip
+        terms = {
+            name: np.asarray(values, np.float64)[:, [0, -1]].tolist()
+            for name, values in run.trace.items()
+            if name != "status"
+        }
         for i, at in enumerate(where):
             finite = bool(np.isfinite(run.image[i]).all())
             if finite:
                 write_image(self.folder / self.files[at], run.image[i])
             self.done[at] = {
-                "finite": finite, "status": int(run.trace["status"][i]),
+                "finite": finite,
+                "status": int(run.trace["status"][i]),
                 "ends": {name: values[i] for name, values in terms.items()},
-            }  # fmt: skip
+            }
         self.steps = run.trace["loss"].shape[-1]
         self.write()
 
     def write(self) -> None:
         """Writes the file."""
-        whole = {**self.facts, "steps": self.steps, "seconds": self.seconds,
-                 "done": self.done}  # fmt: skip
+        whole = {**self.facts, "steps": self.steps, "seconds": self.seconds, "done": self.done}
         text = json.dumps(plain(whole, NAME), allow_nan=False)
         write_atomically(self.folder / NAME, text.encode())
 
@@ -90,21 +93,23 @@ class Progress:
         Raises:
           OSError, ValueError: if a picture that was written is gone or damaged.
         """
-        images = {at: read_image(self.folder / self.files[at])
-                  for at, one in self.done.items() if one["finite"]}  # fmt: skip
+        images = {
+            at: read_image(self.folder / self.files[at])
+            for at, one in self.done.items()
+            if one["finite"]
+        }
         shape = next(iter(images.values())).shape if images else (32, 32, 3)
         count, lost = len(self.files), np.full(shape, np.nan, np.float32)
         names = next(iter(self.done.values()))["ends"]
         ends = {name: np.full((count, 2), np.nan) for name in names}
-        status = np.full(count, UNFINISHED, np.int8)
+        status = np.full(count, Status.UNFINISHED, np.int8)
         for at, one in self.done.items():
             status[at] = one["status"]
             for name in names:
                 ends[name][at] = [float(value) for value in one["ends"][name]]
         image = np.stack([images.get(at, lost) for at in range(count)])
         trace = {"status": status, **ends}
-        trace = {name: leaf.reshape(-1, seeds, *leaf.shape[1:])
-                 for name, leaf in trace.items()}  # fmt: skip
+        trace = {name: leaf.reshape(-1, seeds, *leaf.shape[1:]) for name, leaf in trace.items()}
         return Run((), image.reshape(-1, seeds, *shape), trace)
 
 
@@ -163,8 +168,11 @@ def reopened(
     except (ValueError, KeyError, TypeError, AttributeError):
         raise ValueError(f"{path} is damaged: begin again in a new folder") from None
     wrong = changed(old, wanted["arguments"])
-    wrong += [f"other {name}" for name in wanted
-              if name != "arguments" and found.get(name) != wanted[name]]  # fmt: skip
+    wrong += [
+        f"other {name}"
+        for name in wanted
+        if name != "arguments" and found.get(name) != wanted[name]
+    ]
     if wrong:
         raise ValueError(f"{folder} was begun with {', '.join(wrong)}: resume with it")
     return Progress(folder, wanted, files, done, steps, before)
@@ -176,12 +184,13 @@ def changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     Args:
       old, new: flag's name -> value, as a file holds it.
     """
-    return [f"--{name.replace('_', '-')} {value}"
-            for name, value in old.items() if new.get(name) != value]  # fmt: skip
+    return [
+        f"--{name.replace('_', '-')} {value}"
+        for name, value in old.items()
+        if new.get(name) != value
+    ]
 
 
-def _facts(
-    command: str, arguments: Mapping[str, Any], facts: Mapping[str, Any]
-) -> dict[str, Any]:
+def _facts(command: str, arguments: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
     kept = {name: value for name, value in arguments.items() if name not in FREE}
     return plain({"command": command, "arguments": kept, **facts}, NAME)

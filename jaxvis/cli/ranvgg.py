@@ -17,8 +17,9 @@ from jaxvis.methods.ranvgg.candidates import inverted_layers, joined, nth
 from jaxvis.methods.ranvgg.stack import Stack
 from jaxvis.methods.ranvgg.stack import stack as stacked_of
 from jaxvis.nets import registry
+from jaxvis.network import Network
 from jaxvis.output.record import read_record, record, write_record
-from jaxvis.types import Network, Params
+from jaxvis.types import Params
 from jaxvis.weights import load as files
 from jaxvis.weights.file import flat_shapes
 
@@ -76,9 +77,11 @@ def stack(
     stop = stop or inverted_layers(built)[-1]
     photo = photograph(image, size=parse_size(size))
     facts = {
-        "arguments": arguments, "net": net, "weights": f"random:{seed}",
+        "arguments": arguments,
+        "net": net,
+        "weights": f"random:{seed}",
         "image_sha256": hashlib.sha256(photo.tobytes()).hexdigest(),
-    }  # fmt: skip
+    }
     if resume:
         start = _resumed(out, built, facts)
     else:
@@ -91,10 +94,20 @@ def stack(
         print(f"{tap}: losses {_range(found.losses[tap])}", flush=True)
 
     found = stacked_of(
-        built, photo, networks=networks, candidates=candidates, key=seed, scheme=scheme,
-        sigma=sigma, stop=stop, steps=steps, starts=starts, start=start, on_layer=keep,
+        built,
+        photo,
+        networks=networks,
+        candidates=candidates,
+        key=seed,
+        scheme=scheme,
+        sigma=sigma,
+        stop=stop,
+        steps=steps,
+        starts=starts,
+        start=start,
+        on_layer=keep,
         progress=True,
-    )  # fmt: skip
+    )
     _write_stack(out, built, found, stop, {**facts, "seconds": _since(begin)})
     print(f"{out}: {networks} networks up to {stop}, record")
 
@@ -117,9 +130,11 @@ def built_for(net: str, size: str, pool: str | None, precision: str) -> Network:
       ValueError: for a flag that names nothing.
     """
     return registry.build(
-        net, pool=pool if net.startswith("vgg") else None, precision=precision,
+        net,
+        pool=pool if net.startswith("vgg") else None,
+        precision=precision,
         input_size=parse_size(size),
-    )  # fmt: skip
+    )
 
 
 def _write_stack(
@@ -127,8 +142,13 @@ def _write_stack(
 ) -> None:
     """Writes the networks up to `stop`, then the record, which says what is there."""
     rows = {name.partition("/")[0] for name in flat_shapes(net, stop=stop)}
-    about = {"stop": stop, "source": json.dumps(["jaxvis ranvgg stack"]),
-             "sha256": "[]", "preprocess": "caffe_vgg", "labels": "[]"}  # fmt: skip
+    about = {
+        "stop": stop,
+        "source": json.dumps(["jaxvis ranvgg stack"]),
+        "sha256": "[]",
+        "preprocess": "caffe_vgg",
+        "labels": "[]",
+    }
     for n in range(_count(found.params)):
         own = nth({row: found.params[row] for row in rows}, n)
         files.save(folder / f"network_{n}.safetensors", net, own, facts=about)
@@ -143,9 +163,7 @@ def _count(params: Params) -> int:
     return len(jax.tree.leaves(params)[0])
 
 
-def _resumed(
-    folder: Path | None, net: Network, facts: Mapping[str, Any]
-) -> Stack | None:
+def _resumed(folder: Path | None, net: Network, facts: Mapping[str, Any]) -> Stack | None:
     """Returns what a folder holds of a stack; None if no layer is finished yet."""
     if folder is None:
         raise ValueError("--resume goes on in the folder that --out names: name it")

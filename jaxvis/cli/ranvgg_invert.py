@@ -13,9 +13,10 @@ from jaxvis.cli.image import photograph
 from jaxvis.cli.ranvgg import built_for, stacked_in
 from jaxvis.methods.ranvgg.candidates import inverted_layers, random_networks
 from jaxvis.methods.ranvgg.stack import reconstruct
+from jaxvis.network import Network
 from jaxvis.output.io import write_image
 from jaxvis.output.plot import convergence, grid, layer_means, spreads
-from jaxvis.types import Network, Params, Run
+from jaxvis.types import Params, Run
 
 KINDS = ("random", "stacked", "trained")
 
@@ -79,22 +80,38 @@ def invert(
     for name in taps:
         for kind, (params, axis) in sets.items():
             run = reconstruct(
-                built, params, photo, tap=name, params_axis=axis, key=seed,
-                seeds=1 if axis == 0 else seeds, steps=steps, boxed=boxed,
-                total_variation=total_variation, progress=True,
-            )  # fmt: skip
+                built,
+                params,
+                photo,
+                tap=name,
+                params_axis=axis,
+                key=seed,
+                seeds=1 if axis == 0 else seeds,
+                steps=steps,
+                boxed=boxed,
+                total_variation=total_variation,
+                progress=True,
+            )
             runs[kind].append(run._replace(z=None))
             saved |= _saved(folder, f"{kind}_{slug(name)}", run, bits)
             print(f"{name} {kind}: {_said(run)}", flush=True)
     _write_figures(folder, runs, taps, photo)
     pictures = save_run(
-        folder, _together(runs), [f"{kind}_{slug(t)}" for kind in runs for t in taps],
+        folder,
+        _together(runs),
+        [f"{kind}_{slug(t)}" for kind in runs for t in taps],
         items=[{"kind": kind, "tap": name} for kind in runs for name in taps],
-        first=[(Path(image).stem, photo)], bits=bits, saved=saved,
+        first=[(Path(image).stem, photo)],
+        bits=bits,
+        saved=saved,
         command="ranvgg invert",
-        arguments=arguments, net=net, key=jax.random.key(seed), steps=steps,
-        seconds=time.perf_counter() - begin, **trained,
-    )  # fmt: skip
+        arguments=arguments,
+        net=net,
+        key=jax.random.key(seed),
+        steps=steps,
+        seconds=time.perf_counter() - begin,
+        **trained,
+    )
     print(f"{summary(folder, pictures)}, figures")
 
 
@@ -139,10 +156,12 @@ def _networks(
     for kind in kinds:
         if kind == "trained":
             opened = open_net(
-                flags["net"], weights=flags["weights"], input_size=net.input_size,
+                flags["net"],
+                weights=flags["weights"],
+                input_size=net.input_size,
                 pool=flags["pool"] if flags["net"].startswith("vgg") else None,
                 stop=stop,
-            )  # fmt: skip
+            )
             found[kind] = opened.params, None
             trained = {"weights": opened.weights, "sha256": opened.sha256}
         elif kind == "stacked" and flags["stacked"] is None:
@@ -151,9 +170,13 @@ def _networks(
             found[kind] = stacked_in(flags["stacked"], net, flags["seeds"], stop), 0
         else:
             drawn = random_networks(
-                net, photo, networks=flags["seeds"], key=flags["seed"],
-                scheme=flags["scheme"], stop=stop,
-            )  # fmt: skip
+                net,
+                photo,
+                networks=flags["seeds"],
+                key=flags["seed"],
+                scheme=flags["scheme"],
+                stop=stop,
+            )
             found[kind] = drawn, 0
     return found, trained
 
@@ -161,9 +184,7 @@ def _networks(
 def _together(runs: Mapping[str, list[Run]]) -> Run:
     """Returns the runs as one, with the axes `[kinds * taps, seeds, ...]`."""
     flat = [run for each in runs.values() for run in each]
-    trace = {
-        name: np.stack([run.trace[name] for run in flat]) for name in flat[0].trace
-    }
+    trace = {name: np.stack([run.trace[name] for run in flat]) for name in flat[0].trace}
     return Run(None, np.stack([run.image for run in flat]), trace)
 
 
@@ -171,21 +192,18 @@ def _write_figures(
     folder: Path, runs: Mapping[str, list[Run]], taps: tuple[str, ...], photo: Any
 ) -> None:
     def of(name: str) -> dict[str, np.ndarray]:
-        return {
-            kind: np.stack([run.trace[name] for run in each])
-            for kind, each in runs.items()
-        }
+        return {kind: np.stack([run.trace[name] for run in each]) for kind, each in runs.items()}
 
     rows = [
-        [(photo, "original")]
-        + [(run.image[0], f"{kind} {tap}") for run, tap in zip(each, taps)]
+        [(photo, "original")] + [(run.image[0], f"{kind} {tap}") for run, tap in zip(each, taps)]
         for kind, each in runs.items()
     ]
     shown = [pair for row in rows for pair in row]
     page = grid(
-        [picture for picture, _ in shown], captions=[name for _, name in shown],
+        [picture for picture, _ in shown],
+        captions=[name for _, name in shown],
         columns=len(taps) + 1,
-    )  # fmt: skip
+    )
     page.savefig(folder / "layers.png", dpi=150)
     errors = {"distance": of("distance"), "image error": of("image_error")}
     convergence(of("loss"), panels=taps).savefig(folder / "losses.png", dpi=120)

@@ -36,9 +36,7 @@ def _numbers(text: str | None, what: str) -> list[float] | None:
     try:
         return None if text is None else [float(word) for word in text.split(",")]
     except ValueError:
-        raise ValueError(
-            f"{text!r} is no list of {what}: write numbers such as 1,0.5"
-        ) from None
+        raise ValueError(f"{text!r} is no list of {what}: write numbers such as 1,0.5") from None
 
 
 def _size(text: str | None) -> tuple[int, int] | None:
@@ -53,9 +51,7 @@ def _normalised(opened: Opened, means: Path | None) -> Params:
         try:
             found = dict(np.load(file, allow_pickle=False))
         except (ValueError, TypeError, EOFError):
-            raise ValueError(
-                f"{means} is no .npz file of arrays, relu tap -> [channels]"
-            ) from None
+            raise ValueError(f"{means} is no .npz file of arrays, relu tap -> [channels]") from None
     return rescaled(opened.net, opened.params, found)
 
 
@@ -129,20 +125,42 @@ def texture(
     folder = new_folder(out, "texture", overwrite=overwrite)
     runs = [
         synthesised(
-            opened.net, params, photo, preset=preset, taps=taps, weights=layer_weights,
-            size=_size(size), seeds=seeds, key=key, steps=steps, optimizer=optimizer,
-            bounds=bounds, histogram=histogram, tileable=tileable, progress=True,
+            opened.net,
+            params,
+            photo,
+            preset=preset,
+            taps=taps,
+            weights=layer_weights,
+            size=_size(size),
+            seeds=seeds,
+            key=key,
+            steps=steps,
+            optimizer=optimizer,
+            bounds=bounds,
+            histogram=histogram,
+            tileable=tileable,
+            progress=True,
         )
         for taps in wanted
-    ]  # fmt: skip
+    ]
     together = jax.tree.map(lambda *leaves: np.stack(leaves), *_light(runs))
     names = [f"to_{slug(taps[-1])}" if taps else preset for taps in wanted]
     pictures = save_run(
-        folder, together, names, items=[{"taps": taps} for taps in wanted],
-        first=[(Path(image).stem, photo)], bits=bits, command="texture",
-        arguments=arguments, net=net, weights=opened.weights, sha256=opened.sha256,
-        key=key, steps=steps, seconds=time.perf_counter() - begin,
-    )  # fmt: skip
+        folder,
+        together,
+        names,
+        items=[{"taps": taps} for taps in wanted],
+        first=[(Path(image).stem, photo)],
+        bits=bits,
+        command="texture",
+        arguments=arguments,
+        net=net,
+        weights=opened.weights,
+        sha256=opened.sha256,
+        key=key,
+        steps=steps,
+        seconds=time.perf_counter() - begin,
+    )
     print(summary(folder, pictures))
 
 
@@ -160,10 +178,7 @@ def _fitted(picture: np.ndarray, photo: np.ndarray) -> np.ndarray:
 def _light(runs: Sequence[Run]) -> list[Run]:
     """Returns the runs without z and what only some optimizers say."""
     kept = set.intersection(*(set(run.trace) for run in runs))
-    return [
-        Run(None, run.image, {name: run.trace[name] for name in sorted(kept)})
-        for run in runs
-    ]
+    return [Run(None, run.image, {name: run.trace[name] for name in sorted(kept)}) for run in runs]
 
 
 def style(
@@ -240,29 +255,56 @@ def style(
     opened = open_net(net, weights=weights, pool=_pool(net, pool))
     photo = photograph(content, size=_size(size))
     paintings = [photograph(one, size=None) for one in styles]
-    where = [
-        photograph(one, size=photo.shape[:2]).mean(-1) for one in _words(masks) or ()
-    ]
+    where = [photograph(one, size=photo.shape[:2]).mean(-1) for one in _words(masks) or ()]
     recipe = chosen(
-        opened.net, preset, content_taps=_words(content_tap), alpha=alpha, beta=beta,
-        style_taps=_words(style_tap), gamma=gamma, noise=noise, denoise=denoise,
-        optimizer=optimizer, steps=steps,
-    )  # fmt: skip
+        opened.net,
+        preset,
+        content_taps=_words(content_tap),
+        alpha=alpha,
+        beta=beta,
+        style_taps=_words(style_tap),
+        gamma=gamma,
+        noise=noise,
+        denoise=denoise,
+        optimizer=optimizer,
+        steps=steps,
+    )
     folder, key = new_folder(out, "style", overwrite=overwrite), jax.random.key(seed)
     run = painted(
-        opened.net, opened.params, photo, paintings, preset=recipe,
-        mix=shares, masks=where or None, style_scale=style_scale,
-        colour=colour, scales=scales, tile=tile, seeds=seeds, key=key, progress=True,
-    )  # fmt: skip
+        opened.net,
+        opened.params,
+        photo,
+        paintings,
+        preset=recipe,
+        mix=shares,
+        masks=where or None,
+        style_scale=style_scale,
+        colour=colour,
+        scales=scales,
+        tile=tile,
+        seeds=seeds,
+        key=key,
+        progress=True,
+    )
     together = _light([run])[0]
     together = jax.tree.map(lambda leaf: leaf[None], together)
     names = [f"{slug(Path(content).stem)}_{slug(Path(styles[0]).stem)}"]
     pictures = save_run(
-        folder, together, names, recipe=recipe, items=[{"styles": styles}],
+        folder,
+        together,
+        names,
+        recipe=recipe,
+        items=[{"styles": styles}],
         first=[(Path(content).stem, photo)]
         + [(Path(one).stem, _fitted(x, photo)) for one, x in zip(styles, paintings)],
-        bits=bits, command="style", arguments=arguments, net=net,
-        weights=opened.weights, sha256=opened.sha256, key=key,
-        steps=recipe.steps * scales, seconds=time.perf_counter() - begin,
-    )  # fmt: skip
+        bits=bits,
+        command="style",
+        arguments=arguments,
+        net=net,
+        weights=opened.weights,
+        sha256=opened.sha256,
+        key=key,
+        steps=recipe.steps * scales,
+        seconds=time.perf_counter() - begin,
+    )
     print(summary(folder, pictures))

@@ -70,7 +70,7 @@ def stylize(
     folder, skipped, pictures, shown = None, {}, [], []
     for photo in _photos(image, at, skipped):
         folder = folder or new_folder(out, "stylize", overwrite=overwrite)
-        ready = found.net.prepared(own, size=photo.image.shape[:2])
+        ready = found.net.prepare(own, size=photo.image.shape[:2])
         picture = styled(found.net, ready, photo.image, tile=tile)
         _write(folder / photo.name, picture, bits)
         pictures.append({"file": photo.name.as_posix(), "size": picture.shape[:2]})
@@ -163,13 +163,14 @@ def export(
     names = [name.strip() for name in platforms.split(",")]
     unknown = set(names) - {"cpu", "cuda", "rocm", "tpu"}
     if unknown:
-        raise ValueError(
-            f"platforms are cpu, cuda, rocm and tpu, not {unknown.pop()!r}"
-        )
+        raise ValueError(f"platforms are cpu, cuda, rocm and tpu, not {unknown.pop()!r}")
     data = exported(
-        found.net, found.params, size=parse_size(size), platforms=names,
+        found.net,
+        found.params,
+        size=parse_size(size),
+        platforms=names,
         style=parse_style(style, found),
-    )  # fmt: skip
+    )
     write_atomically(out, data)
     print(f"{out} ({len(data) / 1e6:.1f} MB)")
 
@@ -219,9 +220,7 @@ def _strength(text: str) -> tuple[float, float]:
     return low, high
 
 
-def _photos(
-    text: str, size: tuple[int, int] | None, skipped: dict[str, str]
-) -> Iterator[_Photo]:
+def _photos(text: str, size: tuple[int, int] | None, skipped: dict[str, str]) -> Iterator[_Photo]:
     """Yields one photograph, or those of a folder; what fails is put into `skipped`."""
     folder = Path(text)
     if not folder.is_dir():
@@ -258,11 +257,21 @@ def _write(path: Path, image: np.ndarray, bits: int) -> None:
 
 
 def _record(folder, command, arguments, found, pictures, skipped, begin, **facts):
-    write_record(folder / "record.json", record(
-        command, arguments, net=found.net.name, weights=str(arguments["net"]),
-        sha256=file_sha256(arguments["net"]), pictures=pictures, skipped=skipped,
-        seconds=time.perf_counter() - begin, styles=list(found.styles), **facts,
-    ))  # fmt: skip
+    write_record(
+        folder / "record.json",
+        record(
+            command,
+            arguments,
+            net=found.net.name,
+            weights=str(arguments["net"]),
+            sha256=file_sha256(arguments["net"]),
+            pictures=pictures,
+            skipped=skipped,
+            seconds=time.perf_counter() - begin,
+            styles=list(found.styles),
+            **facts,
+        ),
+    )
     tail = f", {len(skipped)} files skipped" if skipped else ""
     count = f"{len(pictures)} picture{'s' * (len(pictures) != 1)}"
     print(f"{folder}: {count}{tail}, record")

@@ -79,20 +79,38 @@ def autoencoder(
     to = new_folder(out, "train autoencoder", overwrite=overwrite or resume)
     begin = time.perf_counter()
     trained = train_autoencoder(
-        kept, held, model=model, noise=noise, optimizer=optimizer,
-        learning_rate=learning_rate, steps=steps, batch=batch, seed=seed,
-        validate_every=validate_every, checkpoint=to / FILE,
-        checkpoint_seconds=checkpoint_seconds, resume=resume, progress=True,
-    )  # fmt: skip
+        kept,
+        held,
+        model=model,
+        noise=noise,
+        optimizer=optimizer,
+        learning_rate=learning_rate,
+        steps=steps,
+        batch=batch,
+        seed=seed,
+        validate_every=validate_every,
+        checkpoint=to / FILE,
+        checkpoint_seconds=checkpoint_seconds,
+        resume=resume,
+        progress=True,
+    )
     seconds = time.perf_counter() - begin
     training_curves(trained.curves).savefig(to / "loss.png")
     write_image(to / "reconstructions.png", _sheet(to / FILE, kept, held, noise))
-    write_record(to / "record.json", record(
-        "train autoencoder", arguments, key=jax.random.key(seed), steps=trained.step,
-        seconds=seconds, images=len(kept), held_out=list(held.names),
-        skipped=dict(images.skipped),
-        curves={name: curve[-1] for name, curve in trained.curves.items()},
-    ))  # fmt: skip
+    write_record(
+        to / "record.json",
+        record(
+            "train autoencoder",
+            arguments,
+            key=jax.random.key(seed),
+            steps=trained.step,
+            seconds=seconds,
+            images=len(kept),
+            held_out=list(held.names),
+            skipped=dict(images.skipped),
+            curves={name: curve[-1] for name, curve in trained.curves.items()},
+        ),
+    )
     if not trained.done:
         print(f"interrupted after {trained.step} of {steps} steps: --resume goes on")
     print(f"{to}: {FILE}, loss.png, reconstructions.png, record.json")

@@ -11,12 +11,12 @@ from jaxvis.cli.image import photograph
 from jaxvis.methods.fast_style.stylize import stylize
 from jaxvis.methods.fast_style.train import JOHNSON, FastStyle, fast_style
 from jaxvis.nets.zoo.style_net import transform
+from jaxvis.network import Network
 from jaxvis.output.io import write_image
 from jaxvis.output.plot import training_curves
 from jaxvis.output.record import file_sha256, record, write_record
 from jaxvis.output.sheet import contact_sheet
 from jaxvis.train.images import Images, open_folder, split
-from jaxvis.types import Network
 from jaxvis.weights.style_file import save_transform
 
 FILE, CHECKPOINT = "style.safetensors", "training.checkpoint"
@@ -96,33 +96,69 @@ def style(
     images = open_folder(folder, size=parse_size(size), progress=True)
     kept, held = split(images, validation, seed=seed)
     print(f"{len(kept)} images, {len(held)} held out, {len(images.skipped)} skipped")
-    recipe = {"content_taps": _words(content_tap), "style_taps": _words(style_tap),
-              "alpha": alpha, "beta": beta, "gamma": gamma}  # fmt: skip
+    recipe = {
+        "content_taps": _words(content_tap),
+        "style_taps": _words(style_tap),
+        "alpha": alpha,
+        "beta": beta,
+        "gamma": gamma,
+    }
     judge = open_net(net, weights=weights)
     to = new_folder(out, "train style", overwrite=overwrite or resume)
     begin = time.perf_counter()
     found = fast_style(
-        judge.net, judge.params, kept, paintings, transform_net=drawn, **recipe,
-        style_scale=style_scale, steps=steps, batch=batch, learning_rate=learning_rate,
-        held_out=held if len(held) else None, validate_every=validate_every,
-        key=jax.random.key(seed), seed=seed, checkpoint=to / CHECKPOINT, resume=resume,
-        facts={"net": net, "weights": judge.sha256 or judge.weights, "styles": names,
-               "model": drawn.name, "batch": batch, "seed": seed, **recipe,
-               "learning_rate": learning_rate, "style_scale": style_scale},
+        judge.net,
+        judge.params,
+        kept,
+        paintings,
+        transform_net=drawn,
+        **recipe,
+        style_scale=style_scale,
+        steps=steps,
+        batch=batch,
+        learning_rate=learning_rate,
+        held_out=held if len(held) else None,
+        validate_every=validate_every,
+        key=jax.random.key(seed),
+        seed=seed,
+        checkpoint=to / CHECKPOINT,
+        resume=resume,
+        facts={
+            "net": net,
+            "weights": judge.sha256 or judge.weights,
+            "styles": names,
+            "model": drawn.name,
+            "batch": batch,
+            "seed": seed,
+            **recipe,
+            "learning_rate": learning_rate,
+            "style_scale": style_scale,
+        },
         progress=True,
-    )  # fmt: skip
+    )
     save_transform(to / FILE, found.net, found.params, styles=names)
     training_curves(found.trained.curves).savefig(to / "loss.png")
     _losses(to / "loss.csv", found)
     write_image(to / "contact.png", _sheet(found, held if len(held) else kept, names))
-    write_record(to / "record.json", record(
-        "train style", arguments, net=net, weights=judge.weights, sha256=judge.sha256,
-        key=jax.random.key(seed), steps=found.trained.step,
-        seconds=time.perf_counter() - begin, images=len(kept), styles=names,
-        held_out=list(held.names), skipped=dict(images.skipped),
-        file_sha256=file_sha256(to / FILE),
-        curves={name: curve[-1] for name, curve in found.trained.curves.items()},
-    ))  # fmt: skip
+    write_record(
+        to / "record.json",
+        record(
+            "train style",
+            arguments,
+            net=net,
+            weights=judge.weights,
+            sha256=judge.sha256,
+            key=jax.random.key(seed),
+            steps=found.trained.step,
+            seconds=time.perf_counter() - begin,
+            images=len(kept),
+            styles=names,
+            held_out=list(held.names),
+            skipped=dict(images.skipped),
+            file_sha256=file_sha256(to / FILE),
+            curves={name: curve[-1] for name, curve in found.trained.curves.items()},
+        ),
+    )
     left = "" if found.trained.done else f" after {found.trained.step} of {steps} steps"
     print(f"{to}{left}: {FILE}, loss.png, loss.csv, contact.png, record.json")
 

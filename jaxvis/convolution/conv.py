@@ -134,19 +134,32 @@ def conv_general_dilated(
     kernel = rhs.kernel if isinstance(rhs, Prepared) else rhs
     if not ours or numbers != NHWC:
         return lax.conv_general_dilated(
-            lhs, kernel, window_strides, padding, lhs_dilation, rhs_dilation,
-            dimension_numbers, feature_group_count, batch_group_count, precision,
-            preferred_element_type, out_sharding=out_sharding,
-        )  # fmt: skip
+            lhs,
+            kernel,
+            window_strides,
+            padding,
+            lhs_dilation,
+            rhs_dilation,
+            dimension_numbers,
+            feature_group_count,
+            batch_group_count,
+            precision,
+            preferred_element_type,
+            out_sharding=out_sharding,
+        )
     rhs_dilation = tuple(rhs_dilation or (1, 1))
     if isinstance(padding, str):
         window = [(k - 1) * d + 1 for k, d in zip(rhs.shape[:2], rhs_dilation)]
         padding = lax.padtype_to_pads(lhs.shape[1:3], window, window_strides, padding)
     shape = Shape(
-        tuple(window_strides), tuple(tuple(pad) for pad in padding),
-        tuple(lhs_dilation or (1, 1)), rhs_dilation, feature_group_count,
-        precision, preferred_element_type,
-    )  # fmt: skip
+        tuple(window_strides),
+        tuple(tuple(pad) for pad in padding),
+        tuple(lhs_dilation or (1, 1)),
+        rhs_dilation,
+        feature_group_count,
+        precision,
+        preferred_element_type,
+    )
     return _conv(shape, lhs, rhs)
 
 

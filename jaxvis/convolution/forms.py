@@ -98,9 +98,18 @@ def direct(shape: Shape, x: Array, kernel: Array) -> Array:
       kernel: `[kh, kw, in / groups, out]`.
     """
     return lax.conv_general_dilated(
-        x, kernel, shape.strides, shape.pads, shape.lhs_dilation, shape.rhs_dilation,
-        NHWC, shape.groups, 1, shape.precision, shape.preferred,
-    )  # fmt: skip
+        x,
+        kernel,
+        shape.strides,
+        shape.pads,
+        shape.lhs_dilation,
+        shape.rhs_dilation,
+        NHWC,
+        shape.groups,
+        1,
+        shape.precision,
+        shape.preferred,
+    )
 
 
 def dot(shape: Shape, x: Array, kernel: Array) -> Array:
@@ -113,14 +122,16 @@ def dot(shape: Shape, x: Array, kernel: Array) -> Array:
     """
     x = jnp.pad(x, ((0, 0), *shape.pads, (0, 0)))
     columns = [
-        _elements(row, 2, kernel.shape[1], shape)
-        for row in _elements(x, 1, kernel.shape[0], shape)
+        _elements(row, 2, kernel.shape[1], shape) for row in _elements(x, 1, kernel.shape[0], shape)
     ]
     patches = jnp.concatenate([part for row in columns for part in row], axis=-1)
     return jnp.einsum(
-        "nhwk,ko->nhwo", patches, kernel.reshape(-1, kernel.shape[-1]),
-        precision=shape.precision, preferred_element_type=shape.preferred,
-    )  # fmt: skip
+        "nhwk,ko->nhwo",
+        patches,
+        kernel.reshape(-1, kernel.shape[-1]),
+        precision=shape.precision,
+        preferred_element_type=shape.preferred,
+    )
 
 
 def _elements(x: Array, axis: int, size: int, shape: Shape) -> list[Array]:
@@ -128,8 +139,7 @@ def _elements(x: Array, axis: int, size: int, shape: Shape) -> list[Array]:
     stride, dilation = shape.strides[axis - 1], shape.rhs_dilation[axis - 1]
     reach = (x.shape[axis] - (size - 1) * dilation - 1) // stride * stride + 1
     return [
-        lax.slice_in_dim(x, k * dilation, k * dilation + reach, stride, axis)
-        for k in range(size)
+        lax.slice_in_dim(x, k * dilation, k * dilation + reach, stride, axis) for k in range(size)
     ]
 
 
@@ -143,9 +153,7 @@ def has_dot(shape: Shape) -> bool:
     return whole and min(min(pad) for pad in shape.pads) >= 0
 
 
-def forward(
-    shape: Shape, x: Array, kernel: Array | Prepared, *, form: Form = direct
-) -> Array:
+def forward(shape: Shape, x: Array, kernel: Array | Prepared, *, form: Form = direct) -> Array:
     """Returns the convolution, by Winograd's form where the kernel is prepared.
 
     Args:
@@ -180,9 +188,7 @@ def input_gradient(
     if form is direct and goes_by_winograd(shape, kernel):
         u = kernel.forward if kernel.backward is None else kernel.backward
         pads = shape.backward_pads(kernel.shape)
-        return winograd(
-            g, u, pads, taps=kernel.shape[0], turned=kernel.backward is None
-        )
+        return winograd(g, u, pads, taps=kernel.shape[0], turned=kernel.backward is None)
     raw = _raw(kernel)
     x = jax.ShapeDtypeStruct((g.shape[0], *size), raw.dtype)
     transposed = jax.linear_transpose(lambda x: form(shape, x, raw), x)
@@ -206,9 +212,7 @@ def kernel_gradient(
     return transposed(g.astype(x.dtype))[0]
 
 
-def tiled_gradient(
-    shape: Shape, size: tuple[int, ...], m: int, x: Array, g: Array
-) -> Array:  # fmt: skip
+def tiled_gradient(shape: Shape, size: tuple[int, ...], m: int, x: Array, g: Array) -> Array:
     """Returns the gradient w.r.t. the kernel, by Winograd's form.
 
     dk = G^T [sum over tiles (B^T d B)^T . (A dy A^T)] G: as few multiplications as the
@@ -222,11 +226,12 @@ def tiled_gradient(
       g: the gradient w.r.t. the output, `[n, h', w', out]`.
     """
     return kernel_gradient(
-        shape, size, x, g,
-        form=lambda shape, x, kernel: winograd(
-            x, transform(kernel, m), shape.pads, taps=size[0]
-        ),
-    )  # fmt: skip
+        shape,
+        size,
+        x,
+        g,
+        form=lambda shape, x, kernel: winograd(x, transform(kernel, m), shape.pads, taps=size[0]),
+    )
 
 
 def _on_cpu(shape: Shape, x: Array, kernel: Array) -> Array:
@@ -235,8 +240,10 @@ def _on_cpu(shape: Shape, x: Array, kernel: Array) -> Array:
     if few and shape.plain() and min(min(pad) for pad in shape.pads) >= 0:
         return by_columns(
             lambda x, kernel, pads: _padded(replace(shape, pads=pads), x, kernel),
-            x, kernel, shape.pads,
-        )  # fmt: skip
+            x,
+            kernel,
+            shape.pads,
+        )
     return _padded(shape, x, kernel)
 
 

@@ -20,9 +20,7 @@ COLUMNS = 4
 """Columns that `by_columns` takes together; 2 and 8 are slower for 3 channels."""
 
 
-def doubled(
-    conv: Callable[..., Array], x: Array, kernel: Array, pads: Pads
-) -> Array:  # fmt: skip
+def doubled(conv: Callable[..., Array], x: Array, kernel: Array, pads: Pads) -> Array:
     """Returns the stride 1 convolution of x with every row and column repeated.
 
     y[2a + p] = sum_i k[i] x[(2a + p + i - before) // 2]: for either phase p the taps i
@@ -68,9 +66,7 @@ def _phases(taps: int, before: int) -> tuple[np.ndarray, int, int]:
     return min(found, key=lambda one: one[0].shape[1])
 
 
-def by_columns(
-    conv: Callable[..., Array], x: Array, kernel: Array, pads: Pads
-) -> Array:  # fmt: skip
+def by_columns(conv: Callable[..., Array], x: Array, kernel: Array, pads: Pads) -> Array:
     """Returns the stride 1 convolution of a map of few channels.
 
     Neighbouring columns are taken as channels, which costs no copy. With q of them the

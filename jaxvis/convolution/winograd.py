@@ -82,9 +82,7 @@ def transform(kernel: Array, m: int, *, flip: bool = False) -> Array:
     """
     taps = [
         [lax.index_in_dim(row, j, axis=-3, keepdims=False) for j in range(TAPS[m])]
-        for row in (
-            lax.index_in_dim(kernel, i, axis=-4, keepdims=False) for i in range(TAPS[m])
-        )
+        for row in (lax.index_in_dim(kernel, i, axis=-4, keepdims=False) for i in range(TAPS[m]))
     ]
     if flip:
         taps = [row[::-1] for row in taps[::-1]]
@@ -104,9 +102,7 @@ def flipped(kernel: Array) -> Array:
     return jnp.flip(kernel, (-4, -3)).swapaxes(-1, -2)
 
 
-def winograd(
-    x: Array, u: Array, pads: Pads, *, taps: int = 3, turned: bool = False
-) -> Array:  # fmt: skip
+def winograd(x: Array, u: Array, pads: Pads, *, taps: int = 3, turned: bool = False) -> Array:
     """Returns the stride 1 convolution of x with the kernel of u, `[n, h', w', out]`.
 
     Args:
@@ -133,9 +129,7 @@ def winograd(
     )
     rows = _combine(INPUT[m], _windows(x, 1, m, down))
     tiles = [
-        jnp.stack(_combine(INPUT[m], _windows(row, 2, m, across))).reshape(
-            points, -1, channels
-        )
+        jnp.stack(_combine(INPUT[m], _windows(row, 2, m, across))).reshape(points, -1, channels)
         for row in rows
     ]
     products = _turned_products(tiles, u) if turned else _products(tiles, u)
@@ -152,9 +146,7 @@ def _products(tiles: list[Array], u: Array) -> list[Array]:
     batched = (((2,), (1,)), ((0,), (0,)))
     if u.shape[0] == 6:
         return [lax.dot_general(tile, k, batched) for tile, k in zip(tiles, u)]
-    every = lax.dot_general(
-        jnp.concatenate(tiles), u.reshape(-1, *u.shape[2:]), batched
-    )
+    every = lax.dot_general(jnp.concatenate(tiles), u.reshape(-1, *u.shape[2:]), batched)
     return list(every.reshape(u.shape[0], u.shape[0], *every.shape[1:]))
 
 
@@ -166,9 +158,7 @@ def _turned_products(tiles: list[Array], u: Array) -> list[Array]:
     """
     turn = np.array([3, 1, 2, 0])
     every = jnp.concatenate([tiles[i][turn] for i in turn])
-    every = lax.dot_general(
-        every, u.reshape(-1, *u.shape[2:]), (((2,), (2,)), ((0,), (0,)))
-    )
+    every = lax.dot_general(every, u.reshape(-1, *u.shape[2:]), (((2,), (2,)), ((0,), (0,))))
     every = every.reshape(4, 4, *every.shape[1:])
     return [every[i][turn] for i in turn]
 
@@ -181,9 +171,7 @@ def _untile(products: list[Array], m: int) -> Array:
       m: the side of an output tile.
     """
     _, n, down, across, out = products[0].shape
-    half = [
-        _combine(OUTPUT[m], [row[j] for row in products]) for j in range(len(products))
-    ]
+    half = [_combine(OUTPUT[m], [row[j] for row in products]) for j in range(len(products))]
     # Kept: XLA would compute each of these again for every output that reads it.
     half = lax.optimization_barrier(half)
     rows = [
@@ -196,10 +184,7 @@ def _untile(products: list[Array], m: int) -> Array:
 def _windows(x: Array, axis: int, m: int, count: int) -> list[Array]:
     """Returns element k of every tile along an axis, one a point."""
     stop = (count - 1) * m + 1
-    return [
-        lax.slice_in_dim(x, k, k + stop, stride=m, axis=axis)
-        for k in range(len(INPUT[m]))
-    ]
+    return [lax.slice_in_dim(x, k, k + stop, stride=m, axis=axis) for k in range(len(INPUT[m]))]
 
 
 def _combine(matrix: Sequence[Sequence[float]], parts: Sequence[Array]) -> list[Array]:

@@ -37,9 +37,7 @@ class Adapted:
         """
         out = self.run(shared, z[None])
         if out.ndim != 4 or out.shape[0] != 1 or out.shape[-1] not in (1, 3):
-            raise ValueError(
-                f"the generator returns {out.shape}, not one image [1, H, W, 1 or 3]"
-            )
+            raise ValueError(f"the generator returns {out.shape}, not one image [1, H, W, 1 or 3]")
         image = (out[0] - self.low) / (self.high - self.low)
         if self.size is not None and self.size != image.shape[:2]:
             shape = (*self.size, image.shape[-1])

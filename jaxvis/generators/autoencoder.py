@@ -61,9 +61,7 @@ class Autoencoder:
         for block, width in enumerate(self.widths, 1):
             for i in (1, 2):
                 own = jax.random.fold_in(key, 10 * block + i)
-                kernel = glorot(
-                    own, (3, 3, given, width), fan_in=9 * given, fan_out=9 * width
-                )
+                kernel = glorot(own, (3, 3, given, width), fan_in=9 * given, fan_out=9 * width)
                 zeros, ones = jnp.zeros(width), jnp.ones(width)
                 name, given = f"{block}_{i}", width
                 encoder[f"conv{name}"] = {"kernel": kernel, "bias": zeros}
@@ -77,10 +75,11 @@ class Autoencoder:
         return {
             "params": {"encoder": encoder, "decoder": decoder["params"]},
             "statistics": {
-                "encoder": statistics, "decoder": decoder["statistics"],
+                "encoder": statistics,
+                "decoder": decoder["statistics"],
                 "code": jnp.zeros(self.decoder.code),
             },
-        }  # fmt: skip
+        }
 
     def encode(
         self, params: Any, statistics: Any, images: Array, *, train: bool = False
@@ -98,9 +97,12 @@ class Autoencoder:
                 name = f"{block}_{i}"
                 x = convolved(x, params[f"conv{name}"], padding="VALID")
                 x, found[f"bn{name}"] = normed(
-                    jax.nn.relu(x), params[f"bn{name}"], statistics[f"bn{name}"],
-                    train=train, epsilon=self.decoder.epsilon,
-                )  # fmt: skip
+                    jax.nn.relu(x),
+                    params[f"bn{name}"],
+                    statistics[f"bn{name}"],
+                    train=train,
+                    epsilon=self.decoder.epsilon,
+                )
             x = _halved(x)
         x = x.reshape(len(x), -1)
         x = jax.nn.relu(x @ params["dense1"]["kernel"] + params["dense1"]["bias"])
@@ -118,9 +120,7 @@ class Autoencoder:
           images: `[B, H, W, 3]` in [0, 1].
           train: as for `encode`.
         """
-        codes, encoder = self.encode(
-            params["encoder"], statistics["encoder"], images, train=train
-        )
+        codes, encoder = self.encode(params["encoder"], statistics["encoder"], images, train=train)
         # As where alpha drives the decoder: what is negative never reaches it.
         codes = jax.nn.relu(codes) if self.decoder.rectified_code else codes
         output, decoder = self.decoder.decode(

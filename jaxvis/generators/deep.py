@@ -171,17 +171,22 @@ class DeepGenerator:
                 repeated = True  # by the convolution, which always follows
             elif row.op == "conv":
                 x = convolved(
-                    x, params[row.name], repeated=repeated,
+                    x,
+                    params[row.name],
+                    repeated=repeated,
                     padding="SAME" if row.same else "VALID",
-                )  # fmt: skip
+                )
                 repeated = False
             elif row.op == "relu":
                 x = jax.nn.relu(x)
             elif row.op == "bn":
                 x, found[row.name] = normed(
-                    x, params[row.name], statistics[row.name], train=train,
+                    x,
+                    params[row.name],
+                    statistics[row.name],
+                    train=train,
                     epsilon=self.epsilon,
-                )  # fmt: skip
+                )
         return (x if code.ndim == 2 else x[0]), found
 
 
@@ -214,18 +219,21 @@ def generator_table(generator: DeepGenerator) -> str:
     lines = [("name", "op", "shape", "parameters")]
     lines += [
         (
-            row.name, row.op, "x".join(map(str, shapes[row.name])),
+            row.name,
+            row.op,
+            "x".join(map(str, shapes[row.name])),
             f"{counts[row.name]:,}" if row.name in counts else "",
         )
         for row in generator.rows
-    ]  # fmt: skip
+    ]
     lines.append(("total", "", "", f"{sum(counts.values()):,}"))
     widths = [max(map(len, column)) for column in zip(*lines)]
     return "\n".join(
-        "  ".join([*(c.ljust(w) for c, w in zip(line, widths[:3])),
-                   line[3].rjust(widths[3])]).rstrip()
+        "  ".join(
+            [*(c.ljust(w) for c, w in zip(line, widths[:3])), line[3].rjust(widths[3])]
+        ).rstrip()
         for line in lines
-    )  # fmt: skip
+    )
 
 
 @lru_cache(maxsize=64)
@@ -249,8 +257,11 @@ def _rows(generator: DeepGenerator) -> tuple[Row, ...]:
 
 
 def _conv(name: str, width: int, size: int, *, same: bool) -> list[Row]:
-    return [Row(f"conv{name}", "conv", width, size, same), Row(f"relu{name}", "relu"),
-            Row(f"bn{name}", "bn")]  # fmt: skip
+    return [
+        Row(f"conv{name}", "conv", width, size, same),
+        Row(f"relu{name}", "relu"),
+        Row(f"bn{name}", "bn"),
+    ]
 
 
 @lru_cache(maxsize=64)

@@ -141,9 +141,10 @@ class Learned:
         output, own = self.generator.apply(params, statistics, noisy, train=True)
         gammas = params["image"]["scale"]
         return Drawing(
-            _image(output, self.gain), self.penalty * jnp.sum(jnp.abs(gammas)),
+            _image(output, self.gain),
+            self.penalty * jnp.sum(jnp.abs(gammas)),
             recorded(statistics, own),
-        )  # fmt: skip
+        )
 
 
 @dataclass(frozen=True)

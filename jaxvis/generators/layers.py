@@ -23,9 +23,7 @@ def glorot(key: Key, shape: tuple[int, ...], *, fan_in: float, fan_out: float) -
     return jax.random.uniform(key, shape, minval=-limit, maxval=limit)
 
 
-def convolved(
-    x: Array, params: Any, *, padding: str, repeated: bool = False
-) -> Array:  # fmt: skip
+def convolved(x: Array, params: Any, *, padding: str, repeated: bool = False) -> Array:
     """Returns a convolution with its bias.
 
     Args:
@@ -37,13 +35,15 @@ def convolved(
 
     def conv(x: Array, kernel: Array, pads: Any) -> Array:
         size = tuple(
-            side + sum(pad) - taps + 1
-            for side, pad, taps in zip(x.shape[1:3], pads, kernel.shape)
+            side + sum(pad) - taps + 1 for side, pad, taps in zip(x.shape[1:3], pads, kernel.shape)
         )
         return conv_general_dilated(
-            x, prepared(kernel, size), (1, 1), pads,
+            x,
+            prepared(kernel, size),
+            (1, 1),
+            pads,
             dimension_numbers=("NHWC", "HWIO", "NHWC"),
-        )  # fmt: skip
+        )
 
     kernel, sizes = params["kernel"], x.shape[1:3]
     sizes = [2 * size for size in sizes] if repeated else sizes

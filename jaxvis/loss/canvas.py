@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxvis.loss.colour import DECORRELATE, MEAN, RECORRELATE
+from jaxvis.images import DECORRELATE, MEAN, RECORRELATE
 from jaxvis.types import Array, Image, Key
 
 _EDGE = 1e-4  # how far an encoded image keeps from 0 and 1, where logit diverges

@@ -7,7 +7,8 @@ import jax.numpy as jnp
 
 from jaxvis.loss.objectives import Algebra
 from jaxvis.loss.views import Identity
-from jaxvis.types import Array, Canvas, Key, Network, Params, Prior, Terms, View
+from jaxvis.network import Network
+from jaxvis.types import Array, Canvas, Key, Params, Prior, Terms, View
 
 RESERVED = ("objective", "loss", "status")
 """Names that a trace gives to something else than a prior."""
@@ -32,9 +33,7 @@ class Composed:
     priors: tuple[Weighted, ...]
     draws: int
 
-    def __call__(
-        self, params: Params, z: Array, item: Algebra, key: Key
-    ) -> tuple[Array, Terms]:
+    def __call__(self, params: Params, z: Array, item: Algebra, key: Key) -> tuple[Array, Terms]:
         """Returns the loss `[]` and its terms, which sum to it.
 
         Args:
@@ -67,7 +66,7 @@ class Composed:
             return self.view(key, self.canvas.decode(self.canvas.init(key), key))
 
         size = jax.eval_shape(seen, jax.random.key(0)).shape[:2]
-        return self.net.prepared(params, size=size)
+        return self.net.prepare(params, size=size)
 
 
 def compose(

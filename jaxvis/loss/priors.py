@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import jax.numpy as jnp
 
-from jaxvis.loss.colour import MEAN
+from jaxvis.images import MEAN
 from jaxvis.types import Array, Image
 
 BOUND = 80.0 / 255.0

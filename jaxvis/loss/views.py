@@ -185,14 +185,17 @@ class Scale:
         size = self.size or image.shape[:2]
         centre_in = jnp.asarray(image.shape[:2], image.dtype) / 2
         centre_out = jnp.asarray(size, image.dtype) / 2
-        move = jax.random.uniform(
-            shift_key, (2,), minval=-self.shift, maxval=self.shift
-        )
+        move = jax.random.uniform(shift_key, (2,), minval=-self.shift, maxval=self.shift)
         translation = centre_out - factor * centre_in + move
         out = jax.image.scale_and_translate(
-            image - 0.5, (*size, 3), (0, 1), jnp.stack([factor, factor]), translation,
-            "linear", antialias=True,
-        )  # fmt: skip
+            image - 0.5,
+            (*size, 3),
+            (0, 1),
+            jnp.stack([factor, factor]),
+            translation,
+            "linear",
+            antialias=True,
+        )
         return out + 0.5
 
 

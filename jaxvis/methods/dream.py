@@ -8,9 +8,10 @@ from jaxvis.loss.canvas import Pixels
 from jaxvis.loss.compose import compose
 from jaxvis.loss.objectives import Algebra, Amplify
 from jaxvis.loss.views import Roll
+from jaxvis.network import Network
 from jaxvis.optimize import Box, Problem, solve
 from jaxvis.optimize.rules.first_order import normalized_sgd
-from jaxvis.types import UNFINISHED, Image, Key, Network, Params, Run, as_key
+from jaxvis.types import Image, Key, Params, Run, Status, as_key
 
 
 def dream(
@@ -70,20 +71,21 @@ def dream(
     image = jnp.asarray(image, jnp.float32)
     sizes = _sizes(image.shape[:2], octaves, octave_scale)
     # A weight gives the item its sweep axis, the seeds.
-    items = jax.tree.map(
-        lambda leaf: jnp.repeat(jnp.asarray(leaf)[None], seeds, 0), 1.0 * item
-    )
+    items = jax.tree.map(lambda leaf: jnp.repeat(jnp.asarray(leaf)[None], seeds, 0), 1.0 * item)
     detail = jnp.zeros((seeds, *sizes[0], 3))
     runs = []
     for octave, size in enumerate(sizes):
         base = _resized(image[None], size)
         run = solve(
-            _octave(net, size, steps, step_size / 255, jitter), params, items,
+            _octave(net, size, steps, step_size / 255, jitter),
+            params,
+            items,
             jax.random.fold_in(as_key(key), octave),
             start=jnp.clip(base + _resized(detail, size), 0, 1),
-            chunk=chunk, progress=progress,
-        )  # fmt: skip
-        if size != sizes[-1] and np.any(run.trace["status"] == UNFINISHED):
+            chunk=chunk,
+            progress=progress,
+        )
+        if size != sizes[-1] and np.any(run.trace["status"] == Status.UNFINISHED):
             # Cancelled before the last octave: no dream is finished.
             raise KeyboardInterrupt
         detail = run.z - base
@@ -100,8 +102,7 @@ def dream(
 def _sizes(size: tuple[int, int], octaves: int, scale: float) -> list[tuple[int, int]]:
     """Returns the octaves' sizes (H, W), smallest first."""
     return [
-        tuple(max(round(side / scale**k), 1) for side in size)
-        for k in reversed(range(octaves))
+        tuple(max(round(side / scale**k), 1) for side in size) for k in reversed(range(octaves))
     ]
 
 
@@ -109,9 +110,7 @@ def _resized(images: jax.Array, size: tuple[int, int]) -> jax.Array:
     return jax.image.resize(images, (len(images), *size, 3), "linear")
 
 
-def _octave(
-    net: Network, size: tuple[int, int], steps: int, rate: float, jitter: int
-) -> Problem:
+def _octave(net: Network, size: tuple[int, int], steps: int, rate: float, jitter: int) -> Problem:
     canvas = Pixels(size, center=(0.0, 0.0, 0.0))
     loss = compose(net, canvas, view=Roll(jitter))
     return Problem(loss, canvas, normalized_sgd(rate), steps, projection=Box())

@@ -12,10 +12,11 @@ from jaxvis.loss.canvas import Fourier
 from jaxvis.loss.compose import Weighted, compose
 from jaxvis.loss.objectives import Algebra, CrossEntropy, Excite
 from jaxvis.loss.views import ColourShift, Scale, in_order
+from jaxvis.network import Network
 from jaxvis.optimize import Problem, solve
 from jaxvis.optimize.rules.first_order import adam
 from jaxvis.optimize.solve import OnChunk
-from jaxvis.types import Array, Image, Key, Network, Params, Run, as_key
+from jaxvis.types import Array, Image, Key, Params, Run, as_key
 
 
 class Facets(NamedTuple):
@@ -101,9 +102,7 @@ def find_facets(
         away = np.sum((projected[mine] - centres[k]) ** 2, axis=1)
         near = mine[np.argsort(away, kind="stable")[:closest]]
         means.append(np.mean([np.asarray(images[top[i]]) for i in near], axis=0))
-    return Facets(
-        top, np.array(scores)[top], cluster, np.stack(means, dtype=np.float32)
-    )
+    return Facets(top, np.array(scores)[top], cluster, np.stack(means, dtype=np.float32))
 
 
 def _before(net: Network, tap: str) -> str:
@@ -258,9 +257,11 @@ def visualize_facets(
     )
     priors = (Weighted("centre", centre, CentreWeighted()),)
     problem = Problem(
-        compose(net, canvas, view=view, priors=priors), canvas, adam(learning_rate),
+        compose(net, canvas, view=view, priors=priors),
+        canvas,
+        adam(learning_rate),
         steps,
-    )  # fmt: skip
+    )
     share = 1 / max(abs(float(found.scores[0])), 1e-6)
 
     def wanted(index: Array) -> Algebra:
@@ -268,6 +269,12 @@ def visualize_facets(
 
     items = jax.vmap(wanted)(jnp.full(len(found.mean), index))
     return solve(
-        problem, params, items, as_key(key), chunk=chunk, progress=progress,
-        start=jax.jit(jax.vmap(canvas.encode))(found.mean), on_chunk=on_chunk,
-    )  # fmt: skip
+        problem,
+        params,
+        items,
+        as_key(key),
+        chunk=chunk,
+        progress=progress,
+        start=jax.jit(jax.vmap(canvas.encode))(found.mean),
+        on_chunk=on_chunk,
+    )

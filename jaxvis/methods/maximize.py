@@ -14,14 +14,15 @@ from jaxvis.loss.canvas import Fourier, Phase, Pixels
 from jaxvis.loss.compose import Weighted, compose
 from jaxvis.loss.objectives import Algebra, CrossEntropy, Excite
 from jaxvis.loss.priors import L2
-from jaxvis.methods.preimage.schedule import canvas_of, field_of, refuse_probabilities
+from jaxvis.nets.table.fields import canvas_of, field_of, refuse_probabilities
 from jaxvis.nets.table.geometry import stride_of
 from jaxvis.nets.wrappers.leaky import leaky
+from jaxvis.network import Network
 from jaxvis.optimize import Problem, Tidy, solve
 from jaxvis.optimize.rules.first_order import adam, lecture_sgd, nadam
 from jaxvis.optimize.solve import OnChunk
 from jaxvis.recipes.natural import Natural, stages
-from jaxvis.types import Canvas, Key, Network, Params, Run, View, as_key
+from jaxvis.types import Canvas, Key, Params, Run, View, as_key
 
 Size = tuple[int, int]
 
@@ -79,9 +80,13 @@ def lucid(size: Size, seen: Size) -> Recipe:
     Source: Olah, Mordvintsev & Schubert, Feature Visualization (2017).
     """
     view = views.in_order(
-        views.Pad(12), views.Roll(8), views.Scale(0.9, 1.1), views.Rotate(10),
-        views.Roll(4), views.Centre(seen),
-    )  # fmt: skip
+        views.Pad(12),
+        views.Roll(8),
+        views.Scale(0.9, 1.1),
+        views.Rotate(10),
+        views.Roll(4),
+        views.Centre(seen),
+    )
     return Recipe(Fourier(size), view, adam(0.05), 256)
 
 
@@ -203,9 +208,13 @@ def maximize(
             refuse_probabilities(net, tap)
         of_neuron = tap is not None and objective is None and position is None
         items = _items(
-            net, params, tap or net.classes, index,
-            "centre" if of_neuron else position, objective,
-        )  # fmt: skip
+            net,
+            params,
+            tap or net.classes,
+            index,
+            "centre" if of_neuron else position,
+            objective,
+        )
         steps = 300 if steps is None else steps
         size = size or (canvas_of(net, tap) if of_neuron else net.input_size)
         items, problem = _natural(net, params, items, natural, peaks, size, steps)
@@ -219,9 +228,14 @@ def maximize(
         problem = replace(problem, optimizer=optimizer)
     repeated = jax.tree.map(lambda leaf: jnp.repeat(leaf, seeds, axis=0), items)
     run = solve(
-        problem, params, repeated, as_key(key),
-        chunk=chunk, progress=progress, on_chunk=on_chunk,
-    )  # fmt: skip
+        problem,
+        params,
+        repeated,
+        as_key(key),
+        chunk=chunk,
+        progress=progress,
+        on_chunk=on_chunk,
+    )
     return jax.tree.map(lambda leaf: leaf.reshape(-1, seeds, *leaf.shape[1:]), run)
 
 
@@ -248,13 +262,15 @@ def _natural(net, params, items, natural, peaks, size, steps):
 
 
 def _problem(net: Network, recipe: Recipe) -> Problem:
-    loss = compose(
-        net, recipe.canvas, view=recipe.view, priors=recipe.priors, draws=recipe.draws
-    )
+    loss = compose(net, recipe.canvas, view=recipe.view, priors=recipe.priors, draws=recipe.draws)
     return Problem(
-        loss, recipe.canvas, recipe.optimizer, recipe.steps,
-        projection=recipe.projection, finish=recipe.finish,
-    )  # fmt: skip
+        loss,
+        recipe.canvas,
+        recipe.optimizer,
+        recipe.steps,
+        projection=recipe.projection,
+        finish=recipe.finish,
+    )
 
 
 def _items(net, params, tap, index, position, objective) -> Algebra:
@@ -273,8 +289,7 @@ def _items(net, params, tap, index, position, objective) -> Algebra:
     width = net.shape(params, tap)[-1]
     if indices.size == 0 or indices.min() < 0 or indices.max() >= width:
         raise ValueError(
-            f"{tap!r} of {net.name} has {width} channels, 0..{width - 1}; got index "
-            f"{index!r}"
+            f"{tap!r} of {net.name} has {width} channels, 0..{width - 1}; got index {index!r}"
         )
     if of_class:
         return jax.vmap(lambda i: Excite(tap, i) + CrossEntropy(tap, i))(indices)

@@ -22,7 +22,8 @@ from jaxvis.nets.capture import (
     nnx_outputs,
     output_shapes,
 )
-from jaxvis.types import Array, Network, Params, Taps
+from jaxvis.network import Forward, Network
+from jaxvis.types import Array, Params, Taps
 
 Names = Sequence[str] | Mapping[str, str] | None
 Colour = float | tuple[float, float, float]
@@ -62,7 +63,7 @@ class _Function:
 
 
 @dataclass(frozen=True)
-class Adapted:
+class Adapted(Forward):
     """Returns taps: the forward pass of somebody else's network.
 
     Args:
@@ -162,8 +163,12 @@ def from_nnx(
         name or type(module).__name__,
         _Nnx(graph, tuple(sorted((arguments or {}).items()))),
         nnx.to_pure_dict(state),
-        taps, input_size, scores, (mean, std), batched=True,
-    )  # fmt: skip
+        taps,
+        input_size,
+        scores,
+        (mean, std),
+        batched=True,
+    )
 
 
 def from_linen(
@@ -198,8 +203,12 @@ def from_linen(
         name or type(module).__name__,
         _Linen(module, tuple(sorted((arguments or {}).items()))),
         _plain(variables),
-        taps, input_size, scores, (mean, std), batched=True,
-    )  # fmt: skip
+        taps,
+        input_size,
+        scores,
+        (mean, std),
+        batched=True,
+    )
 
 
 def from_function(
@@ -235,8 +244,14 @@ def from_function(
     """
     return _adapt(
         name or getattr(fn, "__name__", type(fn).__name__),
-        _Function(fn), params, taps, input_size, scores, (mean, std), batched=batched,
-    )  # fmt: skip
+        _Function(fn),
+        params,
+        taps,
+        input_size,
+        scores,
+        (mean, std),
+        batched=batched,
+    )
 
 
 def _adapt(

@@ -33,8 +33,7 @@ def named_outputs(name: str, value: Any, *, root: bool = False) -> Outputs:
     """
     bare = root and isinstance(value, Mapping)
     return {
-        ".".join(map(str, path if bare else (name, *path))): leaf
-        for path, leaf in _parts(value)
+        ".".join(map(str, path if bare else (name, *path))): leaf for path, leaf in _parts(value)
     }
 
 
@@ -48,9 +47,7 @@ def _parts(value: Any, path: tuple = ()) -> Iterator[tuple[tuple, Array]]:
         yield (*path, *(_key(entry) for entry in keys)), leaf
 
 
-def nnx_outputs(
-    module: nnx.Module, images: Array, arguments: Mapping[str, Any]
-) -> Outputs:
+def nnx_outputs(module: nnx.Module, images: Array, arguments: Mapping[str, Any]) -> Outputs:
     """Returns the outputs of an NNX module and its submodules, and what they sow.
 
     Args:
@@ -97,9 +94,12 @@ def linen_outputs(
 
     with linen.intercept_methods(note):
         output, state = module.apply(
-            given, images, **arguments, capture_intermediates=True,
+            given,
+            images,
+            **arguments,
+            capture_intermediates=True,
             mutable=["intermediates"],
-        )  # fmt: skip
+        )
     found = []
     for path, name, values in _leaves(state["intermediates"]):
         if name != "__call__":
@@ -165,11 +165,7 @@ def _leaves(tree: Mapping, path: tuple = ()) -> Iterator[tuple[tuple, str, Any]]
 
 def _key(entry: Any) -> Any:
     """Returns the key, index or attribute name of one step of a tree path."""
-    return next(
-        getattr(entry, field)
-        for field in ("key", "idx", "name")
-        if hasattr(entry, field)
-    )
+    return next(getattr(entry, field) for field in ("key", "idx", "name") if hasattr(entry, field))
 
 
 @contextmanager

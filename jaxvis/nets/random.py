@@ -10,7 +10,8 @@ import numpy as np
 from jax import lax
 
 from jaxvis.nets.table.forward import Table, parameter_shapes
-from jaxvis.types import Array, Key, Network, Params
+from jaxvis.network import Network
+from jaxvis.types import Array, Key, Params
 
 PREPROCESSING = {
     "caffe_vgg": ((255.0,) * 3, (-123.68, -116.779, -103.939)),
@@ -72,9 +73,7 @@ def random_params(
     if scheme not in SCHEMES:
         raise ValueError(f"scheme is one of {', '.join(SCHEMES)}, not {scheme!r}")
     if preprocess not in PREPROCESSING:
-        raise ValueError(
-            f"preprocess is one of {', '.join(PREPROCESSING)}, not {preprocess!r}"
-        )
+        raise ValueError(f"preprocess is one of {', '.join(PREPROCESSING)}, not {preprocess!r}")
     spec = parameter_shapes(net)
     rows = frozenset(spec)
     if stop is not None and isinstance(net.forward, Table):
@@ -104,9 +103,7 @@ def _normal(
     A draw of its own for every shape takes a minute to compile for GoogLeNet. One draw
     up to the last row wanted also gives a row the same kernel whatever follows it.
     """
-    shapes = {
-        row: leaves["kernel"] for row, leaves in spec.items() if "kernel" in leaves
-    }
+    shapes = {row: leaves["kernel"] for row, leaves in spec.items() if "kernel" in leaves}
     ends = dict(zip(shapes, accumulate(map(prod, shapes.values()))))
     total = max((end for row, end in ends.items() if row in rows), default=0)
     numbers = jax.random.normal(key, (total,))

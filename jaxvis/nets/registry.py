@@ -16,7 +16,7 @@ from jaxvis.nets.zoo.squeezenet import squeezenet
 from jaxvis.nets.zoo.style_net import NAMES, transform
 from jaxvis.nets.zoo.vgg import vgg
 from jaxvis.nets.zoo.vgg_m import vgg_m
-from jaxvis.types import Network
+from jaxvis.network import Network
 
 NETS: dict[str, Callable[..., Network]] = {
     "alexnet": alexnet,
@@ -50,9 +50,7 @@ FIXED: dict[str, Callable[..., Network]] = {
 }
 """Name -> the function that builds a network without parameters."""
 
-DRAWING: dict[str, Callable[..., Network]] = {
-    name: partial(transform, name) for name in NAMES
-}
+DRAWING: dict[str, Callable[..., Network]] = {name: partial(transform, name) for name in NAMES}
 """Name -> the function that builds a network whose output is an image."""
 
 
@@ -83,9 +81,7 @@ def build(
     """
     builders = NETS | FIXED | DRAWING
     if name not in builders:
-        raise ValueError(
-            f"no network is called {name!r}; there are {', '.join(builders)}"
-        )
+        raise ValueError(f"no network is called {name!r}; there are {', '.join(builders)}")
     given = {"pool": pool, "head": head, "input_size": input_size}
     options = {key: value for key, value in given.items() if value is not None}
     accepted = inspect.signature(builders[name]).parameters

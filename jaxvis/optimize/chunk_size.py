@@ -112,9 +112,7 @@ def _traced(
     return stepping.traced(problem, params_axis, given, items, keys, carry)
 
 
-def _fitted(
-    need: Callable[[int], float | None], size: int, most: int, room: int
-) -> int:
+def _fitted(need: Callable[[int], float | None], size: int, most: int, room: int) -> int:
     """Returns the chunk that `room` bytes have room for, up to `most`."""
     if size == 1 == most:
         return 1

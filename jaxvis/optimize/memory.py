@@ -74,9 +74,7 @@ def taken(compiled: jax.stages.Compiled, shared: object) -> int | None:
     stats = compiled.memory_analysis()
     if stats is None:
         return None
-    there = sum(
-        _bytes(leaf) for leaf in jax.tree.leaves(shared) if hasattr(leaf, "dtype")
-    )
+    there = sum(_bytes(leaf) for leaf in jax.tree.leaves(shared) if hasattr(leaf, "dtype"))
     both = stats.argument_size_in_bytes + stats.output_size_in_bytes
     return both - stats.alias_size_in_bytes + stats.temp_size_in_bytes - there
 

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxvis.types import FAILED, UNFINISHED, Run
+from jaxvis.types import Run, Status
 
 
 def repeated(item: Any, count: int) -> Any:
@@ -22,9 +22,7 @@ def repeated(item: Any, count: int) -> Any:
     """
     if count < 1:
         raise ValueError(f"seeds must be at least 1, got {count}")
-    return jax.tree.map(
-        lambda leaf: jnp.repeat(jnp.asarray(leaf)[None], count, 0), item
-    )
+    return jax.tree.map(lambda leaf: jnp.repeat(jnp.asarray(leaf)[None], count, 0), item)
 
 
 def joined_trace(runs: Sequence[Run]) -> dict[str, np.ndarray]:
@@ -41,7 +39,7 @@ def joined_trace(runs: Sequence[Run]) -> dict[str, np.ndarray]:
         values = [run.trace[name] for run in runs]
         if name == "status":
             joined[name] = last.copy()
-            for bad in (UNFINISHED, FAILED):
+            for bad in (Status.UNFINISHED, Status.FAILED):
                 joined[name][np.any(np.stack(values) == bad, axis=0)] = bad
         elif last.ndim > 1:
             joined[name] = np.concatenate(values, axis=1)

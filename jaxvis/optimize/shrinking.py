@@ -75,9 +75,7 @@ class Gathered:
         mine = self._slots >= 0
         where = self._slots[mine]
         self._z, self._end = jax.tree.map(np.array, (self._z, self._end))
-        for old, new in zip(
-            jax.tree.leaves((self._z, self._end)), jax.tree.leaves((z, end))
-        ):
+        for old, new in zip(jax.tree.leaves((self._z, self._end)), jax.tree.leaves((z, end))):
             old[where] = np.asarray(new)[mine]
 
     @property
@@ -98,10 +96,7 @@ class Gathered:
         if accepted is not None:
             steps = np.where(accepted == 1, np.arange(self._steps), 0)
             last = np.maximum.accumulate(steps, axis=1)
-            terms = {
-                name: np.take_along_axis(term, last, axis=1)
-                for name, term in terms.items()
-            }
+            terms = {name: np.take_along_axis(term, last, axis=1) for name, term in terms.items()}
         return {**terms, **self._end}
 
     def _term(self, name: str, parts: list) -> np.ndarray:

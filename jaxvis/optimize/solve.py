@@ -13,7 +13,7 @@ from jaxvis.optimize import memory, stepping
 from jaxvis.optimize.check import finite_params
 from jaxvis.optimize.chunk_size import fitting, prepared, take
 from jaxvis.optimize.problem import Problem
-from jaxvis.types import FAILED, UNFINISHED, Array, Item, Key, Params, Run
+from jaxvis.types import Array, Item, Key, Params, Run, Status
 
 log = logging.getLogger("jaxvis")
 
@@ -56,8 +56,8 @@ def solve(
     Returns:
       Run, on the host: z, image `[N, H, W, 3]` in [0, 1], trace with "loss" and each
       term `[N, steps]` and "status" `[N]`. A non-finite item keeps its last finite z
-      and is marked FAILED. On Ctrl-C the finished items are returned, the others are
-      NaN and marked UNFINISHED.
+      and is marked Status.FAILED. On Ctrl-C the finished items are returned, the others are
+      NaN and marked Status.UNFINISHED.
 
     Raises:
       ValueError: if the leaves of `items`, of `start` or (with `params_axis`) of
@@ -85,7 +85,7 @@ def solve(
         try:
             for where, run in _chunks(problem, params, sweep, params_axis, chunk, bar):
                 # Looked for where it can be the reason, not before every run.
-                if params_axis is None and np.all(run.trace["status"] == FAILED):
+                if params_axis is None and np.all(run.trace["status"] == Status.FAILED):
                     finite_params(plain)
                 done.append((where, run))
                 if on_chunk is not None:
@@ -135,9 +135,7 @@ def _chunks(
         # Only here is the error gone, and with it what its frames held on to.
         if run is None:
             smaller = -(-chunk // 2)
-            log.warning(
-                "out of memory with %d items together: going on with %d", chunk, smaller
-            )
+            log.warning("out of memory with %d items together: going on with %d", chunk, smaller)
             chunk = smaller
             continue
         yield where, _first(run, len(where))
@@ -156,9 +154,7 @@ def _chunk(
     items, keys, start, own = take(sweep, index)
     given = params if own is None else prepared(problem, own)
     carry = stepping.begin(problem, keys, start)
-    z, trace = stepping.drive(
-        problem, params_axis, given, items, keys, carry, tick=tick
-    )
+    z, trace = stepping.drive(problem, params_axis, given, items, keys, carry, tick=tick)
     return Run(z, stepping.finish(problem, keys, z), trace)
 
 
@@ -176,9 +172,7 @@ def _join(runs: list[Run], count: int) -> Run:
 
     def extend(leaf: Array) -> np.ndarray:
         fill = {"i": 0, "f": np.nan}.get(leaf.dtype.kind)
-        fill = UNFINISHED if leaf.dtype == np.int8 else fill
-        return np.concatenate(
-            [leaf, np.full((missing, *leaf.shape[1:]), fill, leaf.dtype)]
-        )
+        fill = Status.UNFINISHED if leaf.dtype == np.int8 else fill
+        return np.concatenate([leaf, np.full((missing, *leaf.shape[1:]), fill, leaf.dtype)])
 
     return jax.tree.map(extend, joined)

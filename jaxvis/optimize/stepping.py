@@ -20,7 +20,7 @@ import optax
 from jaxvis.optimize.problem import Problem, Searching
 from jaxvis.optimize.remat import lean
 from jaxvis.optimize.shrinking import Gathered
-from jaxvis.types import DONE, FAILED, Array, Item, Key, Params, Terms
+from jaxvis.types import Array, Item, Key, Params, Status, Terms
 
 SCAN = 32  # steps a dispatch on accelerators: hides dispatch, keeps the bar moving
 
@@ -54,7 +54,7 @@ def _step_one(
     terms = {"loss": value, **terms}
     if searching:
         terms["accepted"] = new_state.accepted
-        return (new_z, new_state, new_state.status == DONE), terms
+        return (new_z, new_state, new_state.status == Status.DONE), terms
     if problem.projection is not None:
         new_z = problem.projection(new_z)
     finite = [jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves((value, new_z))]
@@ -253,6 +253,7 @@ def _ending(problem: Problem, carry: Carry) -> tuple[Any, dict[str, Array]]:
     z, state, alive = carry
     if isinstance(problem.optimizer, Searching):
         return state.solution, {
-            "status": state.status, "evaluations": state.evaluations,
-        }  # fmt: skip
-    return z, {"status": jnp.where(alive, DONE, FAILED).astype(jnp.int8)}
+            "status": state.status,
+            "evaluations": state.evaluations,
+        }
+    return z, {"status": jnp.where(alive, Status.DONE, Status.FAILED).astype(jnp.int8)}

@@ -25,9 +25,7 @@ def checked(image: np.ndarray, name: str, *, finite: bool = True) -> np.ndarray:
     image = np.asarray(image)
     image = image[..., None] if image.ndim == 2 else image
     if image.ndim != 3 or image.shape[-1] not in (1, 3) or not image.size:
-        raise ValueError(
-            f"{name}: an image is [H, W, 3] or grey [H, W], not {image.shape}"
-        )
+        raise ValueError(f"{name}: an image is [H, W, 3] or grey [H, W], not {image.shape}")
     if not np.issubdtype(image.dtype, np.floating):
         raise ValueError(
             f"{name}: an image is float in [0, 1], not {image.dtype}: divide by its "
@@ -79,9 +77,7 @@ def listed(
     return list(images), captions, seeds or int(np.ceil(np.sqrt(len(images))))
 
 
-def over(
-    image: np.ndarray, background: float | tuple[float, float, float]
-) -> np.ndarray:
+def over(image: np.ndarray, background: float | tuple[float, float, float]) -> np.ndarray:
     """Returns an image laid over a background: colour * alpha + background (1 - alpha).
 
     Args:

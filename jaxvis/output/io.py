@@ -22,9 +22,15 @@ from jaxvis.output.files import png_16_bit, write_atomically
 PIXELS = 100_000_000
 """The largest image that is read, in pixels: 1.2 GB as float32 RGB."""
 FORMATS = {
-    ".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".bmp": "BMP",
-    ".ppm": "PPM", ".tif": "TIFF", ".tiff": "TIFF",
-}  # fmt: skip
+    ".png": "PNG",
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".webp": "WEBP",
+    ".bmp": "BMP",
+    ".ppm": "PPM",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+}
 """File name endings that are written."""
 METHODS = {
     "bilinear": Pillow.Resampling.BILINEAR,
@@ -35,12 +41,24 @@ METHODS = {
 }
 """Ways to resample."""
 SAMPLES = {
-    "astronaut": "astronaut.png", "chelsea": "chelsea.png", "coffee": "coffee.png",
+    "astronaut": "astronaut.png",
+    "chelsea": "chelsea.png",
+    "coffee": "coffee.png",
     "rocket": "rocket.jpg",
-}  # fmt: skip
+}
 """Photographs that come inside the scikit-image package."""
-_BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error,
-           TypeError, IndexError, KeyError, AttributeError)  # fmt: skip
+_BROKEN = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    struct.error,
+    zlib.error,
+    TypeError,
+    IndexError,
+    KeyError,
+    AttributeError,
+)
 # What Pillow's decoders raise on damaged files.
 
 
@@ -110,9 +128,7 @@ def _decode(data: bytes) -> np.ndarray:
         raise _Refused(f"is too large, {image.width}x{image.height}: {_LIMIT}")
     # MPO is a camera's JPEG with previews behind the picture.
     if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":
-        raise _Refused(
-            f"holds {image.n_frames} frames or pages: save the one you want as a PNG"
-        )
+        raise _Refused(f"holds {image.n_frames} frames or pages: save the one you want as a PNG")
     raw = image.tile[0].args if image.format == "PNG" and image.tile else None
     if raw in ("RGB;16B", "RGBA;16B", "LA;16B"):
         return _decode_16_bit(data, image, raw)
@@ -134,9 +150,7 @@ def _decode_16_bit(data: bytes, image: Pillow.Image, raw: str) -> np.ndarray:
     # Read as little-endian, the low byte comes where the high one was.
     other = Pillow.open(io.BytesIO(data))
     other.tile = [other.tile[0]._replace(args=raw.replace("16B", "16L"))]
-    high, low = (
-        np.asarray(ImageOps.exif_transpose(half), np.float32) for half in (image, other)
-    )
+    high, low = (np.asarray(ImageOps.exif_transpose(half), np.float32) for half in (image, other))
     pixels = high * 256 + low
     if hidden is not None:
         alpha = 65535.0 * np.any(pixels != np.asarray(hidden), -1, keepdims=True)

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jaxvis.output.arrays import listed, shown
-from jaxvis.types import FAILED, UNFINISHED
+from jaxvis.types import Status
 
 _COLOURS = tuple(f"C{i}" for i in range(10))  # matplotlib's own cycle
 
@@ -65,14 +65,20 @@ def grid(
     for i, picture in enumerate(pictures):
         left = 0.08 + i % columns * step[1]
         bottom = size[1] - top - 0.08 - i // columns * step[0] - tall
-        axes = page.add_axes(
-            (left / size[0], bottom / size[1], cell / size[0], tall / size[1])
-        )
+        axes = page.add_axes((left / size[0], bottom / size[1], cell / size[0], tall / size[1]))
         axes.imshow(shown(picture), interpolation="nearest")
         axes.set_axis_off()
         if notes:
-            axes.text(0.5, -0.03, notes[i], transform=axes.transAxes, fontsize=8,
-                      ha="center", va="top", parse_math=False)  # fmt: skip
+            axes.text(
+                0.5,
+                -0.03,
+                notes[i],
+                transform=axes.transAxes,
+                fontsize=8,
+                ha="center",
+                va="top",
+                parse_math=False,
+            )
     if title:
         page.suptitle(title, y=1 - 0.12 / size[1], va="top", fontsize=11)
     return page
@@ -112,7 +118,7 @@ def loss_curves(
     for axes, name in zip(page.subplots(1, len(terms), squeeze=False)[0], terms):
         _draw(axes, name, np.asarray(trace[name], float), labels, log)
     status = np.asarray(trace.get("status", ()))
-    bad = np.isin(status, (FAILED, UNFINISHED))
+    bad = np.isin(status, (Status.FAILED, Status.UNFINISHED))
     if np.any(bad):
         page.suptitle(f"{np.sum(bad)} of {status.size} not finished")
     return page
@@ -154,9 +160,7 @@ def training_curves(curves: Mapping[str, np.ndarray]) -> Figure:
             if kind in curves:
                 steps, values = np.asarray(curves[kind], float).reshape(-1, 2).T
                 label = "held out" if kind != name else "trained on"
-                axes.plot(
-                    steps, values, style, linewidth=0.8, markersize=3, label=label
-                )
+                axes.plot(steps, values, style, linewidth=0.8, markersize=3, label=label)
         positive = all(np.min(c[:, 1], initial=1) > 0 for c in curves.values())
         axes.set(title=name, xlabel="step", yscale="log" if positive else "linear")
         axes.legend(fontsize=7)
@@ -194,9 +198,7 @@ def convergence(
     return page
 
 
-def spreads(
-    values: Mapping[str, np.ndarray], *, panels: Sequence[str], ylabel: str
-) -> Figure:
+def spreads(values: Mapping[str, np.ndarray], *, panels: Sequence[str], ylabel: str) -> Figure:
     """Returns a figure of box plots: median, quartiles, extremes, and the mean.
 
     Args:
@@ -220,9 +222,7 @@ def spreads(
     return page
 
 
-def layer_means(
-    values: Mapping[str, Mapping[str, np.ndarray]], *, taps: Sequence[str]
-) -> Figure:
+def layer_means(values: Mapping[str, Mapping[str, np.ndarray]], *, taps: Sequence[str]) -> Figure:
     """Returns a figure of means over seeds, layer by layer, one line a kind.
 
     Args:
@@ -236,14 +236,16 @@ def layer_means(
       ValueError: for taps that are not as many as the values'.
     """
     titles, where = list(values), np.arange(len(taps))
-    page = Page(figsize=(max(3.4, 1.6 + 0.3 * len(taps)) * len(titles), 3.0), dpi=100,
-                layout="constrained")  # fmt: skip
+    page = Page(
+        figsize=(max(3.4, 1.6 + 0.3 * len(taps)) * len(titles), 3.0), dpi=100, layout="constrained"
+    )
     for one, title in zip(page.subplots(1, len(titles), squeeze=False)[0], titles):
         for colour, (kind, found) in zip(_COLOURS, values[title].items()):
             found = np.asarray(found, float)
             _as_many(len(found), taps)
-            one.plot(where, found.mean(-1), "o-", color=colour, markersize=3,
-                     linewidth=1, label=kind)  # fmt: skip
+            one.plot(
+                where, found.mean(-1), "o-", color=colour, markersize=3, linewidth=1, label=kind
+            )
         one.set_xticks(where, taps, rotation=60, fontsize=7)
         one.set_ylim(bottom=0)
         one.set_title(title)
@@ -256,9 +258,7 @@ def _as_many(count: int, names: Sequence[str]) -> None:
         raise ValueError(f"{len(names)} names came for {count} panels or layers")
 
 
-def _panels(
-    values: Mapping[str, np.ndarray], panels: Sequence[str]
-) -> tuple[Page, list[Axes]]:
+def _panels(values: Mapping[str, np.ndarray], panels: Sequence[str]) -> tuple[Page, list[Axes]]:
     """Returns a page and its titled axes, at most four in a row."""
     for found in values.values():
         _as_many(len(found), panels)

@@ -78,9 +78,7 @@ def record(
         "key": key,
         "steps": steps,
         "seconds": None if seconds is None else round(seconds, 3),
-        "loss": {
-            name: _ends(values, terms.get("loss")) for name, values in terms.items()
-        },
+        "loss": {name: _ends(values, terms.get("loss")) for name, values in terms.items()},
         "status": None if status is None else _words(np.asarray(status)),
         "pictures": list(pictures),
         "versions": versions(),
@@ -105,9 +103,7 @@ def _ends(values: Any, loss: Any) -> Any:
 
 
 def _words(status: np.ndarray) -> Any:
-    return (
-        np.asarray(STATUS, object)[status].tolist() if status.ndim else STATUS[status]
-    )
+    return np.asarray(STATUS, object)[status].tolist() if status.ndim else STATUS[status]
 
 
 def versions() -> dict[str, str]:
@@ -164,10 +160,7 @@ def plain(value: Any, name: str) -> Any:
     if isinstance(value, Mapping):
         return {str(k): plain(v, f"{name}.{k}") for k, v in value.items()}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {
-            field.name: getattr(value, field.name)
-            for field in dataclasses.fields(value)
-        }
+        fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
         return plain({"type": type(value).__name__, **fields}, name)
     if isinstance(value, (list, tuple, range, set, frozenset)):
         value = sorted(value) if isinstance(value, (set, frozenset)) else value
@@ -176,9 +169,7 @@ def plain(value: Any, name: str) -> Any:
 
 
 def _plain_array(value: Any, name: str) -> Any:
-    if isinstance(value, jax.Array) and jax.dtypes.issubdtype(
-        value.dtype, jax.dtypes.prng_key
-    ):
+    if isinstance(value, jax.Array) and jax.dtypes.issubdtype(value.dtype, jax.dtypes.prng_key):
         data = np.asarray(jax.random.key_data(value))
         return {"key": data.tolist(), "impl": str(jax.random.key_impl(value))}
     if not isinstance(value, (jax.Array, np.ndarray, np.generic)):
@@ -229,7 +220,5 @@ def read_record(path: str | Path) -> dict[str, Any]:
     except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError):
         raise ValueError(f"{path} is not a record of a jaxvis run") from None
     if not isinstance(schema, int) or schema > SCHEMA:
-        raise ValueError(
-            f"{path} has schema {schema}, this jaxvis reads up to {SCHEMA}: update it"
-        )
+        raise ValueError(f"{path} has schema {schema}, this jaxvis reads up to {SCHEMA}: update it")
     return found

@@ -19,9 +19,7 @@ def extent(stride: int) -> int:
     return max(int(stride / 4 + 0.5), 1)
 
 
-def jittered(
-    size: tuple[int, int], stride: int
-) -> tuple[Pixels, Crop | Identity, Centre]:
+def jittered(size: tuple[int, int], stride: int) -> tuple[Pixels, Crop | Identity, Centre]:
     """Returns the canvas, J - 1 pixels larger than `size`, its view and its finish.
 
     Args:

@@ -14,16 +14,17 @@ import jax
 import numpy as np
 import optax
 
+from jaxvis.images import MEAN
 from jaxvis.loss.canvas import Pixels
-from jaxvis.loss.colour import MEAN
 from jaxvis.loss.compose import Weighted, compose
 from jaxvis.loss.priors import BoundedRange, TotalVariation
 from jaxvis.loss.views import Centre, Crop
+from jaxvis.network import Network
 from jaxvis.optimize.problem import Ball, Problem
 from jaxvis.optimize.rules.preimage_sgd import learning_rate, preimage_sgd
 from jaxvis.optimize.solve import OnChunk, solve
 from jaxvis.recipes.jitter import START, extent
-from jaxvis.types import FAILED, UNFINISHED, Item, Key, Network, Params, Run
+from jaxvis.types import Item, Key, Params, Run, Status
 
 GREY = 255.0
 WHOSE = ("code", "print")
@@ -111,9 +112,7 @@ class Natural:
         """Returns the canvas of `size` (H, W) pixels: grey levels around the mean."""
         channels = 1 if self.grey else 3
         start = START * self.bound / 80
-        return Pixels(
-            size, center=self._center(), scale=GREY, init_range=start, channels=channels
-        )
+        return Pixels(size, center=self._center(), scale=GREY, init_range=start, channels=channels)
 
     def priors(self) -> tuple[Weighted, ...]:
         """Returns R_alpha and R_TV, of a canvas of one channel as of that channel."""
@@ -128,9 +127,7 @@ class Natural:
         )
         return (
             Weighted("bounded_range", self.prior, bounded),
-            Weighted(
-                "total_variation", self.prior / copies, TotalVariation(self.beta, slope)
-            ),
+            Weighted("total_variation", self.prior / copies, TotalVariation(self.beta, slope)),
         )
 
     def _center(self) -> tuple[float, float, float]:
@@ -210,12 +207,18 @@ def pursue(
     for i, problem in enumerate(problems):
         last = i == len(problems) - 1
         run = solve(
-            problem, params, items, key, start=start, chunk=chunk, progress=progress,
+            problem,
+            params,
+            items,
+            key,
+            start=start,
+            chunk=chunk,
+            progress=progress,
             on_chunk=on_chunk if last else None,
-        )  # fmt: skip
+        )
         before.append(run.trace)
         # Whoever interrupts the first stage does not want the second one.
-        if last or np.any(run.trace["status"] == UNFINISHED):
+        if last or np.any(run.trace["status"] == Status.UNFINISHED):
             break
         start = _centred(run.z, problems[i + 1].canvas.size)
     return run._replace(trace=_joined(before))
@@ -234,8 +237,8 @@ def _joined(traces: list[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
         for name in traces[0]
         if name != "status"
     }
-    failed = np.any([trace["status"] == FAILED for trace in traces], axis=0)
-    joined["status"] = np.where(failed, np.int8(FAILED), traces[-1]["status"])
+    failed = np.any([trace["status"] == Status.FAILED for trace in traces], axis=0)
+    joined["status"] = np.where(failed, np.int8(Status.FAILED), traces[-1]["status"])
     return joined
 
 

@@ -120,13 +120,12 @@ def restore(
         _same_facts(path, facts or {}, found_facts)
         names = {name: name.removeprefix("state/") for name in file.keys()}
         found = {
-            short: shape_of(file, name) for name, short in names.items()
+            short: shape_of(file, name)
+            for name, short in names.items()
             if name.startswith("state/")
-        }  # fmt: skip
+        }
         wanted = leaf_names(like)
-        problems = differences(
-            {k: tuple(np.shape(v)) for k, v in wanted.items()}, found
-        )
+        problems = differences({k: tuple(np.shape(v)) for k, v in wanted.items()}, found)
         if problems:
             raise ValueError(
                 f"{path} was saved by another network or optimizer, {len(problems)} "
@@ -138,8 +137,9 @@ def restore(
         ]
         curves = {
             name.removeprefix("curve/"): file.get_tensor(name)
-            for name in names if name.startswith("curve/")
-        }  # fmt: skip
+            for name in names
+            if name.startswith("curve/")
+        }
     state = jax.tree.unflatten(jax.tree.structure(like), leaves)
     return Checkpoint(state, int(about["step"]), found_facts, curves)
 

@@ -62,9 +62,12 @@ class Images:
           index: `[k]` int, which.
         """
         return Images(
-            self.size, tuple(self.names[i] for i in index),
-            tuple(self.sources[i] for i in index), self.fit, self.skipped,
-        )  # fmt: skip
+            self.size,
+            tuple(self.names[i] for i in index),
+            tuple(self.sources[i] for i in index),
+            self.fit,
+            self.skipped,
+        )
 
 
 def fitted(path: Path, size: tuple[int, int], *, fit: str = "crop") -> np.ndarray:
@@ -120,10 +123,12 @@ def open_folder(
     if not folder.is_dir():
         raise FileNotFoundError(f"there is no folder {folder}")
     paths = sorted(
-        path for path in folder.rglob("*")
-        if path.suffix.lower() in ENDINGS and path.is_file()
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in ENDINGS
+        and path.is_file()
         and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-    )  # fmt: skip
+    )
     if not paths:
         raise ValueError(f"{folder} holds no image ({', '.join(ENDINGS)})")
 
@@ -149,8 +154,7 @@ def open_folder(
     if not sources:
         first = next(iter(skipped.values()))
         raise ValueError(
-            f"none of the {len(skipped)} images in {folder} can be used; the first: "
-            f"{first}"
+            f"none of the {len(skipped)} images in {folder} can be used; the first: {first}"
         )
     return Images(size, tuple(names), tuple(sources), fit, skipped)
 
@@ -191,9 +195,7 @@ def split(images: Images, fraction: float, *, seed: int = 0) -> tuple[Images, Im
         raise ValueError(f"the held out fraction is in [0, 1), not {fraction}")
     held = max(1, round(fraction * len(images))) if fraction else 0
     if held >= len(images):
-        raise ValueError(
-            f"{len(images)} images are too few to hold out {fraction:g} of them"
-        )
+        raise ValueError(f"{len(images)} images are too few to hold out {fraction:g} of them")
     order = np.random.default_rng((seed, 1)).permutation(len(images))
     return images.take(np.sort(order[held:])), images.take(np.sort(order[:held]))
 
@@ -241,9 +243,7 @@ def _workers() -> int:
     return min(8, os.cpu_count() or 1)
 
 
-def _in_order(
-    pool: ThreadPoolExecutor, call: Callable, values, *, ahead: int = 64
-) -> Iterator:
+def _in_order(pool: ThreadPoolExecutor, call: Callable, values, *, ahead: int = 64) -> Iterator:
     """Yields call(value) in order, at most `ahead` of them under way or waiting."""
     values = iter(values)
     waiting = [pool.submit(call, value) for value in islice(values, ahead)]

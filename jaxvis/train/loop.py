@@ -59,9 +59,7 @@ def _stepped(
 
 
 @partial(jax.jit, static_argnums=0)
-def _measured(
-    measure: Measure, state: Any, images: Array, key: Key, *given: Any
-) -> Terms:
+def _measured(measure: Measure, state: Any, images: Array, key: Key, *given: Any) -> Terms:
     return measure(state, _scaled(images), key, *given)
 
 
@@ -131,9 +129,7 @@ def train(
     try:
         with tqdm(total=steps, initial=first, disable=not progress, delay=1) as bar:
             for pixels in feed:
-                state, terms = _stepped(
-                    step, state, pixels, key, np.int32(taken), *given
-                )
+                state, terms = _stepped(step, state, pixels, key, np.int32(taken), *given)
                 taken += 1
                 keeper.terms(taken, terms)
                 if on_step is not None:
@@ -197,9 +193,7 @@ class _Keeper:
             for name, value in terms.items():
                 self.curves.setdefault(name, []).append((step, float(value)))
             if not np.isfinite(self.curves["loss"][-1][1]):
-                raise ValueError(
-                    f"the loss of step {step} is not finite: lower the learning rate"
-                )
+                raise ValueError(f"the loss of step {step} is not finite: lower the learning rate")
         self.waiting, self.read = [], time.monotonic()
 
     def validation(self, step: int, terms: Mapping[str, float]) -> None:
@@ -223,14 +217,11 @@ class _Keeper:
         """Writes a checkpoint, unless Ctrl-C came as the state was being replaced."""
         self.flush()
         gone = any(
-            isinstance(leaf, jax.Array) and leaf.is_deleted()
-            for leaf in jax.tree.leaves(state)
+            isinstance(leaf, jax.Array) and leaf.is_deleted() for leaf in jax.tree.leaves(state)
         )
         if self.path is None or gone:
             return
-        save_checkpoint(
-            self.path, state, step=step, facts=self.facts, curves=self.arrays()
-        )
+        save_checkpoint(self.path, state, step=step, facts=self.facts, curves=self.arrays())
         self.saved = time.monotonic()
 
     def arrays(self) -> dict[str, np.ndarray]:

@@ -19,7 +19,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from jaxvis.nets.table.forward import parameter_shapes
-from jaxvis.types import Network, Params
+from jaxvis.network import Network
+from jaxvis.types import Params
 
 CONVERT = "python -m weights_convert {source} --net {net} --out {net}.safetensors"
 
@@ -200,9 +201,7 @@ def opened(path: str | os.PathLike) -> Iterator[Any]:
     try:
         file = safe_open(path, framework="numpy")
     except SafetensorError as error:
-        raise ValueError(
-            f"{path} is damaged or truncated ({error}); fetch it again"
-        ) from None
+        raise ValueError(f"{path} is damaged or truncated ({error}); fetch it again") from None
     with file:
         yield file
 

@@ -15,13 +15,21 @@ import jax.numpy as jnp
 
 from jaxvis.nets import registry
 from jaxvis.nets.random import random_params
-from jaxvis.types import Key, Network, Params
+from jaxvis.network import Network
+from jaxvis.types import Key, Params
 from jaxvis.weights.file import labels, metadata, read, save
 
 __all__ = [
-    "cached", "home", "labels", "labels_of", "load", "located", "metadata", "read",
+    "cached",
+    "home",
+    "labels",
+    "labels_of",
+    "load",
+    "located",
+    "metadata",
+    "read",
     "save",
-]  # fmt: skip
+]
 
 EMBEDDED = {"demo": "demo.safetensors"}
 """Networks whose trained parameters are part of the package, in `jaxvis.nets`."""
@@ -65,14 +73,16 @@ def load(
         was made for another network; every differing name is listed.
     """
     net = registry.build(
-        name, pool=pool, head=head, input_size=input_size, precision=precision,
+        name,
+        pool=pool,
+        head=head,
+        input_size=input_size,
+        precision=precision,
         convolution=convolution,
-    )  # fmt: skip
+    )
     if name in registry.FIXED:
         if weights is not None:
-            raise ValueError(
-                f"{name} has no parameters: leave the weights (--weights) out"
-            )
+            raise ValueError(f"{name} has no parameters: leave the weights (--weights) out")
         return net, {}
     if isinstance(weights, jax.Array):
         if not jnp.issubdtype(weights.dtype, jax.dtypes.prng_key):
@@ -131,9 +141,7 @@ def located(name: str, *, weights: str | os.PathLike | None = None) -> Iterator[
     yield path
 
 
-def labels_of(
-    name: str, *, weights: str | os.PathLike | Key | None = None
-) -> tuple[str, ...]:
+def labels_of(name: str, *, weights: str | os.PathLike | Key | None = None) -> tuple[str, ...]:
     """Returns the class labels that go with `load(name, weights=weights)`.
 
     Args:

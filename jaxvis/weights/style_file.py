@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from jaxvis.nets.zoo.style_net import NAMES, styles_in, transform
-from jaxvis.types import Network, Params
+from jaxvis.network import Network
+from jaxvis.types import Params
 from jaxvis.weights.file import opened, read, save, shape_of
 
 
@@ -53,9 +54,7 @@ def load_transform(path: str | os.PathLike) -> StyleNet:
             raise ValueError(f"{path} lacks {', '.join(sorted(wanted - names))}")
         scale = shape_of(file, "norm1/scale")
         width = shape_of(file, "conv1/kernel")[-1]
-    blocks = sum(
-        re.fullmatch(r"res\d+_conv1/kernel", name) is not None for name in names
-    )
+    blocks = sum(re.fullmatch(r"res\d+_conv1/kernel", name) is not None for name in names)
     styles = scale[0] if len(scale) == 2 else 0
     net = transform(facts["net"], width=width, blocks=blocks, styles=styles)
     labels = tuple(json.loads(facts.get("labels") or "[]"))

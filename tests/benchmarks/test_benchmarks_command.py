@@ -14,10 +14,16 @@ from benchmarks.harness import registry, rows, table
 def _row(name="step", *, off=False, ours=0.2, target=None, **facts):
     verdict = rows.verdict(scores=(1.0 if off else 0.0, 1e-4))
     return rows.row(
-        name, f"{name} of a net", ours=np.array([ours]), peer=np.array([0.25]),
-        peer_name="torch 2 channels_last", verdict=verdict, sizes={}, target=target,
+        name,
+        f"{name} of a net",
+        ours=np.array([ours]),
+        peer=np.array([0.25]),
+        peer_name="torch 2 channels_last",
+        verdict=verdict,
+        sizes={},
+        target=target,
         **facts,
-    )  # fmt: skip
+    )
 
 
 @pytest.fixture
@@ -191,11 +197,15 @@ def test_amounts_have_three_digits_and_a_unit(value, unit, text):
 
 def test_a_row_without_a_peer_is_shown_without_a_ratio():
     alone = rows.row(
-        "step", "alone", ours=np.array([1.0]), peer=None, verdict=None, sizes={},
-        peer_name="torch is not installed", target=1.25,
-    )  # fmt: skip
-    text = table.markdown([alone])
-    assert (
-        "| `step` | alone | 1.00 s | -, torch is not installed | - | >= 1.25 |" in text
+        "step",
+        "alone",
+        ours=np.array([1.0]),
+        peer=None,
+        verdict=None,
+        sizes={},
+        peer_name="torch is not installed",
+        target=1.25,
     )
+    text = table.markdown([alone])
+    assert "| `step` | alone | 1.00 s | -, torch is not installed | - | >= 1.25 |" in text
     assert "not compared" in "\n".join(table.lines([alone]))

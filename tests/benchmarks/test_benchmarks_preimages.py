@@ -57,16 +57,25 @@ def test_photographs_that_another_one_stands_for_are_named(tmp_path, monkeypatch
 def test_a_row_of_errors_is_in_percent_beside_the_papers():
     errors = np.array([[0.1], [0.2]])
     row = errors_row(
-        "natural_preimages_table4", "hogb", errors, paper=(11.5, 4.8), source="Table 4",
-        sizes={"pixels": 8}, directions=0.9,
-    )  # fmt: skip
+        "natural_preimages_table4",
+        "hogb",
+        errors,
+        paper=(11.5, 4.8),
+        source="Table 4",
+        sizes={"pixels": 8},
+        directions=0.9,
+    )
     assert check([row]) and (row["mean"], row["std"]) == (15.0, 5.0)
     assert row["reached"] is False and row["paper"] == [11.5, 4.8]
     assert row["peer_name"] == "Table 4: 11.5 +- 4.8 %" and row["agree"] is None
     near = errors_row(
-        "natural_preimages_table4", "x", errors / 2, paper=None, source="Table 4",
+        "natural_preimages_table4",
+        "x",
+        errors / 2,
+        paper=None,
+        source="Table 4",
         sizes={},
-    )  # fmt: skip
+    )
     assert near["reached"] is None and near["mean"] == 7.5
 
 

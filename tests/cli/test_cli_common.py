@@ -21,7 +21,7 @@ from jaxvis.cli.common import (
 )
 from jaxvis.output.io import read_image
 from jaxvis.output.record import read_record
-from jaxvis.types import DONE, FAILED, UNFINISHED, Run
+from jaxvis.types import Run, Status
 from jaxvis.weights import load as weights
 
 
@@ -169,16 +169,30 @@ def test_slug_is_a_file_name(label, wanted):
 def a_run() -> Run:
     image = np.random.default_rng(0).random((3, 2, 8, 8, 3), np.float32)
     image[1, 1, 0, 0, 0] = np.nan
-    status = np.array([[DONE, DONE], [DONE, FAILED], [UNFINISHED, DONE]], np.int8)
+    status = np.array(
+        [
+            [Status.DONE, Status.DONE],
+            [Status.DONE, Status.FAILED],
+            [Status.UNFINISHED, Status.DONE],
+        ],
+        np.int8,
+    )
     return Run(None, image, {"loss": np.ones((3, 2, 5)), "status": status})
 
 
 def test_save_run_writes_pictures_sheet_and_record(tmp_path):
     run, items = a_run(), [{"class": n, "top1": [True, n < 5]} for n in (4, 5, 6)]
     pictures = save_run(
-        tmp_path, run, ["a", "b", "c"], items=items, bits=16, command="maximize",
-        arguments={"net": "demo"}, net="demo", steps=5,
-    )  # fmt: skip
+        tmp_path,
+        run,
+        ["a", "b", "c"],
+        items=items,
+        bits=16,
+        command="maximize",
+        arguments={"net": "demo"},
+        net="demo",
+        steps=5,
+    )
     files = ["a_0.png", "a_1.png", "b_0.png", None, "c_0.png", "c_1.png"]
     assert [picture["file"] for picture in pictures] == files
     written = {"contact.png", "record.json", *filter(None, files)}
@@ -190,9 +204,13 @@ def test_save_run_writes_pictures_sheet_and_record(tmp_path):
     words = [picture["status"] for picture in pictures]
     assert words == ["done", "done", "done", "failed", "unfinished", "done"]
     assert pictures[5] == {
-        "file": "c_1.png", "name": "c", "seed": 1, "status": "done", "class": 6,
+        "file": "c_1.png",
+        "name": "c",
+        "seed": 1,
+        "status": "done",
+        "class": 6,
         "top1": False,
-    }  # fmt: skip
+    }
     line = summary(Path("out"), pictures)
     assert line.startswith("out: 6 pictures, 2 of them not finished")
 
@@ -215,9 +233,14 @@ def test_save_run_without_seeds_and_with_a_photograph_first(tmp_path):
     run = Run(None, np.zeros((2, 8, 8, 3), np.float32), {"loss": np.ones((2, 5))})
     photo = np.ones((8, 8, 3), np.float32)
     pictures = save_run(
-        tmp_path, run, ["x", "y"], first=[("photo", photo)], prefix="relu1_1_",
-        command="invert", arguments={},
-    )  # fmt: skip
+        tmp_path,
+        run,
+        ["x", "y"],
+        first=[("photo", photo)],
+        prefix="relu1_1_",
+        command="invert",
+        arguments={},
+    )
     assert [picture["file"] for picture in pictures] == [
         "relu1_1_x.png",
         "relu1_1_y.png",
@@ -226,7 +249,4 @@ def test_save_run_without_seeds_and_with_a_photograph_first(tmp_path):
     np.testing.assert_array_equal(sheet[8:16, 8:16], 1)
     np.testing.assert_array_equal(sheet[8:16, 24:32], 0)
     assert json.loads((tmp_path / "relu1_1_record.json").read_text())["schema"] == 1
-    assert (
-        summary(tmp_path, pictures[:1])
-        == f"{tmp_path}: 1 picture, contact sheet, record"
-    )
+    assert summary(tmp_path, pictures[:1]) == f"{tmp_path}: 1 picture, contact sheet, record"

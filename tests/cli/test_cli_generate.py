@@ -8,13 +8,13 @@ import pytest
 from jaxvis.cli import main, progress
 from jaxvis.cli.progress import Progress, begun, reopened
 from jaxvis.output.io import read_image
-from jaxvis.types import DONE, FAILED, Run
+from jaxvis.types import Run, Status
 
 FLAGS = {"net": "demo", "steps": 2, "out": "x", "chunk": None}
 FILES = ["a_0.png", "a_1.png", "b_0.png", "b_1.png"]
 
 
-def chunk(*levels, status=DONE):
+def chunk(*levels, status=Status.DONE):
     """Returns the Run of pictures of one grey level each."""
     image = np.stack([np.full((8, 8, 3), level, np.float32) for level in levels])
     loss = np.stack([np.array([9.0, 5.0, level], np.float32) for level in levels])
@@ -24,7 +24,7 @@ def chunk(*levels, status=DONE):
 def test_progress_is_read_as_it_was_written(tmp_path):
     made = begun(tmp_path, "generate", FLAGS, FILES, weights="abc")
     made.keep((1,), chunk(0.2))
-    made.keep((3,), chunk(np.nan, status=FAILED))
+    made.keep((3,), chunk(np.nan, status=Status.FAILED))
     free = {**FLAGS, "out": "y", "chunk": 7}
     found = reopened(tmp_path, "generate", free, FILES, weights="abc")
     assert set(found.done) == {1, 3} and found.steps == 3
@@ -67,9 +67,7 @@ def quiet(monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_killed_sweep_makes_what_is_missing_as_it_would_have_been(
-    tmp_path, monkeypatch, capsys
-):
+def test_a_killed_sweep_makes_what_is_missing_as_it_would_have_been(tmp_path, monkeypatch, capsys):
     words = "generate demo --index 1,2+3 --seeds 2 --side 32 --steps 2 --chunk 2"
 
     def files(folder):

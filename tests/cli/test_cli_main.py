@@ -13,9 +13,7 @@ from jaxvis.cli import COMMANDS, main, summary
 def pretend(monkeypatch, behaviour):
     """Makes `jaxvis pretend NET --size N` a command that does `behaviour`."""
 
-    def pretend(
-        net: str, /, *, size: int = 3, weights: str | None = None
-    ) -> int | None:
+    def pretend(net: str, /, *, size: int = 3, weights: str | None = None) -> int | None:
         """Pretends to work.
 
         Args:
@@ -106,19 +104,22 @@ def test_a_usage_error_exits_2_and_says_how_to_get_help(words, monkeypatch, caps
     [
         (ValueError("tap 'x' is\nnot one of:\n  a\n  b"), "tap 'x' is not one of: a b"),
         (FileNotFoundError("get it with: jaxvis weights get"), "get it with: jaxvis"),
-        (FileNotFoundError(2, "No such file or directory", "a.png"),
-         "a.png: No such file or directory"),
+        (
+            FileNotFoundError(2, "No such file or directory", "a.png"),
+            "a.png: No such file or directory",
+        ),
         (PermissionError(13, "Permission denied", "out"), "out: Permission denied"),
         (OSError("odd"), "odd"),
         (ValueError(), "ValueError"),
         (MemoryError(), "out of memory"),
-        (RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 9 bytes"),
-         "out of memory"),
-        (RuntimeError("Unable to initialize backend 'abacus': none\nframes"),
-         "Unable to initialize backend 'abacus': none"),
+        (RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 9 bytes"), "out of memory"),
+        (
+            RuntimeError("Unable to initialize backend 'abacus': none\nframes"),
+            "Unable to initialize backend 'abacus': none",
+        ),
     ],
     ids=lambda value: str(value)[:20],
-)  # fmt: skip
+)
 def test_a_mistake_is_one_line_and_exits_2(error, line, monkeypatch, capsys):
     pretend(monkeypatch, fail_with(error))
     assert main(["pretend", "vgg19"]) == 2

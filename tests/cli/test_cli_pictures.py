@@ -98,9 +98,7 @@ def test_peaks_are_measured_once_and_kept_in_the_record(elsewhere, capsys):
     again = json.loads((elsewhere / "again" / "record.json").read_text())["peaks"]
     assert again == kept
     capsys.readouterr()
-    assert (
-        run("maximize", "demo", "--tap", "conv1_1", *words[4:], "--peaks", record) == 2
-    )
+    assert run("maximize", "demo", "--tap", "conv1_1", *words[4:], "--peaks", record) == 2
     assert "holds no peaks of 'conv1_1'" in capsys.readouterr().err
     (elsewhere / "empty").mkdir()
     assert run(*words, "--peaks", "empty") == 2

@@ -59,9 +59,7 @@ def test_texture_of_a_normalised_network(elsewhere):
 
 def test_style_mixes_two_and_keeps_the_recipe(elsewhere):
     white = np.ones((8, 8, 3), np.float32)
-    for name, image in (
-        ("a.png", sample_photo("rocket", size=40)), ("white.png", white)
-    ):  # fmt: skip
+    for name, image in (("a.png", sample_photo("rocket", size=40)), ("white.png", white)):
         write_image(elsewhere / name, image)
     taps = ("--content-tap", "relu2_1", "--style-tap", "relu1_1,relu2_1")
     words = (*taps, "--mix", "1,3", "--masks", "white.png,white.png", "--beta", 5)
@@ -89,9 +87,7 @@ def test_feature_maps_name_filters_and_the_filter_afterwards(codes, elsewhere):
     words = (*words, "--codes", codes, "--styles", "coffee", "rocket")
     assert run("feature-maps", "demo", "chelsea", *words) == 0
     folder = elsewhere / "jaxvis-feature-maps"
-    ends = {
-        "single": ("000", "003"), "random": ("0", "1"), "ranked": ("coffee", "rocket")
-    }[codes]  # fmt: skip
+    ends = {"single": ("000", "003"), "random": ("0", "1"), "ranked": ("coffee", "rocket")}[codes]
     names = sorted(path.name for path in folder.glob("relu*.png"))
     assert names == [f"relu1_1_{end}.png" for end in ends]
     assert _record(folder)["post_filter"]["weight"] == 0.2
@@ -104,15 +100,15 @@ def _shaped(folder, shape):
     return "shaped.png"
 
 
-@pytest.mark.parametrize(
-    "shape", [(20, 33), (20, 33, 4)], ids=["grey, not square", "transparent"]
-)
+@pytest.mark.parametrize("shape", [(20, 33), (20, 33, 4)], ids=["grey, not square", "transparent"])
 def test_pictures_of_every_kind_are_textures(shape, elsewhere):
     words = (_shaped(elsewhere, shape), "--tap", "relu1_1", "--steps", 1)
     assert run("texture", "demo", *words, "--optimizer", "adam") == 0
     assert read_image(elsewhere / "jaxvis-texture" / "to_relu1_1_0.png").shape == (
-        20, 33, 3,
-    )  # fmt: skip
+        20,
+        33,
+        3,
+    )
 
 
 @pytest.mark.parametrize(
@@ -125,9 +121,7 @@ def test_pictures_of_every_kind_are_textures(shape, elsewhere):
     ],
     ids=["tiny", "flat", "style", "classical"],
 )
-def test_pictures_too_small_for_a_layer_are_refused(
-    shape, words, message, elsewhere, capsys
-):
+def test_pictures_too_small_for_a_layer_are_refused(shape, words, message, elsewhere, capsys):
     taps = ("--style-tap", "relu2_1", "--content-tap", "relu2_1")
     flags = {"texture": ("--tap", "relu2_1"), "style": taps}.get(words[0], ())
     at = 3 if words[0] == "style" else len(words)

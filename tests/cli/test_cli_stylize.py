@@ -12,9 +12,23 @@ from jaxvis.cli import main
 from jaxvis.output.io import read_image, write_image
 
 WORDS = (
-    "--net", "demo", "--content-tap", "relu2_1", "--style-tap", "relu1_1,relu2_1",
-    "--size", 16, "--width", 2, "--blocks", 1, "--batch", 2, "--model", "same",
-)  # fmt: skip
+    "--net",
+    "demo",
+    "--content-tap",
+    "relu2_1",
+    "--style-tap",
+    "relu1_1,relu2_1",
+    "--size",
+    16,
+    "--width",
+    2,
+    "--blocks",
+    1,
+    "--batch",
+    2,
+    "--model",
+    "same",
+)
 
 
 def run(*words):
@@ -34,8 +48,21 @@ def work(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("JAXVIS_HOME", str(work / "home"))
         patch.chdir(work)
-        assert run("train", "style", "photos", "--style", "x.png,y.png", "--steps", 2,
-                   "--out", "net", *WORDS) == 0  # fmt: skip
+        assert (
+            run(
+                "train",
+                "style",
+                "photos",
+                "--style",
+                "x.png,y.png",
+                "--steps",
+                2,
+                "--out",
+                "net",
+                *WORDS,
+            )
+            == 0
+        )
     return work
 
 
@@ -52,8 +79,11 @@ def test_training_leaves_a_network_its_losses_and_goes_on(work, capsys):
     losses = (work / "net/loss.csv").read_text().splitlines()
     assert sum(line.startswith("loss,") for line in losses) == 2
     assert {path.name for path in (work / "net").iterdir()} >= {
-        "style.safetensors", "loss.png", "contact.png", "training.checkpoint",
-    }  # fmt: skip
+        "style.safetensors",
+        "loss.png",
+        "contact.png",
+        "training.checkpoint",
+    }
     again = ("train", "style", "photos", "--style", "x.png,y.png", "--out", "net")
     assert run(*again, "--steps", 3, "--resume", *WORDS) == 0
     assert json.loads((work / "net/record.json").read_text())["steps"] == 3
@@ -69,8 +99,7 @@ def test_a_folder_is_painted_and_what_is_broken_is_counted(work, capsys):
     assert read_image(work / "painted/c.png").shape == (20, 24, 3)
     record = json.loads((work / "painted/record.json").read_text())
     assert record["mix"] == [1, 3] and record["network"]["sha256"]
-    assert run("stylize", "net/style.safetensors", "x.png", "--style", "y",
-               "--tile", 8) == 0  # fmt: skip
+    assert run("stylize", "net/style.safetensors", "x.png", "--style", "y", "--tile", 8) == 0
     assert (work / "jaxvis-stylize/x.png").exists()
 
 
@@ -79,8 +108,13 @@ def test_augmentation_keeps_the_folders(work):
     assert run(*words, "--out", "more") == 0
     made = sorted(str(p.relative_to(work / "more")) for p in work.glob("more/**/*.png"))
     assert made == [
-        "a_0.png", "a_1.png", "c_0.png", "c_1.png", "deep/b_0.png", "deep/b_1.png",
-    ]  # fmt: skip
+        "a_0.png",
+        "a_1.png",
+        "c_0.png",
+        "c_1.png",
+        "deep/b_0.png",
+        "deep/b_1.png",
+    ]
     first, second = (read_image(work / f"more/a_{i}.png") for i in (0, 1))
     assert np.any(first != second)
 
@@ -105,15 +139,19 @@ def test_an_exported_file_is_a_program(work):
         (("stylize", "net/style.safetensors", "bad", "--style", "x"), "none of the 1"),
         (("augment", "net/style.safetensors", "nowhere"), "there is no folder"),
         (("augment", "net/style.safetensors", "photos", "--strength", "2"), "LOW:HIGH"),
-        (("export", "net/style.safetensors", "--out", "a", "--platforms", "abacus"),
-         "not 'abacus'"),
+        (
+            ("export", "net/style.safetensors", "--out", "a", "--platforms", "abacus"),
+            "not 'abacus'",
+        ),
         (("train", "style", "empty", "--style", "x.png", *WORDS), "holds no image"),
         (("train", "style", "photos", "--style", "x.png,x.png", *WORDS), "own"),
         (("train", "style", "photos", "--style", "no.png", *WORDS), "No such file"),
-        (("train", "style", "photos", "--style", "tiny.png", "--style-scale", "0.05",
-          *WORDS), "too small"),
+        (
+            ("train", "style", "photos", "--style", "tiny.png", "--style-scale", "0.05", *WORDS),
+            "too small",
+        ),
     ],
-)  # fmt: skip
+)
 def test_mistakes_are_told_in_one_line(work, capsys, words, message):
     (work / "empty").mkdir(exist_ok=True)
     (work / "bad").mkdir(exist_ok=True)

@@ -174,8 +174,7 @@ def test_list_shows_what_can_be_got_and_what_is_here(server, capsys):
     assert run("weights", "list") == 0
     lines = capsys.readouterr().out.splitlines()
     row = next(line.split() for line in lines if line.startswith("resnet50_v2"))
-    assert row == ["resnet50_v2", "resnet50", "80.9", "95.4",
-                   "resnet50-11ad3fa6.pth", "-"]  # fmt: skip
+    assert row == ["resnet50_v2", "resnet50", "80.9", "95.4", "resnet50-11ad3fa6.pth", "-"]
     assert len(lines) > len(SOURCES)
     assert run("weights", "get", NAME, "--url", server.folder) == 0
     capsys.readouterr()

@@ -100,14 +100,10 @@ def both(case, prepared=None):
 
     def ours(x, k):
         k = k if prepared is None else conv.prepare((k,), (prepared,))[0]
-        return conv.conv_general_dilated(
-            x, k, strides, dimension_numbers=_numbers, **options
-        )
+        return conv.conv_general_dilated(x, k, strides, dimension_numbers=_numbers, **options)
 
     def theirs(x, k):
-        return lax.conv_general_dilated(
-            x, k, strides, dimension_numbers=_numbers, **options
-        )
+        return lax.conv_general_dilated(x, k, strides, dimension_numbers=_numbers, **options)
 
     return ours, theirs
 
@@ -137,9 +133,7 @@ def test_values_and_both_gradients_under_vmap(backend, case, m, axes):
     one = [a if axis == 0 else a[0] for a, axis in zip((x, k), axes)]
     shape = jax.eval_shape(jax.vmap(theirs, axes), *one).shape
     g = draw(*shape, seed=2)
-    got = jax.jit(jax.vmap(lambda x, k, g: gradients(ours, x, k, g), (*axes, 0)))(
-        *one, g
-    )
+    got = jax.jit(jax.vmap(lambda x, k, g: gradients(ours, x, k, g), (*axes, 0)))(*one, g)
     want = jax.vmap(lambda x, k, g: gradients(theirs, x, k, g), (*axes, 0))(*one, g)
     for a, b in zip(got, want):
         assert error(a, np.asarray(b)) < 3e-5
@@ -164,9 +158,7 @@ def test_items_with_their_own_kernels_are_never_a_grouped_convolution(backend):
     def loss(x, k):
         return jnp.sum(jax.vmap(ours)(x, k) ** 2)
 
-    program = str(jax.make_jaxpr(jax.grad(loss, (0, 1)))(
-        draw(3, 1, 8, 8, 6), draw(3, 3, 3, 6, 8)
-    ))  # fmt: skip
+    program = str(jax.make_jaxpr(jax.grad(loss, (0, 1)))(draw(3, 1, 8, 8, 6), draw(3, 3, 3, 6, 8)))
     assert "feature_group_count=3" not in program
     assert "batch_group_count=3" not in program
     assert ("feature_group_count=1" in program) == (backend == "cpu")
@@ -190,7 +182,7 @@ def test_one_item_with_its_own_kernel_is_not_in_a_loop():
 def test_a_whole_network_computes_the_same_with_prepared_parameters():
     net = registry.build("vgg11", pool="avg")
     params = random_params(net, jax.random.key(0), stop="relu3_2")
-    prepared = net.prepared(params, size=(64, 64))
+    prepared = net.prepare(params, size=(64, 64))
     kinds = {
         name: leaves["kernel"].forward.shape[0] - 2
         for name, leaves in prepared.items()
@@ -217,16 +209,16 @@ def test_preparing_twice_changes_nothing_and_items_keep_their_axis():
     net = registry.build("vgg11")
     keys = jax.random.split(jax.random.key(0), 2)
     params = jax.vmap(lambda key: random_params(net, key, stop="relu2_1"))(keys)
-    prepared = net.prepared(params)
+    prepared = net.prepare(params)
     assert prepared["conv2_1"]["kernel"].forward.shape == (2, 6, 6, 64, 128)
-    again = net.prepared(prepared)
+    again = net.prepare(prepared)
     assert again["conv2_1"]["kernel"] is prepared["conv2_1"]["kernel"]
 
 
 def test_the_switch_leaves_everything_to_xla():
     net = registry.build("vgg11", convolution="direct")
     params = random_params(net, jax.random.key(0), stop="relu2_1")
-    assert net.prepared(params) is params
+    assert net.prepare(params) is params
     image = jax.random.uniform(jax.random.key(1), (32, 32, 3))
 
     def tap(image):
@@ -234,13 +226,13 @@ def test_the_switch_leaves_everything_to_xla():
 
     # Forward mode is what the fast one lacks.
     jax.jvp(tap, (image,), (image,))
-    other = dataclasses.replace(
-        net, forward=dataclasses.replace(net.forward, compute=Compute())
-    )
+    other = dataclasses.replace(net, forward=dataclasses.replace(net.forward, compute=Compute()))
     np.testing.assert_allclose(
-        other.apply(params, image, stop="relu2_1")["relu2_1"], tap(image), rtol=1e-5,
+        other.apply(params, image, stop="relu2_1")["relu2_1"],
+        tap(image),
+        rtol=1e-5,
         atol=1e-6,
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.slow
@@ -250,7 +242,7 @@ def test_precision_changes_products_not_taps(precision, tolerance):
     plain = registry.build("vgg11")
     params = random_params(net, jax.random.key(0), stop="relu3_2")
     image = jax.random.uniform(jax.random.key(1), (32, 32, 3))
-    taps = _taps(net)(net.prepared(params), image)
+    taps = _taps(net)(net.prepare(params), image)
     assert {tap.dtype for tap in taps.values()} == {jnp.dtype("float32")}
     want = _taps(plain)(params, image)["relu3_2"]
     off = error(taps["relu3_2"], np.asarray(want))

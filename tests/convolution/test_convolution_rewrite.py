@@ -75,9 +75,7 @@ def test_columns_as_channels_give_the_same(width, pads):
         ((9, 9, 3, 4), (1, 1), ZERO),
     ],
 )
-def test_what_a_cpu_computes_otherwise_is_the_same_with_its_gradients(
-    shape, strides, pads
-):
+def test_what_a_cpu_computes_otherwise_is_the_same_with_its_gradients(shape, strides, pads):
     x, kernel = draw(1, 13, 12, 3), draw(*shape, seed=1)
 
     def ours(x, kernel):
@@ -103,9 +101,12 @@ def test_a_4x4_kernel_prepared_in_the_step_learns_as_if_it_were_not():
 
     def ours(x, kernel):
         return conv.conv_general_dilated(
-            x, conv.prepare((kernel,), (3,))[0], (1, 1), ((1, 2), (0, 1)),
+            x,
+            conv.prepare((kernel,), (3,))[0],
+            (1, 1),
+            ((1, 2), (0, 1)),
             dimension_numbers=("NHWC", "HWIO", "NHWC"),
-        )  # fmt: skip
+        )
 
     def both(x, kernel, g):
         found = []

@@ -147,15 +147,11 @@ def test_fourier_equals_its_formula_in_numpy(size, key):
     spectrum = (z[0] + 1j * z[1]) * fall[..., None] * np.sqrt(size[0] * size[1]) / 4
     axes = np.fft.irfft2(spectrum, s=size, axes=(0, 1))
     expected = _sigmoid(axes @ MATRIX.T)
-    np.testing.assert_allclose(
-        Fourier(size).decode(jnp.float32(z), KEY), expected, atol=1e-5
-    )
+    np.testing.assert_allclose(Fourier(size).decode(jnp.float32(z), KEY), expected, atol=1e-5)
 
 
 def test_fourier_decay_sets_the_spectrum_of_the_start(key):
-    rough = np.asarray(
-        Fourier((32, 32), decay=0.0).decode(Fourier((32, 32)).init(key), KEY)
-    )
+    rough = np.asarray(Fourier((32, 32), decay=0.0).decode(Fourier((32, 32)).init(key), KEY))
     smooth = np.asarray(Fourier((32, 32)).decode(Fourier((32, 32)).init(key), KEY))
     roughness = [np.abs(np.diff(x, axis=0)).mean() / x.std() for x in (rough, smooth)]
     assert roughness[0] > 1.5 * roughness[1]
@@ -210,7 +206,4 @@ def test_phase_turns_but_does_not_grow_with_z(key):
     z = canvas.init(key)
     turned = canvas.decode(z + 2 * np.pi, KEY)
     np.testing.assert_allclose(turned, canvas.decode(z, KEY), atol=1e-4)
-    assert (
-        np.abs(canvas.decode(z + 0.5 * jnp.cos(z), KEY) - canvas.decode(z, KEY)).max()
-        > 0.01
-    )
+    assert np.abs(canvas.decode(z + 0.5 * jnp.cos(z), KEY) - canvas.decode(z, KEY)).max() > 0.01

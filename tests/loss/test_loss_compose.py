@@ -68,9 +68,7 @@ def test_draws_are_averaged(key):
 
     def values(draws):
         loss = compose(net, CANVAS, view=Noise(1.0), draws=draws)
-        return np.asarray(
-            jax.jit(jax.vmap(lambda key: loss(params, z, item, key)[0]))(keys)
-        )
+        return np.asarray(jax.jit(jax.vmap(lambda key: loss(params, z, item, key)[0]))(keys))
 
     single, mean = values(1), values(16)
     assert float(mean.std()) == pytest.approx(float(single.std()) / 4, rel=0.35)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from tiny_nets import conv_net
 
-from jaxvis.loss.colour import MEAN
+from jaxvis.images import MEAN
 from jaxvis.loss.objectives import (
     Align,
     Amplify,

@@ -25,9 +25,7 @@ def _normal(seed, shape):
 
 
 def _taps(seed=0):
-    return {
-        tap: _normal(seed + i, shape) for i, (tap, shape) in enumerate(SHAPES.items())
-    }
+    return {tap: _normal(seed + i, shape) for i, (tap, shape) in enumerate(SHAPES.items())}
 
 
 def _value_and_grad(objective, taps):

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxvis.loss.colour import MEAN
+from jaxvis.images import MEAN
 from jaxvis.loss.priors import L2, BoundedRange, TotalVariation
 
 GREY = 255.0
@@ -130,9 +130,7 @@ def test_gradient_equals_finite_differences(name):
     grad = np.asarray(jax.jit(jax.grad(prior))(image))
     along = np.asarray(jax.random.normal(jax.random.key(2), image.shape))
     step = 2e-3
-    values = jax.jit(jax.vmap(prior))(
-        jnp.stack([image + step * along, image - step * along])
-    )
+    values = jax.jit(jax.vmap(prior))(jnp.stack([image + step * along, image - step * along]))
     expected = float(values[0] - values[1]) / (2 * step)
     assert float((grad * along).sum()) == pytest.approx(expected, rel=5e-3)
 

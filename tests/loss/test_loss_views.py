@@ -26,8 +26,7 @@ VIEWS = {
     "colour_shift": views.ColourShift(shift=0.1, gain=0.2, fade=0.5),
     "in_order": views.in_order(views.Pad(2), views.Roll(2), views.Rotate(5.0)),
 }
-RANDOM = ("crop", "roll", "scale", "scale_window", "rotate", "noise", "in_order",
-          "colour_shift")  # fmt: skip
+RANDOM = ("crop", "roll", "scale", "scale_window", "rotate", "noise", "in_order", "colour_shift")
 
 
 @pytest.fixture
@@ -76,8 +75,7 @@ def test_crop_takes_every_window_as_often(image):
     keys = jax.random.split(jax.random.key(0), 300)
     seen = np.asarray(jax.jit(jax.vmap(crop, (0, None)))(keys, image))
     counts = {
-        at: int((np.abs(seen - window).max((1, 2, 3)) == 0).sum())
-        for at, window in windows.items()
+        at: int((np.abs(seen - window).max((1, 2, 3)) == 0).sum()) for at, window in windows.items()
     }
     assert sum(counts.values()) == 300
     # 50 each, standard deviation 6.5.
@@ -199,9 +197,13 @@ def test_scale_shift_moves_the_picture_no_further_than_asked():
 def test_turn_equals_scipy(degrees, image):
     # The reference shows `cval` outside, and interpolates towards it as we do.
     expected = ndimage.rotate(
-        np.asarray(image), -degrees, reshape=False, order=1, mode="grid-constant",
+        np.asarray(image),
+        -degrees,
+        reshape=False,
+        order=1,
+        mode="grid-constant",
         cval=0.5,
-    )  # fmt: skip
+    )
     turned = views._turn(image, jnp.deg2rad(degrees))
     np.testing.assert_allclose(turned, expected, atol=1e-4)
 

@@ -10,7 +10,7 @@ from tiny_nets import SIDE, compilations, conv_net, counted_net, fc_net, photogr
 
 from jaxvis import dream
 from jaxvis.loss.objectives import Amplify, Excite
-from jaxvis.types import DONE, UNFINISHED
+from jaxvis.types import Status
 
 METHOD = importlib.import_module("jaxvis.methods.dream")
 OPTIONS = {"octaves": 2, "steps": 4, "jitter": 2}
@@ -26,7 +26,7 @@ def run():
 def test_run_has_the_seeds_axis_and_all_octaves_in_its_trace(run):
     assert run.image.shape == (2, SIDE, SIDE, 3)
     assert run.trace["loss"].shape == run.trace["objective"].shape == (2, 8)
-    np.testing.assert_array_equal(run.trace["status"], [DONE, DONE])
+    np.testing.assert_array_equal(run.trace["status"], [Status.DONE, Status.DONE])
     assert 0 <= run.image.min() < run.image.max() <= 1
     np.testing.assert_allclose(run.image, run.z, atol=1e-6)
 
@@ -35,8 +35,7 @@ def test_what_the_layer_sees_is_amplified_and_the_photograph_remains(run):
     net, params = conv_net()
     photo = photograph(SIDE)
     before, after = (
-        float(jnp.sum(net.code(params, image, "relu2") ** 2))
-        for image in (photo, run.image[0])
+        float(jnp.sum(net.code(params, image, "relu2") ** 2)) for image in (photo, run.image[0])
     )
     assert after > 1.1 * before
     assert 0.01 < np.abs(run.image - photo).mean() < 0.1
@@ -111,8 +110,7 @@ def test_objective_instead_of_a_tap():
     np.testing.assert_array_equal(by_tap, named)
     assert np.abs(by_tap - channel).max() > 1e-3
     before, after = (
-        float(jnp.mean(net.code(params, image, "relu2")[..., 3]))
-        for image in (photo, channel[0])
+        float(jnp.mean(net.code(params, image, "relu2")[..., 3])) for image in (photo, channel[0])
     )
     assert after > before
 
@@ -151,7 +149,7 @@ def test_an_interrupt_before_the_last_octave_stops_the_dream(monkeypatch):
         run = solve(*arguments, **options)
         calls.append(1)
         if len(calls) == stop_at:
-            run.trace["status"][-1] = UNFINISHED
+            run.trace["status"][-1] = Status.UNFINISHED
         return run
 
     monkeypatch.setattr(METHOD, "solve", interrupted)
@@ -162,7 +160,7 @@ def test_an_interrupt_before_the_last_octave_stops_the_dream(monkeypatch):
     calls.clear()
     stop_at = 2
     run = dream(net, params, photograph(SIDE), tap="relu2", seeds=2, **OPTIONS)
-    np.testing.assert_array_equal(run.trace["status"], [DONE, UNFINISHED])
+    np.testing.assert_array_equal(run.trace["status"], [Status.DONE, Status.UNFINISHED])
 
 
 def test_a_second_call_compiles_nothing():

@@ -17,9 +17,7 @@ from jaxvis.methods.facets import (
 def test_kmeans_finds_clusters_that_are_there():
     random = np.random.default_rng(0)
     middles = np.array([[0.0, 0], [9, 0], [0, 9]])
-    points = np.concatenate(
-        [m + random.normal(size=(n, 2)) for m, n in zip(middles, (5, 12, 8))]
-    )
+    points = np.concatenate([m + random.normal(size=(n, 2)) for m, n in zip(middles, (5, 12, 8))])
     cluster, centres = kmeans(points, 3, key=1)
     assert [*np.bincount(cluster)] == [12, 8, 5]
     for part in (slice(0, 5), slice(5, 17), slice(17, 25)):
@@ -64,9 +62,7 @@ def two_kinds():
 def test_each_facet_gets_its_picture_started_from_its_mean(two_kinds):
     net, params = conv_net()
     images, kind = two_kinds
-    found = find_facets(
-        net, params, images, index=3, features="pool1", facets=2, closest=3
-    )
+    found = find_facets(net, params, images, index=3, features="pool1", facets=2, closest=3)
     assert np.all(np.diff(found.scores) <= 0) and len(found.top) == 12
     for k in (0, 1):
         assert len(set(kind[found.top[found.cluster == k]])) == 1

@@ -16,7 +16,7 @@ from jaxvis.nets import from_nnx
 from jaxvis.nets.demo.images import CLASSES
 from jaxvis.optimize import stepping
 from jaxvis.optimize.rules.first_order import adam
-from jaxvis.types import DONE
+from jaxvis.types import Status
 from tests.demo_answers import matches
 
 METHOD = importlib.import_module("jaxvis.methods.maximize")
@@ -37,7 +37,7 @@ def test_run_has_an_axis_for_indices_and_one_for_seeds(swept):
     assert swept.image.shape == (2, 2, SIDE, SIDE, 3)
     assert swept.trace["loss"].shape == (2, 2, STEPS)
     assert swept.trace["status"].shape == (2, 2)
-    assert np.all(swept.trace["status"] == DONE)
+    assert np.all(swept.trace["status"] == Status.DONE)
     assert 0 <= swept.image.min() < swept.image.max() <= 1
 
 
@@ -66,9 +66,15 @@ def test_chunks_and_their_callback_cover_every_picture():
     net, params = conv_net()
     seen = []
     run = maximize(
-        net, params, tap="relu2", index=[0, 3, 5], seeds=2, chunk=4, **PLAIN,
+        net,
+        params,
+        tap="relu2",
+        index=[0, 3, 5],
+        seeds=2,
+        chunk=4,
+        **PLAIN,
         on_chunk=lambda where, part: seen.append((where, part.image.shape)),
-    )  # fmt: skip
+    )
     assert run.image.shape == (3, 2, SIDE, SIDE, 3)
     assert seen == [
         (range(0, 4), (4, SIDE, SIDE, 3)),
@@ -84,10 +90,7 @@ def test_every_preset_excites_its_channel_and_compiles_once(preset):
     run = maximize(net, params, index=[1, 6], **options)
     assert run.image.shape == (2, 1, SIDE, SIDE, 3)
     assert 0 <= run.image.min() < run.image.max() <= 1
-    codes = [
-        np.asarray(net.code(params, image, "relu2")).mean((0, 1))
-        for image in run.image[:, 0]
-    ]
+    codes = [np.asarray(net.code(params, image, "relu2")).mean((0, 1)) for image in run.image[:, 0]]
     assert codes[0][1] > codes[1][1]
     assert codes[1][6] > codes[0][6]
     terms = run.trace["objective"][:, 0]
@@ -108,20 +111,14 @@ def test_pictures_have_the_size_asked_for():
 
 def test_plain_starts_at_the_mean_colour():
     net, params = conv_net()
-    still = maximize(
-        net, params, tap="relu2", preset="plain", steps=1, optimizer=adam(0.0)
-    )
-    np.testing.assert_allclose(
-        still.image[0, 0, 3, 3], (0.485, 0.456, 0.406), atol=1e-6
-    )
+    still = maximize(net, params, tap="relu2", preset="plain", steps=1, optimizer=adam(0.0))
+    np.testing.assert_allclose(still.image[0, 0, 3, 3], (0.485, 0.456, 0.406), atol=1e-6)
 
 
 @pytest.mark.parametrize("position", ["centre", (1, 6)])
 def test_position_excites_one_neuron(position):
     net, params = conv_net()
-    run = maximize(
-        net, params, tap="conv2", index=2, position=position, preset="plain", steps=20
-    )
+    run = maximize(net, params, tap="conv2", index=2, position=position, preset="plain", steps=20)
     code = np.asarray(net.code(params, run.image[0, 0], "conv2"))[..., 2]
     assert np.unravel_index(code.argmax(), code.shape) == (
         (4, 4) if position == "centre" else position
@@ -141,7 +138,7 @@ def test_fully_connected_networks_are_shown_their_own_size():
     net, params = fc_net()
     run = maximize(net, params, index=[1], steps=STEPS, size=(24, 24))
     assert run.image.shape == (1, 1, 24, 24, 3)
-    assert np.all(run.trace["status"] == DONE)
+    assert np.all(run.trace["status"] == Status.DONE)
 
 
 def test_objectives_of_ones_own_are_swept_too():
@@ -160,7 +157,7 @@ def test_one_objective_is_one_picture():
     both = Excite("relu2", 1) - 0.5 * Excite("relu1", 2) + 1e-3 * Amplify("relu2")
     run = maximize(net, params, objective=both, **PLAIN)
     assert run.image.shape == (1, 1, SIDE, SIDE, 3)
-    assert np.all(run.trace["status"] == DONE)
+    assert np.all(run.trace["status"] == Status.DONE)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from flax import linen, nnx
 
 from jaxvis.nets import from_function, from_linen, from_nnx
-from jaxvis.types import Network
+from jaxvis.network import Network
 
 SIZE = (12, 10)
 

@@ -43,9 +43,7 @@ def test_he_kernels_spread_by_fan_in_and_biases_are_zero(key):
 
 @pytest.mark.parametrize("sigma", [0.015, 0.3])
 def test_gaussian_kernels_spread_by_sigma(sigma, key):
-    params = random_params(
-        build("vgg11"), key, scheme="gaussian", sigma=sigma, stop="conv2_1"
-    )
+    params = random_params(build("vgg11"), key, scheme="gaussian", sigma=sigma, stop="conv2_1")
     for row in ("conv1_1", "conv2_1"):
         np.testing.assert_allclose(_rms(params[row]["kernel"]), sigma, rtol=0.05)
 
@@ -130,9 +128,7 @@ def test_rows_after_stop_are_left_out_and_do_not_change_the_others(key):
 def test_a_key_always_draws_the_same_and_pooling_does_not_matter(key):
     first = random_params(build("vgg11"), key, stop="conv2_1")
     second = random_params(build("vgg11", pool="avg"), key, stop="conv1_1")
-    np.testing.assert_array_equal(
-        first["conv1_1"]["kernel"], second["conv1_1"]["kernel"]
-    )
+    np.testing.assert_array_equal(first["conv1_1"]["kernel"], second["conv1_1"]["kernel"])
     other = random_params(build("vgg11"), jax.random.key(7), stop="conv1_1")
     assert (first["conv1_1"]["kernel"] != other["conv1_1"]["kernel"]).all()
 

@@ -9,7 +9,7 @@ import pytest
 from jaxvis.nets import NETS, build, parameter_shapes, random_params
 from jaxvis.nets.table.geometry import parameter_counts
 from jaxvis.nets.table.layers import minimum, shapes
-from jaxvis.types import Network
+from jaxvis.network import Network
 
 # As published: torchvision's own figures, and the Caffe and MatConvNet models'.
 PARAMETERS = {
@@ -81,9 +81,7 @@ def test_apply_gives_the_shapes_of_the_table(name):
     params = jax.eval_shape(lambda key: random_params(net, key), jax.random.key(0))
     image = jax.ShapeDtypeStruct((*net.input_size, 3), jnp.float32)
     taps = jax.eval_shape(lambda p, x: net.apply(p, x), params, image)
-    assert {tap: value.shape for tap, value in taps.items()} == shapes(
-        net.rows, net.input_size
-    )
+    assert {tap: value.shape for tap, value in taps.items()} == shapes(net.rows, net.input_size)
     assert net.taps[0] == "input" and net.scores in net.taps
 
 
@@ -154,9 +152,14 @@ def test_every_option_is_a_keyword_that_build_offers(name):
 
 @pytest.mark.parametrize(
     ("name", "side"),
-    [("alexnet", 63), ("vgg16", 32), ("squeezenet1_0", 21), ("squeezenet1_1", 17),
-     ("googlenet", 31)],
-)  # fmt: skip
+    [
+        ("alexnet", 63),
+        ("vgg16", 32),
+        ("squeezenet1_0", 21),
+        ("squeezenet1_1", 17),
+        ("googlenet", 31),
+    ],
+)
 def test_the_smallest_image_is_known(name, side):
     # torchvision's own, but for GoogLeNet, whose fourth pooling is Caffe's 3x3.
     rows = build(name).rows

@@ -22,8 +22,9 @@ def test_a_bad_layer_is_named(bad):
     _, params = conv_net()
     params = jax.tree.map(lambda leaf: leaf, params)
     params["conv2"] = {
-        **params["conv2"], "kernel": params["conv2"]["kernel"].at[0, 0, 0, 0].set(bad)
-    }  # fmt: skip
+        **params["conv2"],
+        "kernel": params["conv2"]["kernel"].at[0, 0, 0, 0].set(bad),
+    }
     with pytest.raises(ValueError, match="infinite in conv2/kernel: the weights"):
         finite_params(params)
 

@@ -100,9 +100,7 @@ def test_choosing_the_chunk_compiles_nothing_that_does_not_run(monkeypatch):
 
 
 def fitted_like(problem, params, items):
-    keys = jax.vmap(functools.partial(jax.random.fold_in, jax.random.key(0)))(
-        np.arange(4)
-    )
+    keys = jax.vmap(functools.partial(jax.random.fold_in, jax.random.key(0)))(np.arange(4))
     assert fitting(problem, params, (items, keys, None, None), None) == 4
 
 
@@ -157,9 +155,13 @@ def test_a_chunk_out_of_memory_is_halved_and_nothing_is_lost(crowded, caplog, er
     seen, wheres = crowded(2, error), []
     with caplog.at_level(logging.WARNING, logger="jaxvis"):
         run = solve(
-            PROBLEM, np.float32(1), targets(11), key, chunk=8,
+            PROBLEM,
+            np.float32(1),
+            targets(11),
+            key,
+            chunk=8,
             on_chunk=lambda where, part: wheres.append(where),
-        )  # fmt: skip
+        )
     assert [seen[0], seen[2], seen[4]] == [8, 4, 2]
     assert wheres == [range(i, min(i + 2, 11)) for i in range(0, 11, 2)]
     for one, other in zip(jax.tree.leaves(run), jax.tree.leaves(whole)):
@@ -183,9 +185,13 @@ def test_chunks_that_were_finished_are_kept(crowded, monkeypatch):
     limited.trace = step_once.trace
     monkeypatch.setattr(stepping, "step_once", limited)
     run = solve(
-        PROBLEM, np.float32(1), targets(16), key, chunk=4,
+        PROBLEM,
+        np.float32(1),
+        targets(16),
+        key,
+        chunk=4,
         on_chunk=lambda where, part: wheres.append(where),
-    )  # fmt: skip
+    )
     assert wheres[:3] == [range(0, 4), range(4, 8), range(8, 10)]
     assert wheres[-1] == range(14, 16)
     monkeypatch.undo()

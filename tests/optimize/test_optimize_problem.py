@@ -88,9 +88,7 @@ def test_a_problem_without_steps_is_refused(steps):
 
 def test_equal_problems_hash_equal():
     def made(projection):
-        return Problem(
-            jnp.sum, Pixels((2, 2)), adam(0.1), 5, projection=projection, finish=None
-        )
+        return Problem(jnp.sum, Pixels((2, 2)), adam(0.1), 5, projection=projection, finish=None)
 
     assert made(Ball(2.0)) == made(Ball(2.0))
     assert hash(made(Ball(2.0))) == hash(made(Ball(2.0)))

@@ -9,7 +9,7 @@ from tiny_nets import compilations
 
 from jaxvis.optimize import Problem, lbfgs, solve, stepping
 from jaxvis.optimize.shrinking import Gathered
-from jaxvis.types import CONVERGED, FAILED, UNFINISHED
+from jaxvis.types import Status
 
 SIZE, STEPS = 6, 70
 HARD = np.float32([1, 2, 500, 1, 30, 1, 1, 4])
@@ -43,9 +43,7 @@ def run(monkeypatch, shrink, *, params=1.0, items=HARD, chunk=8, **options):
         patch.setattr(stepping, "SHRINK", shrink)
         patch.setattr(stepping, "step_once", once)
         patch.setattr(stepping, "step_many", many)
-        return solve(
-            PROBLEM, params, items, jax.random.key(0), chunk=chunk, **options
-        ), sizes
+        return solve(PROBLEM, params, items, jax.random.key(0), chunk=chunk, **options), sizes
 
 
 def same(one, other):
@@ -55,9 +53,7 @@ def same(one, other):
     assert one.trace.keys() == other.trace.keys()
     for name in ("loss", "bent"):
         assert one.trace[name].shape == (len(one.z), STEPS)
-        np.testing.assert_allclose(
-            one.trace[name], other.trace[name], rtol=1e-2, atol=1e-4
-        )
+        np.testing.assert_allclose(one.trace[name], other.trace[name], rtol=1e-2, atol=1e-4)
 
 
 @pytest.mark.slow
@@ -70,7 +66,7 @@ def test_a_shrinking_batch_gives_what_a_whole_one_does(monkeypatch):
     assert {8, 1} <= set(sizes) <= {8, 4, 2, 1}
     same(shrinking, whole)
     # Each item's noise was drawn once, or no search would have converged.
-    np.testing.assert_array_equal(whole.trace["status"], CONVERGED)
+    np.testing.assert_array_equal(whole.trace["status"], Status.CONVERGED)
     assert np.abs(np.diff(whole.z, axis=0)).max(axis=1).min() > 0.02
     order = np.argsort(shrinking.trace["evaluations"])
     assert order[-1] == 2
@@ -118,7 +114,7 @@ def test_failed_items_leave_too(monkeypatch):
     items[[2, 4, 7]] = np.nan
     found, sizes = run(monkeypatch, 1, items=items)
     failed = np.isnan(items)
-    np.testing.assert_array_equal(found.trace["status"][failed], FAILED)
+    np.testing.assert_array_equal(found.trace["status"][failed], Status.FAILED)
     np.testing.assert_array_equal(found.trace["evaluations"][failed], 1)
     assert np.isnan(found.trace["loss"][failed]).all()
     assert np.isfinite(found.trace["loss"][~failed]).all()
@@ -135,7 +131,7 @@ def test_what_an_interrupt_leaves_has_no_evaluations(monkeypatch):
         raise KeyboardInterrupt
 
     found, _ = run(monkeypatch, 10**6, chunk=4, on_chunk=press)
-    np.testing.assert_array_equal(found.trace["status"][4:], UNFINISHED)
+    np.testing.assert_array_equal(found.trace["status"][4:], Status.UNFINISHED)
     np.testing.assert_array_equal(found.trace["evaluations"][4:], 0)
     assert np.all(found.trace["evaluations"][:4] > 0)
     assert np.isnan(found.trace["loss"][4:]).all()
@@ -187,6 +183,4 @@ def test_rows_go_back_to_their_items():
     np.testing.assert_array_equal(gathered.z, [0, -1, 2, -3])
     trace = gathered.trace()
     np.testing.assert_array_equal(trace["status"], [0, 3, 0, 4])
-    np.testing.assert_array_equal(
-        trace["loss"], [[0, 0, 0], [1, 1, 21], [2, 2, 2], [3, 13, 13]]
-    )
+    np.testing.assert_array_equal(trace["loss"], [[0, 0, 0], [1, 1, 21], [2, 2, 2], [3, 13, 13]])

@@ -16,7 +16,7 @@ from jaxvis.loss.views import Roll
 from jaxvis.nets import random_params
 from jaxvis.optimize import Problem, solve
 from jaxvis.optimize.rules.first_order import adam, sgd
-from jaxvis.types import DONE, FAILED, UNFINISHED
+from jaxvis.types import Status
 
 SIDE, STEPS = 8, 4
 SQUARE = Grey((2, 3))
@@ -58,7 +58,7 @@ def test_every_field_has_the_sweeps_axis_in_front(key):
     assert set(run.trace) == {"loss", "objective", "l2", "status"}
     for name in ("loss", "objective", "l2"):
         assert run.trace[name].shape == (3, STEPS)
-    np.testing.assert_array_equal(run.trace["status"], [DONE] * 3)
+    np.testing.assert_array_equal(run.trace["status"], [Status.DONE] * 3)
     assert run.trace["status"].dtype == np.int8
     assert all(isinstance(leaf, np.ndarray) for leaf in jax.tree.leaves(run))
     total = run.trace["objective"] + run.trace["l2"]
@@ -112,9 +112,7 @@ def test_trace_begins_at_the_start_and_start_is_used(key):
     start = np.asarray(_targets(3, seed=5))
     still = solve(_square(optimizer=sgd(0.0)), 1.0, _targets(3), key, start=start)
     np.testing.assert_array_equal(still.z, start)
-    at_goal = solve(
-        _square(optimizer=sgd(0.0)), 1.0, _targets(3), key, start=_targets(3)
-    )
+    at_goal = solve(_square(optimizer=sgd(0.0)), 1.0, _targets(3), key, start=_targets(3))
     # Only the noise is left: the same of variance 0.01 on 18 values.
     assert at_goal.trace["loss"].mean() < 0.5
     assert still.trace["loss"][:, 0].min() > 3
@@ -149,8 +147,8 @@ def test_a_bad_item_fails_alone(key):
         return solve(problem, params, items, key, chunk=3)
 
     good, bad = run(codes), run(codes.at[1, 0, 0, 0].set(jnp.nan))
-    np.testing.assert_array_equal(good.trace["status"], [DONE] * 3)
-    np.testing.assert_array_equal(bad.trace["status"], [DONE, FAILED, DONE])
+    np.testing.assert_array_equal(good.trace["status"], [Status.DONE] * 3)
+    np.testing.assert_array_equal(bad.trace["status"], [Status.DONE, Status.FAILED, Status.DONE])
     for name in ("z", "image"):
         one, other = getattr(good, name), getattr(bad, name)
         np.testing.assert_array_equal(one[[0, 2]], other[[0, 2]])
@@ -174,7 +172,7 @@ def test_parameters_that_are_not_numbers_are_named(key):
 
 def test_an_item_that_diverges_keeps_its_last_finite_z(key):
     run = solve(_square(60, sgd(1e3)), 1.0, _targets(2), key)
-    np.testing.assert_array_equal(run.trace["status"], [FAILED] * 2)
+    np.testing.assert_array_equal(run.trace["status"], [Status.FAILED] * 2)
     assert np.isfinite(run.z).all()
     assert np.abs(run.z).max() > 1e6
     assert not np.isfinite(run.trace["loss"][:, -1]).any()
@@ -198,7 +196,7 @@ def test_an_interrupt_returns_what_is_finished(key):
     on_chunk, seen = _interrupted(2)
     run = solve(_square(), 1.0, _targets(7), key, chunk=3, on_chunk=on_chunk)
     assert seen == [range(0, 3), range(3, 6)]
-    np.testing.assert_array_equal(run.trace["status"], [DONE] * 6 + [UNFINISHED])
+    np.testing.assert_array_equal(run.trace["status"], [Status.DONE] * 6 + [Status.UNFINISHED])
     np.testing.assert_array_equal(run.z[:6], whole.z[:6])
     assert run.image.shape == whole.image.shape
     assert np.isnan(run.image[6]).all()
@@ -219,7 +217,9 @@ def test_an_interrupt_within_a_chunk_keeps_the_chunks_before(key, monkeypatch):
     pressed.trace = step_once.trace
     monkeypatch.setattr(stepping, "step_once", pressed)
     run = solve(_square(), 1.0, _targets(4), key, chunk=2)
-    np.testing.assert_array_equal(run.trace["status"], [DONE, DONE] + [UNFINISHED] * 2)
+    np.testing.assert_array_equal(
+        run.trace["status"], [Status.DONE, Status.DONE] + [Status.UNFINISHED] * 2
+    )
     calls.extend([1] * STEPS)
     with pytest.raises(KeyboardInterrupt):
         solve(_square(), 1.0, _targets(4), key, chunk=2)
@@ -228,9 +228,13 @@ def test_an_interrupt_within_a_chunk_keeps_the_chunks_before(key, monkeypatch):
 def test_on_chunk_sees_every_item_once_without_the_filling(key):
     seen = {}
     run = solve(
-        _square(), 1.0, _targets(5), key, chunk=2,
+        _square(),
+        1.0,
+        _targets(5),
+        key,
+        chunk=2,
         on_chunk=lambda where, part: seen.update(zip(where, part.z)),
-    )  # fmt: skip
+    )
     assert list(seen) == list(range(5))
     np.testing.assert_array_equal(np.stack(list(seen.values())), run.z)
 

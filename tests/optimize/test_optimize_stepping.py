@@ -44,14 +44,10 @@ def test_scanned_steps_equal_steps_from_python(key):
     carry, losses = stepping.begin(problem, keys, None), []
     for i in range(5):
         step = np.int32(i)
-        carry, terms = stepping.step_once(
-            problem, None, params, items, keys, carry, step
-        )
+        carry, terms = stepping.step_once(problem, None, params, items, keys, carry, step)
         losses.append(np.asarray(terms["loss"]))
     start = stepping.begin(problem, keys, None)
-    scanned, traces = stepping.step_many(
-        problem, None, params, items, keys, start, np.int32(0), 5
-    )
+    scanned, traces = stepping.step_many(problem, None, params, items, keys, start, np.int32(0), 5)
     np.testing.assert_allclose(traces["loss"], np.stack(losses), rtol=1e-4)
     np.testing.assert_allclose(scanned[0], carry[0], atol=1e-5)
     assert carry[2].all()
@@ -65,9 +61,7 @@ def test_an_accelerator_is_driven_to_the_same_images(key, accelerator, monkeypat
     stepped = solve(problem, 1.0, _items(3), key, chunk=2)
     np.testing.assert_allclose(scanned.z, stepped.z, atol=1e-5)
     assert scanned.trace["loss"].shape == stepped.trace["loss"].shape == (3, 35)
-    np.testing.assert_allclose(
-        scanned.trace["loss"], stepped.trace["loss"], rtol=1e-4, atol=1e-5
-    )
+    np.testing.assert_allclose(scanned.trace["loss"], stepped.trace["loss"], rtol=1e-4, atol=1e-5)
 
 
 def _ticks(problem, count, chunk, key, monkeypatch):

@@ -16,9 +16,7 @@ def test_write_atomically_replaces_the_whole_file_and_leaves_nothing_else(tmp_pa
 
 
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyError(1)])
-def test_write_atomically_keeps_the_old_file_when_it_fails(
-    tmp_path, monkeypatch, error
-):
+def test_write_atomically_keeps_the_old_file_when_it_fails(tmp_path, monkeypatch, error):
     path = tmp_path / "a.bin"
     path.write_bytes(b"old")
 

@@ -152,10 +152,15 @@ def test_read_image_applies_exif_orientation(tmp_path, ending, orientation):
     upright[:8, :16], upright[8:, 16:] = RED, GREEN
     # How a camera held that way stores the upright picture.
     store = {
-        1: lambda a: a, 2: np.fliplr, 3: lambda a: np.rot90(a, 2), 4: np.flipud,
-        5: lambda a: a.swapaxes(0, 1), 6: np.rot90,
-        7: lambda a: np.rot90(a, 2).swapaxes(0, 1), 8: lambda a: np.rot90(a, -1),
-    }[orientation]  # fmt: skip
+        1: lambda a: a,
+        2: np.fliplr,
+        3: lambda a: np.rot90(a, 2),
+        4: np.flipud,
+        5: lambda a: a.swapaxes(0, 1),
+        6: np.rot90,
+        7: lambda a: np.rot90(a, 2).swapaxes(0, 1),
+        8: lambda a: np.rot90(a, -1),
+    }[orientation]
     exif = Pillow.Exif()
     exif[0x0112] = orientation
     stored = Pillow.fromarray(np.ascontiguousarray(store(upright)))
@@ -222,9 +227,7 @@ def test_read_image_of_a_truncated_sixteen_bit_png_says_so(tmp_path):
 
 @settings(max_examples=60, deadline=None)
 @given(st.data())
-def test_read_image_of_damaged_bytes_gives_an_image_or_a_value_error(
-    tmp_path_factory, data
-):
+def test_read_image_of_damaged_bytes_gives_an_image_or_a_value_error(tmp_path_factory, data):
     kind = data.draw(st.sampled_from(["PNG", "JPEG", "GIF", "BMP", "TIFF"]))
     whole = bytearray(DAMAGED[kind])
     for _ in range(data.draw(st.integers(1, 8))):
@@ -264,8 +267,7 @@ def test_read_image_refuses_a_decompression_bomb_unread(tmp_path, side, pixels):
     header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
     parts = [(b"IHDR", header), (b"IDAT", zlib.compress(b"\0" * 1000)), (b"IEND", b"")]
     data = b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(d)) + k + d + struct.pack(">I", zlib.crc32(k + d))
-        for k, d in parts
+        struct.pack(">I", len(d)) + k + d + struct.pack(">I", zlib.crc32(k + d)) for k, d in parts
     )
     (tmp_path / "bomb.png").write_bytes(data)
     with pytest.raises(ValueError, match=r"bomb\.png is too large.*100 megapixels"):
@@ -295,9 +297,7 @@ def test_read_image_with_a_size_covers_it(tmp_path):
 
 @pytest.mark.parametrize("bits", [8, 16])
 @pytest.mark.parametrize("shape", [(5, 7, 3), (5, 7), (1, 1, 3)])
-def test_write_image_then_read_image_is_the_image_to_half_a_level(
-    tmp_path, bits, shape
-):
+def test_write_image_then_read_image_is_the_image_to_half_a_level(tmp_path, bits, shape):
     image = RNG.random(shape, np.float32)
     write_image(tmp_path / "a.png", image, bits=bits)
     back = read_image(tmp_path / "a.png")
@@ -345,9 +345,7 @@ def test_write_image_clips_to_the_unit_range(tmp_path):
         ("a.png", np.zeros((2, 2, 3)), 12, "bits is 8"),
     ],
 )
-def test_write_image_refuses_in_words_and_writes_nothing(
-    tmp_path, name, image, bits, words
-):
+def test_write_image_refuses_in_words_and_writes_nothing(tmp_path, name, image, bits, words):
     with pytest.raises(ValueError, match=words):
         write_image(tmp_path / name, image, bits=bits)
     assert not list(tmp_path.iterdir())
@@ -404,9 +402,11 @@ def test_crop_to_cuts_the_middle_and_keeps_the_aspect_ratio():
 
 @settings(max_examples=40, deadline=None)
 @given(
-    h=st.integers(1, 40), w=st.integers(1, 40), to_h=st.integers(1, 40),
+    h=st.integers(1, 40),
+    w=st.integers(1, 40),
+    to_h=st.integers(1, 40),
     to_w=st.integers(1, 40),
-)  # fmt: skip
+)
 def test_crop_to_always_has_the_size_asked(h, w, to_h, to_w):
     assert crop_to(np.full((h, w, 3), 0.5), (to_h, to_w)).shape == (to_h, to_w, 3)
 

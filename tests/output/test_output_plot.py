@@ -10,9 +10,7 @@ from jaxvis.output.plot import convergence, grid, layer_means, loss_curves, spre
 
 def shown(figure) -> list[np.ndarray]:
     """Returns the pixels of a grid's images, in reading order."""
-    axes = sorted(
-        figure.axes, key=lambda a: (-a.get_position().y0, a.get_position().x0)
-    )
+    axes = sorted(figure.axes, key=lambda a: (-a.get_position().y0, a.get_position().x0))
     return [np.asarray(a.images[0].get_array()) for a in axes]
 
 
@@ -27,14 +25,11 @@ def test_grid_shows_every_image_of_a_run_in_rows_of_seeds():
 
 @pytest.mark.parametrize(
     "images",
-    [np.zeros((7, 4, 4, 3)), [np.zeros((4, 9, 3)), np.zeros((6, 2))],
-     np.zeros((4, 4, 3))],
+    [np.zeros((7, 4, 4, 3)), [np.zeros((4, 9, 3)), np.zeros((6, 2))], np.zeros((4, 4, 3))],
     ids=["stack", "mixed", "single"],
-)  # fmt: skip
+)
 def test_grid_takes_stacks_lists_and_single_images(images):
-    count = (
-        1 if np.ndim(images[0]) == 2 and not isinstance(images, list) else len(images)
-    )
+    count = 1 if np.ndim(images[0]) == 2 and not isinstance(images, list) else len(images)
     assert len(grid(images).axes) == count
 
 
@@ -45,9 +40,11 @@ def test_grid_axes_lie_inside_the_figure_and_do_not_overlap():
         assert 0 <= box.x0 < box.x1 <= 1 and 0 <= box.y0 < box.y1 <= 1
         for other in boxes[:i]:
             assert (
-                box.x0 >= other.x1 - 1e-9 or other.x0 >= box.x1 - 1e-9
-                or box.y0 >= other.y1 - 1e-9 or other.y0 >= box.y1 - 1e-9
-            )  # fmt: skip
+                box.x0 >= other.x1 - 1e-9
+                or other.x0 >= box.x1 - 1e-9
+                or box.y0 >= other.y1 - 1e-9
+                or other.y0 >= box.y1 - 1e-9
+            )
 
 
 def test_grid_writes_its_captions_as_they_are():
@@ -74,8 +71,12 @@ def test_grid_draws_itself_for_a_notebook_without_pyplot():
 
 def test_loss_curves_draws_the_loss_first_and_one_line_for_each_item():
     rng = np.random.default_rng(0)
-    trace = {"tv": rng.random((2, 3, 7)), "loss": rng.random((2, 3, 7)),
-             "status": np.zeros((2, 3), np.int8), "error": np.ones((2, 3))}  # fmt: skip
+    trace = {
+        "tv": rng.random((2, 3, 7)),
+        "loss": rng.random((2, 3, 7)),
+        "status": np.zeros((2, 3), np.int8),
+        "error": np.ones((2, 3)),
+    }
     figure = loss_curves(trace, labels=list("abcdef"))
     assert [axes.get_title() for axes in figure.axes] == ["loss", "tv"]
     lines = figure.axes[1].lines
@@ -126,8 +127,9 @@ def test_layer_means_are_means_over_seeds():
     figure = layer_means({"distance": values}, taps=["pool1", "pool2"])
     np.testing.assert_array_equal(figure.axes[0].lines[0].get_ydata(), [2.0, 4.0])
     assert [t.get_text() for t in figure.axes[0].get_xticklabels()] == [
-        "pool1", "pool2",
-    ]  # fmt: skip
+        "pool1",
+        "pool2",
+    ]
     with pytest.raises(ValueError, match="3 names came for 2"):
         layer_means({"distance": values}, taps=["a", "b", "c"])
     with pytest.raises(ValueError, match="1 names came for 2"):

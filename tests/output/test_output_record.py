@@ -37,17 +37,28 @@ def whole(**more):
     }
     arguments = {"net": "vgg19", "out": Path("out/x"), "size": (224, 224), "lr": 0.05}
     return record(
-        "maximize", arguments, net="vgg19", weights="random:0", key=jax.random.key(7),
-        steps=2, seconds=1.23456, trace=trace, pictures=[{"file": "a.png"}], **more,
-    )  # fmt: skip
+        "maximize",
+        arguments,
+        net="vgg19",
+        weights="random:0",
+        key=jax.random.key(7),
+        steps=2,
+        seconds=1.23456,
+        trace=trace,
+        pictures=[{"file": "a.png"}],
+        **more,
+    )
 
 
 def test_record_says_what_is_needed_to_repeat_the_run():
     found = whole(canvas=Pixels((8, 8)))
     assert found["schema"] == SCHEMA and found["command"] == "maximize"
     assert found["arguments"] == {
-        "net": "vgg19", "out": "out/x", "size": [224, 224], "lr": 0.05,
-    }  # fmt: skip
+        "net": "vgg19",
+        "out": "out/x",
+        "size": [224, 224],
+        "lr": 0.05,
+    }
     assert found["network"] == {"name": "vgg19", "weights": "random:0", "sha256": None}
     assert found["loss"]["loss"] == {"first": [3.0, "nan"], "last": [2.0, "inf"]}
     assert found["status"] == ["done", "failed"]

@@ -21,9 +21,18 @@ SIDES = {"caffe_alexnet": 67, "vgg11_bn": 32, "squeezenet1_1": 48, "resnet18": 4
 def test_the_networks_compared_have_every_op():
     used = {row.op for name in SIDES for row in build(name).rows}
     assert used >= {
-        "input", "conv", "relu", "max", "lrn", "fc", "bn", "concat", "add", "gap",
+        "input",
+        "conv",
+        "relu",
+        "max",
+        "lrn",
+        "fc",
+        "bn",
+        "concat",
+        "add",
+        "gap",
         "softmax",
-    }  # fmt: skip
+    }
 
 
 @pytest.mark.parametrize("name", SIDES)
@@ -116,9 +125,14 @@ def test_windows_in_torch_lie_where_ours_do():
     for i, image in enumerate(images):
         translation = 12 - factor[i] * 24 + move[i]
         ours = jax.image.scale_and_translate(
-            image, (*size, 3), (0, 1), np.repeat(factor[i], 2), translation, "linear",
+            image,
+            (*size, 3),
+            (0, 1),
+            np.repeat(factor[i], 2),
+            translation,
+            "linear",
             antialias=False,
-        )  # fmt: skip
+        )
         np.testing.assert_allclose(found[i].permute(1, 2, 0), ours, atol=1e-5)
 
 

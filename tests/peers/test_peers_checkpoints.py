@@ -55,12 +55,8 @@ SAVES = {
     "training": lambda model, path: torch.save(
         {"epoch": 3, "state_dict": model.state_dict(), "best": 0.5}, path
     ),
-    "protocol4": lambda model, path: torch.save(
-        model.state_dict(), path, pickle_protocol=4
-    ),
-    "parallel": lambda model, path: torch.save(
-        torch.nn.DataParallel(model).state_dict(), path
-    ),
+    "protocol4": lambda model, path: torch.save(model.state_dict(), path, pickle_protocol=4),
+    "parallel": lambda model, path: torch.save(torch.nn.DataParallel(model).state_dict(), path),
 }
 
 

@@ -84,9 +84,10 @@ def test_values_and_gradients_equal_torchs(name):
     theirs = torch.tensor(image, dtype=torch.float64, requires_grad=True)
     grey = 255 * (theirs * torch.tensor(GREY)).sum(-1)[None, None]
     code = (
-        sift_in_torch(torch, grey) if name == "dsift"
+        sift_in_torch(torch, grey)
+        if name == "dsift"
         else hog_in_torch(torch, grey, hard=name == "hog")
-    )  # fmt: skip
+    )
     weights = np.random.default_rng(0).normal(size=tuple(code.shape))
     (code * torch.tensor(weights)).sum().backward()
 

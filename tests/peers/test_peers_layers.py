@@ -60,9 +60,7 @@ def test_max_pooling_and_its_gradient_equal_torch(shape, size, stride, pad, ceil
 @pytest.mark.parametrize("ceil", [False, True], ids=["floor", "ceil"])
 @pytest.mark.parametrize(("size", "stride", "pad"), WINDOWS)
 @pytest.mark.parametrize("shape", [(12, 13), (9, 10)], ids=str)
-def test_average_pooling_equals_torch_without_counting_padding(
-    shape, size, stride, pad, ceil
-):
+def test_average_pooling_equals_torch_without_counting_padding(shape, size, stride, pad, ceil):
     image = _image(*shape)
     row = Layer("p", "avg", size=size, stride=stride, pad=pad, ceil=ceil)
     theirs = functional.avg_pool2d(
@@ -72,9 +70,7 @@ def test_average_pooling_equals_torch_without_counting_padding(
     np.testing.assert_allclose(got, _ours(theirs), atol=TOLERANCE)
 
 
-@pytest.mark.parametrize(
-    ("alpha", "kappa"), [(1e-4, 1.0), (5e-4, 2.0), (0.5, 1.0)], ids=str
-)
+@pytest.mark.parametrize(("alpha", "kappa"), [(1e-4, 1.0), (5e-4, 2.0), (0.5, 1.0)], ids=str)
 def test_response_normalisation_and_its_gradient_equal_torch(alpha, kappa):
     image = _image(6, 7) * 50
     kernel = np.random.default_rng(2).normal(size=(1, 1, 3, 12)).astype(np.float32)
@@ -90,15 +86,11 @@ def test_response_normalisation_and_its_gradient_equal_torch(alpha, kappa):
     expected = _ours(given.grad)
     gradient = jax.jit(jax.grad(lambda x: (run(x) ** 2).sum()))(image)
     np.testing.assert_allclose(run(image), _ours(theirs), rtol=1e-4, atol=1e-4)
-    np.testing.assert_allclose(
-        gradient, expected, atol=1e-5 * np.abs(expected).max(), rtol=1e-4
-    )
+    np.testing.assert_allclose(gradient, expected, atol=1e-5 * np.abs(expected).max(), rtol=1e-4)
 
 
 @pytest.mark.parametrize("groups", [1, 2, 3], ids="groups{}".format)
-@pytest.mark.parametrize(
-    ("size", "stride", "pad"), [(3, 1, 1), (5, 2, 2), (3, 2, 0)], ids=str
-)
+@pytest.mark.parametrize(("size", "stride", "pad"), [(3, 1, 1), (5, 2, 2), (3, 2, 0)], ids=str)
 def test_grouped_convolution_equals_torch(size, stride, pad, groups):
     rng = np.random.default_rng(3)
     image = _image(11, 12)

@@ -87,9 +87,9 @@ def ours(case):
     def every(image, source):
         wanted = net.apply(params, source, stop=TAP)[TAP]
         return {
-            name: jax.value_and_grad(
-                lambda x, part=part: part(net.apply(params, x, stop=TAP))
-            )(image)
+            name: jax.value_and_grad(lambda x, part=part: part(net.apply(params, x, stop=TAP)))(
+                image
+            )
             for name, part in _our_objectives(wanted).items()
         }
 
@@ -140,9 +140,7 @@ def test_a_normalised_network_is_the_same_function_in_torch(case):
     other = torch_peer.network(net, scaled, TAP, SIDE, inplace=False)
     both = torch_peer.to_torch(np.stack([image, source]))
     factors = torch.tensor(np.asarray(means[TAP]))[:, None, None]
-    np.testing.assert_allclose(
-        other(both) * factors, module(both), rtol=1e-3, atol=1e-5
-    )
+    np.testing.assert_allclose(other(both) * factors, module(both), rtol=1e-3, atol=1e-5)
     np.testing.assert_allclose(other(both).mean((0, 2, 3)), np.ones(8), rtol=1e-3)
 
 

@@ -71,8 +71,7 @@ def test_a_dream_amplifies_its_layer_and_keeps_the_photograph(squeezenet, dog):
     tap = "fire6/concat"
     run = jaxvis.dream(net, params, dog, tap=tap, octaves=2, steps=8, jitter=16)
     before, after = (
-        float(jnp.sum(net.code(params, image, tap) ** 2))
-        for image in (dog, run.image[0])
+        float(jnp.sum(net.code(params, image, tap) ** 2)) for image in (dog, run.image[0])
     )
     assert after > 1.5 * before
     assert np.abs(run.image[0] - dog).mean() < 0.15

@@ -23,7 +23,7 @@ def style(request, data_file, tmp_path_factory):
     out = tmp_path_factory.mktemp("real") / f"{request.param}.safetensors"
     convert([source], net="transform_same", out=out)
     net, params = jaxvis.load("transform_same", weights=out)
-    ready = net.prepared(params, size=(474, 712))
+    ready = net.prepare(params, size=(474, 712))
     picture = jax.jit(lambda params, image: net.apply(params, image)["image"])
     return request.param, lambda image: np.asarray(picture(ready, image))
 
@@ -40,9 +40,7 @@ def test_the_authors_pictures_are_reproduced(style, data_file):
     name, picture = style
     photo = read_image(data_file("images/content/chicago.jpg"))
     published, decibels = PSNR[name]
-    expected = read_image(
-        data_file(f"images/transformnet_expected/chicago_{published}.jpg")
-    )
+    expected = read_image(data_file(f"images/transformnet_expected/chicago_{published}.jpg"))
     # 474 rows give 476, of which the authors kept the last 474.
     found = np.clip(picture(photo), 0, 1)[2:]
     error = np.mean((found - expected) ** 2)

@@ -71,9 +71,7 @@ def real(request, data_file, tmp_path_factory):
     out = tmp_path_factory.mktemp("real") / f"{request.param}.safetensors"
     labels = data_file("images/imagenet_synset_words.txt")
     convert(inputs, net=request.param, out=out, labels=labels)
-    net, params = weights.load(
-        request.param, weights=out, input_size=(facts.size, facts.size)
-    )
+    net, params = weights.load(request.param, weights=out, input_size=(facts.size, facts.size))
     assert weights.labels(out)[1] == "goldfish, Carassius auratus"
     out.unlink()  # VGG-19's is 575 MB
     return facts, net, params

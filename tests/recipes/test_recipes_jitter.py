@@ -22,9 +22,7 @@ def test_extent_rounds_halves_away_from_zero(stride, expected):
 
 
 @pytest.mark.parametrize(("stride", "expected"), TABLE.items())
-def test_canvas_is_larger_by_the_jitter_and_finished_in_the_middle(
-    stride, expected, key
-):
+def test_canvas_is_larger_by_the_jitter_and_finished_in_the_middle(stride, expected, key):
     canvas, view, finish = jittered((9, 11), stride)
     assert canvas.size == (9 + expected - 1, 11 + expected - 1)
     assert view == (Identity() if expected == 1 else Crop((9, 11)))

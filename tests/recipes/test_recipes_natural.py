@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from tiny_nets import SIDE, photograph, relu_net
 
-from jaxvis.loss.colour import MEAN
+from jaxvis.images import MEAN
 from jaxvis.loss.objectives import Match
 from jaxvis.loss.views import Crop
 from jaxvis.recipes.natural import Natural, bare, departed, pursue, stages
-from jaxvis.types import DONE
+from jaxvis.types import Status
 
 
 def test_rates_of_code_and_print_differ_by_the_pixels():
@@ -98,13 +98,11 @@ def test_the_second_stage_goes_on_where_the_first_ended():
     natural = Natural(jitter=3, second=2)
     problems = stages(net, natural, size=(SIDE, SIDE), stride=1, steps=3)
     item = 100.0 * Match("relu1", net.code(params, photograph(SIDE), "relu1"))
-    items = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), jax.tree.map(
-        jnp.asarray, item
-    ))  # fmt: skip
+    items = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), jax.tree.map(jnp.asarray, item))
     key = jax.random.key(0)
     whole = pursue(problems, params, items, key)
     assert whole.trace["loss"].shape == (2, 5)
-    assert whole.trace["status"].tolist() == [DONE, DONE]
+    assert whole.trace["status"].tolist() == [Status.DONE, Status.DONE]
     assert whole.image.shape == (2, SIDE, SIDE, 3)
     first = pursue(problems[:1], params, items, key)
     np.testing.assert_array_equal(whole.trace["loss"][:, :3], first.trace["loss"])

@@ -14,9 +14,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted(
-    path for package in ("jaxvis", "weights_convert")
-    for path in (ROOT / package).rglob("*.py")
-)  # fmt: skip
+    path for package in ("jaxvis", "weights_convert") for path in (ROOT / package).rglob("*.py")
+)
 FILE_LINES, FUNCTION_LINES = 300, 40
 ARRAYS = {"Array", "Image", "ndarray", "ArrayLike"}
 """Annotations of arrays that have a shape worth stating (`Key` has none)."""
@@ -112,11 +111,7 @@ def test_options_are_keyword_only():
         by_position, _ = parameters(one)
         defaults = len(one.node.args.defaults)
         optional = by_position[-defaults:] if defaults else []
-        offenders += [
-            f"{one.where}: {option.arg}"
-            for option in optional
-            if one.node.name != ENTRY
-        ]
+        offenders += [f"{one.where}: {option.arg}" for option in optional if one.node.name != ENTRY]
     report(offenders, "a parameter with a default is keyword-only (after *)")
 
 
@@ -180,10 +175,9 @@ def test_errors_that_are_raised_are_said():
         raised = {
             name
             for node in ast.walk(one.node)
-            if isinstance(node, ast.Raise) and node not in inner
-            and isinstance(node.exc, ast.Call)
+            if isinstance(node, ast.Raise) and node not in inner and isinstance(node.exc, ast.Call)
             for name in names_in(node.exc.func)
-        }  # fmt: skip
+        }
         text = section(one.doc, "Raises")
         missing = [n for n in raised if n.endswith("Error") and n not in text]
         # A subclass may be announced by its parent.
@@ -192,8 +186,14 @@ def test_errors_that_are_raised_are_said():
     report(offenders, "the docstring's Raises section names what is raised")
 
 
-OS = {"FileNotFoundError", "FileExistsError", "PermissionError", "TimeoutError",
-      "ConnectionError", "IsADirectoryError"}  # fmt: skip
+OS = {
+    "FileNotFoundError",
+    "FileExistsError",
+    "PermissionError",
+    "TimeoutError",
+    "ConnectionError",
+    "IsADirectoryError",
+}
 
 
 def test_first_arguments_come_in_one_order():

@@ -9,9 +9,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted(
-    path for package in ("jaxvis", "weights_convert")
-    for path in (ROOT / package).rglob("*.py")
-)  # fmt: skip
+    path for package in ("jaxvis", "weights_convert") for path in (ROOT / package).rglob("*.py")
+)
 ONLY = {
     "PIL": {"jaxvis/output/io.py"},
     "matplotlib": {"jaxvis/output/plot.py"},

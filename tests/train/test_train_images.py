@@ -89,9 +89,7 @@ def test_batches_are_the_same_from_any_step_on():
     assert whole[0].shape == (3, 2, 1, 3)
     np.testing.assert_array_equal(whole[5:], later)
     for step, pixels in enumerate(whole):
-        np.testing.assert_array_equal(
-            pixels[:, 0, 0, 0], drawn(7, step, batch=3, seed=1)
-        )
+        np.testing.assert_array_equal(pixels[:, 0, 0, 0], drawn(7, step, batch=3, seed=1))
 
 
 def test_a_split_leaves_nothing_out_and_shares_nothing():

@@ -31,9 +31,7 @@ def step(state, images, key):
     images = images + 0.1 * jax.random.normal(key, images.shape)
     loss, grad = jax.value_and_grad(loss_of)(state["params"], images)
     updates, opt = ADAM.update(grad, state["opt"])
-    return {"params": optax.apply_updates(state["params"], updates), "opt": opt}, {
-        "loss": loss
-    }
+    return {"params": optax.apply_updates(state["params"], updates), "opt": opt}, {"loss": loss}
 
 
 def measure(state, images, key):
@@ -42,9 +40,7 @@ def measure(state, images, key):
 
 def nan_at_four(state, images, key):
     state, terms = step(state, images, key)
-    return state, {
-        "loss": jnp.where(state["opt"][0].count == 4, jnp.nan, terms["loss"])
-    }
+    return state, {"loss": jnp.where(state["opt"][0].count == 4, jnp.nan, terms["loss"])}
 
 
 @pytest.fixture(scope="module")
@@ -67,9 +63,12 @@ def same(one, other):
 def test_it_learns_and_keeps_every_loss(images):
     seen = []
     trained = run(
-        images, held_out=images, measure=measure, validate_every=10,
+        images,
+        held_out=images,
+        measure=measure,
+        validate_every=10,
         on_step=lambda step, terms: seen.append((step, float(terms["loss"]))),
-    )  # fmt: skip
+    )
     loss, held = trained.curves["loss"], trained.curves["validation loss"]
     assert trained.done and trained.step == 30
     np.testing.assert_array_equal(loss, seen)
@@ -127,9 +126,15 @@ def test_a_loss_that_is_not_finite_stops_it_and_spares_the_checkpoint(images, tm
     path = tmp_path / "c.safetensors"
     with pytest.raises(ValueError, match="step 4 is not finite: lower"):
         train(
-            nan_at_four, start(), images, jax.random.key(0), steps=9, batch=2,
-            checkpoint=path, checkpoint_seconds=0,
-        )  # fmt: skip
+            nan_at_four,
+            start(),
+            images,
+            jax.random.key(0),
+            steps=9,
+            batch=2,
+            checkpoint=path,
+            checkpoint_seconds=0,
+        )
     assert peek(path)[0] == 3
 
 

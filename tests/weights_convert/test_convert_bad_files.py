@@ -25,9 +25,7 @@ def net_state_flat():
     return net, state, write.outer_first(net, state)
 
 
-@pytest.mark.parametrize(
-    "suffix", ["pth", "safetensors", "npz", "h5", "caffemodel", "mat"]
-)
+@pytest.mark.parametrize("suffix", ["pth", "safetensors", "npz", "h5", "caffemodel", "mat"])
 def test_an_empty_file_says_so(tmp_path, suffix):
     path = tmp_path / f"net.{suffix}"
     path.touch()
@@ -107,9 +105,7 @@ def test_values_that_are_not_finite_are_named_by_layer(tmp_path):
     state["fc7"]["bias"][1] = np.inf
     path = tmp_path / "net.pth"
     write.write_torch_zip(path, write.outer_first(net, state))
-    message = (
-        r"(?s)not finite.*conv2 \(conv2.weight\): 2 of 108.*fc7 \(fc7.bias\): 1 of 3"
-    )
+    message = r"(?s)not finite.*conv2 \(conv2.weight\): 2 of 108.*fc7 \(fc7.bias\): 1 of 3"
     refuses(path, message)
 
 
@@ -121,17 +117,12 @@ def test_every_difference_is_listed_with_both_shapes(tmp_path):
     flat["fc6.weight"] = np.zeros((5, 35), np.float32)
     save_file(flat, tmp_path / "net.safetensors")
     with pytest.raises(ValueError) as caught:
-        convert(
-            [tmp_path / "net.safetensors"], net=write.tiny_net(), out=tmp_path / "out"
-        )
+        convert([tmp_path / "net.safetensors"], net=write.tiny_net(), out=tmp_path / "out")
     lines = str(caught.value).splitlines()
-    assert (
-        "net.safetensors is not tiny: 5 names differ; nothing was written" in lines[0]
-    )
+    assert "net.safetensors is not tiny: 5 names differ; nothing was written" in lines[0]
     assert sorted(line.strip() for line in lines[1:]) == [
         "extra conv9.weight (2, 2, 3, 3) in net.safetensors",
-        "misshaped conv2.weight: (6, 4, 3, 3) in the file, conv2/kernel needs "
-        "(6, 2, 3, 3)",
+        "misshaped conv2.weight: (6, 4, 3, 3) in the file, conv2/kernel needs (6, 2, 3, 3)",
         "misshaped fc6.weight: (5, 35) in the file, fc6/kernel needs (5, 36)",
         "missing conv1/bias (4,)",
         "missing fc7/kernel (5, 3)",

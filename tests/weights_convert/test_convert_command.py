@@ -76,9 +76,7 @@ def test_flags_reach_the_conversion(squeezenet, tmp_path):
         (["--net", "vgg19"], "at least one checkpoint"),
     ],
 )
-def test_mistakes_are_told_and_exit_with_2(
-    squeezenet, tmp_path, capsys, words, message
-):
+def test_mistakes_are_told_and_exit_with_2(squeezenet, tmp_path, capsys, words, message):
     words = [word.format(file=squeezenet) for word in words]
     assert main([*words, "--out", str(tmp_path / "out.safetensors")]) == 2
     error = capsys.readouterr().err

@@ -56,9 +56,7 @@ FORMATS = {
     ),
     "quantised.npz": _quantised,
     **{
-        f"{layout}.h5": lambda p, n, s, layout=layout: write.write_keras(
-            p, s, layout=layout
-        )
+        f"{layout}.h5": lambda p, n, s, layout=layout: write.write_keras(p, s, layout=layout)
         for layout in ("weights", "numbered", "flat", "model", "keras1", "keras3")
     },
     **{
@@ -92,9 +90,7 @@ def test_convert_gives_back_the_numbers_of_every_format(tmp_path, name):
         for leaf, array in leaves.items():
             if bgr and row == "conv1" and leaf == "kernel":
                 array = array[:, :, ::-1]
-            np.testing.assert_array_equal(
-                found[f"{row}/{leaf}"], array, f"{row}/{leaf}"
-            )
+            np.testing.assert_array_equal(found[f"{row}/{leaf}"], array, f"{row}/{leaf}")
 
 
 @pytest.mark.parametrize("writer", ["write_torch_zip", "write_torch_stream"])
@@ -117,13 +113,9 @@ def test_fully_connected_kernels_may_be_convolutions(tmp_path):
     flat["fc7.weight"] = flat["fc7.weight"][:, :, None, None]
     assert flat["fc6.weight"].ndim == 4
     save_file(flat, tmp_path / "net.safetensors")
-    out = convert(
-        [tmp_path / "net.safetensors"], net=net, out=tmp_path / "o.safetensors"
-    )
+    out = convert([tmp_path / "net.safetensors"], net=net, out=tmp_path / "o.safetensors")
     for row in ("fc6", "fc7"):
-        np.testing.assert_array_equal(
-            load_file(out)[f"{row}/kernel"], state[row]["kernel"]
-        )
+        np.testing.assert_array_equal(load_file(out)[f"{row}/kernel"], state[row]["kernel"])
 
 
 @pytest.mark.parametrize("kind", [np.float16, np.float64])

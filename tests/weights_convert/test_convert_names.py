@@ -22,16 +22,22 @@ EXAMPLES = [
     ("torch", "squeezenet1_0", "features.12.squeeze.weight", "fire9/squeeze1x1/kernel"),
     ("torch", "squeezenet1_1", "features.6.expand3x3.bias", "fire4/expand3x3/bias"),
     ("torch", "squeezenet1_1", "classifier.1.weight", "conv10/kernel"),
-    ("torch", "resnet18", "layer2.0.downsample.0.weight",
-     "layer2.0.downsample.0/kernel"),
+    ("torch", "resnet18", "layer2.0.downsample.0.weight", "layer2.0.downsample.0/kernel"),
     ("torch", "resnet18", "layer1.1.bn2.running_mean", "layer1.1.bn2/mean"),
     ("torch", "resnet18", "fc.weight", "fc/kernel"),
-    ("torch", "densenet121", "features.denseblock1.denselayer2.norm.1.weight",
-     "features.denseblock1.denselayer2.norm1/scale"),
-    ("torch", "densenet121", "features.denseblock4.denselayer16.conv.2.weight",
-     "features.denseblock4.denselayer16.conv2/kernel"),
-    ("caffe", "googlenet", "inception_4c/3x3_reduce/weight",
-     "inception_4c/3x3_reduce/kernel"),
+    (
+        "torch",
+        "densenet121",
+        "features.denseblock1.denselayer2.norm.1.weight",
+        "features.denseblock1.denselayer2.norm1/scale",
+    ),
+    (
+        "torch",
+        "densenet121",
+        "features.denseblock4.denselayer16.conv.2.weight",
+        "features.denseblock4.denselayer16.conv2/kernel",
+    ),
+    ("caffe", "googlenet", "inception_4c/3x3_reduce/weight", "inception_4c/3x3_reduce/kernel"),
     ("caffe", "googlenet", "loss3/classifier/bias", "loss3/classifier/bias"),
     ("caffe", "squeezenet1_1", "fire2/squeeze1x1/weight", "fire2/squeeze1x1/kernel"),
     ("caffe", "vgg19", "conv3_4/weight", "conv3_4/kernel"),
@@ -41,7 +47,7 @@ EXAMPLES = [
     ("keras", "vgg19", "predictions/bias:0", "fc8/bias"),
     ("matconvnet", "caffenet", "conv5/filters", "conv5/kernel"),
     ("matconvnet", "vgg_m", "fc8/biases", "fc8/bias"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("naming, net, theirs, ours", EXAMPLES, ids=lambda v: v)

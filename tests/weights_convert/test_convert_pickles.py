@@ -56,8 +56,7 @@ def payloads(marker):
         "python2": b"c__builtin__\nopen\n" + open_marker + b"tR.",
         "class": b"\x80\x02ctorchvision.models.vgg\nVGG\n)\x81.",
         "numpy": b"\x80\x02cnumpy.core.multiarray\n_reconstruct\n)R.",
-        "code": b"\x80\x02ctorch._utils\n_rebuild_tensor_v2\n}X\x08\x00\x00\x00__code__"
-        b"K\x00sb.",
+        "code": b"\x80\x02ctorch._utils\n_rebuild_tensor_v2\n}X\x08\x00\x00\x00__code__K\x00sb.",
         "attribute": b"\x80\x04\x8c\x05torch\x8c\x10_utils.os.system\x93.",
         "hidden": b"\x80\x04\x8c\x0bcollections\x8c\x14OrderedDict.__init__\x93.",
         "extension": b"\x80\x02\x82\x07)R.",
@@ -148,9 +147,7 @@ def test_a_tensor_beyond_its_storage_is_refused(tmp_path, container):
     body = b"\x80\x02}" + write._text("a.weight")
     body += write.tensor_pickle("0", ARRAY, shape=(3, 3), view=view) + b"s."
     CONTAINERS[container](tmp_path / "a.pth", body)
-    with pytest.raises(
-        ValueError, match=r"\(3, 3\) reaches number 8 of a storage of 6"
-    ):
+    with pytest.raises(ValueError, match=r"\(3, 3\) reaches number 8 of a storage of 6"):
         read(tmp_path / "a.pth")
 
 

@@ -28,17 +28,13 @@ def _checkpoint(path, *, drop=None):
 def test_kernels_shifts_and_scales_find_their_rows(tmp_path):
     arrays = _checkpoint(tmp_path / "style.npz")
     assert len(arrays) == 48
-    out = convert(
-        [tmp_path / "style.npz"], net="transform_same", out=tmp_path / "s.safetensors"
-    )
+    out = convert([tmp_path / "style.npz"], net="transform_same", out=tmp_path / "s.safetensors")
     _, params = load("transform_same", weights=out)
     np.testing.assert_array_equal(params["conv1"]["kernel"], arrays["Variable_0"])
     np.testing.assert_array_equal(params["norm1"]["bias"], arrays["Variable_1"])
     np.testing.assert_array_equal(params["res5_norm2"]["scale"], arrays["Variable_38"])
     there = arrays["Variable_39"]  # [h, w, out, in]
-    np.testing.assert_array_equal(
-        params["up1"]["kernel"], there[::-1, ::-1].swapaxes(2, 3)
-    )
+    np.testing.assert_array_equal(params["up1"]["kernel"], there[::-1, ::-1].swapaxes(2, 3))
     np.testing.assert_array_equal(params["input"]["scale"], [255, 255, 255])
 
 

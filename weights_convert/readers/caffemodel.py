@@ -87,9 +87,7 @@ class _Wire:
     def layer(self, number: int, at: int, end: int) -> tuple[str, list[tuple]]:
         """Returns a layer's name and where its blobs are."""
         named, blobs_of = (
-            (LAYER_NAME, LAYER_BLOBS)
-            if number == LAYER
-            else (V1_LAYER_NAME, V1_LAYER_BLOBS)
+            (LAYER_NAME, LAYER_BLOBS) if number == LAYER else (V1_LAYER_NAME, V1_LAYER_BLOBS)
         )
         name, blobs = "", []
         for field, kind, start, stop in self.fields(at, end):
@@ -121,9 +119,7 @@ class _Wire:
                 runs.append((start, stop, "<f8"))
         if shape is None:
             shape = tuple(legacy.get(number, 1) for number in LEGACY_SHAPE)
-        held = sum(
-            (stop - start) // np.dtype(code).itemsize for start, stop, code in runs
-        )
+        held = sum((stop - start) // np.dtype(code).itemsize for start, stop, code in runs)
         if held != prod(shape):
             raise damaged(self.path, f"a blob {shape} with {held} numbers")
         return Stored(shape, partial(self.numbers, runs, shape))

@@ -42,8 +42,7 @@ def read(path: Path) -> Checkpoint:
         except (OSError, KeyError, RuntimeError) as error:
             raise damaged(path, error) from None
     tensors = {
-        _short(name): Stored(shape, partial(_array, path, name))
-        for name, shape in shapes.items()
+        _short(name): Stored(shape, partial(_array, path, name)) for name, shape in shapes.items()
     }
     return Checkpoint(naming_of(tensors, path), tensors)
 
@@ -56,9 +55,7 @@ def _short(name: str) -> str:
     if match := KERAS_1.match(last):
         return f"{match['layer']}/{LEAVES[match['leaf']]}"
     # TensorFlow 1 numbered repeated names: block1_conv1/block1_conv1_1/kernel.
-    numbered = len(groups) > 1 and re.fullmatch(
-        re.escape(groups[-2]) + r"(_\d+)?", groups[-1]
-    )
+    numbered = len(groups) > 1 and re.fullmatch(re.escape(groups[-2]) + r"(_\d+)?", groups[-1])
     layer = groups[-2] if numbered else "".join(groups[-1:])
     return f"{layer}/{last}"
 

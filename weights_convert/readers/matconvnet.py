@@ -33,17 +33,13 @@ def read(path: Path) -> Checkpoint:
     tree = _matlab73(path) if newer else matlab5.load(path)
     net = tree.get("net") or tree
     if "params" in net:
-        raise ValueError(
-            f"{path} is a DagNN; only simple networks (a chain of layers) are read"
-        )
+        raise ValueError(f"{path} is a DagNN; only simple networks (a chain of layers) are read")
     if "layers" not in net:
         raise ValueError(f"{path} has no `layers`: it is not a MatConvNet network")
     try:
         return _network(net)
     except WRONG as error:
-        raise ValueError(
-            f"{path} is not laid out as a MatConvNet network ({error})"
-        ) from None
+        raise ValueError(f"{path} is not laid out as a MatConvNet network ({error})") from None
 
 
 def _network(net: dict[str, Any]) -> Checkpoint:

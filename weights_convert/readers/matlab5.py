@@ -21,9 +21,17 @@ from weights_convert.checkpoint import LIMIT, Stored, damaged, mapped
 HEADER, TAG = 128, 8
 MATRIX, COMPRESSED = 14, 15
 NUMBERS = {
-    1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8",
-    12: "i8", 13: "u8",
-}  # fmt: skip
+    1: "i1",
+    2: "u1",
+    3: "i2",
+    4: "u2",
+    5: "i4",
+    6: "u4",
+    7: "f4",
+    9: "f8",
+    12: "i8",
+    13: "u8",
+}
 """Element type -> numbers; an array is often stored in a smaller type than its own."""
 ENCODINGS = {1: "utf-8", 2: "utf-8", 4: "utf-16", 16: "utf-8", 17: "utf-16"}
 CELL, STRUCT, CHAR, FIRST_NUMERIC, LAST_NUMERIC = 1, 2, 4, 6, 15
@@ -171,9 +179,7 @@ class _File:
         value = self._value(word & 0xFF, shape, name.next, end, depth)
         return self.bytes(name).decode("latin-1"), value
 
-    def _value(
-        self, kind: int, shape: tuple[int, ...], at: int, end: int, depth: int
-    ) -> Any:
+    def _value(self, kind: int, shape: tuple[int, ...], at: int, end: int, depth: int) -> Any:
         if kind == CHAR:
             return self._text(at, end)
         if kind == CELL:
@@ -184,9 +190,7 @@ class _File:
             return self._numbers(shape, self.element(at, end))
         return None
 
-    def _cells(
-        self, at: int, end: int, count: int, depth: int
-    ) -> tuple[list[Any], int]:
+    def _cells(self, at: int, end: int, count: int, depth: int) -> tuple[list[Any], int]:
         if count > CELLS:
             raise ValueError(f"{count} cells")
         values = []
@@ -227,9 +231,7 @@ class _File:
             raise ValueError(f"an array {shape} of {element.size} bytes")
         return Stored(shape, partial(self._array, shape, dtype, element))
 
-    def _array(
-        self, shape: tuple[int, ...], dtype: np.dtype, element: _Element
-    ) -> np.ndarray:
+    def _array(self, shape: tuple[int, ...], dtype: np.dtype, element: _Element) -> np.ndarray:
         content = self.source.read(element.start, element.size)
         if len(content) < element.size:
             raise ValueError(f"an array {shape} breaks off: fetch the file again")

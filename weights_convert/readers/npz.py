@@ -52,9 +52,7 @@ def _stored(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> St
             raise ValueError(f"{path}: {name} is not an array ({error})") from None
         start = raw.tell()
     if dtype.hasobject:
-        raise ValueError(
-            f"{path}: {name} holds Python objects, which may run code; refused"
-        )
+        raise ValueError(f"{path}: {name} holds Python objects, which may run code; refused")
     claimed = start + prod(shape) * dtype.itemsize
     end = member.header_offset + member.compress_size
     possible = claimed <= RATIO * (member.compress_size + 1)
@@ -79,9 +77,7 @@ def _dequantised(tensors: dict[str, Stored]) -> dict[str, Stored]:
     for name, tensor in tensors.items():
         pair = tensors.get(name.removesuffix("_q") + "_scale_min")
         if name.endswith("_q") and pair is not None and pair.shape == (2,):
-            out[name.removesuffix("_q")] = Stored(
-                tensor.shape, partial(_dequantise, tensor, pair)
-            )
+            out[name.removesuffix("_q")] = Stored(tensor.shape, partial(_dequantise, tensor, pair))
         elif not name.endswith("_scale_min"):
             out[name] = tensor
     return out

@@ -41,14 +41,31 @@ ALLOWED = {
 
 NOTHING = ("PROTO", "FRAME")
 VALUES = (
-    "BININT", "BININT1", "BININT2", "LONG1", "INT", "LONG", "BINFLOAT", "FLOAT",
-    "BINUNICODE", "SHORT_BINUNICODE", "UNICODE", "BINSTRING", "SHORT_BINSTRING",
-    "STRING", "BINBYTES", "SHORT_BINBYTES",
-)  # fmt: skip
+    "BININT",
+    "BININT1",
+    "BININT2",
+    "LONG1",
+    "INT",
+    "LONG",
+    "BINFLOAT",
+    "FLOAT",
+    "BINUNICODE",
+    "SHORT_BINUNICODE",
+    "UNICODE",
+    "BINSTRING",
+    "SHORT_BINSTRING",
+    "STRING",
+    "BINBYTES",
+    "SHORT_BINBYTES",
+)
 CONSTANTS: dict[str, Callable[[], Any]] = {
-    "NONE": lambda: None, "NEWTRUE": lambda: True, "NEWFALSE": lambda: False,
-    "EMPTY_TUPLE": tuple, "EMPTY_LIST": list, "EMPTY_DICT": dict,
-}  # fmt: skip
+    "NONE": lambda: None,
+    "NEWTRUE": lambda: True,
+    "NEWFALSE": lambda: False,
+    "EMPTY_TUPLE": tuple,
+    "EMPTY_LIST": list,
+    "EMPTY_DICT": dict,
+}
 TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 
 
@@ -280,7 +297,5 @@ def _tensor(storage: Storage, offset: Any, size: Any, strides: Any) -> Tensor:
     last = start + sum((n - 1) * step for n, step in zip(shape, steps))
     available = storage.numel if storage.view is None else storage.view[1]
     if 0 not in shape and last >= available:
-        raise ValueError(
-            f"a tensor {shape} reaches number {last} of a storage of {available}"
-        )
+        raise ValueError(f"a tensor {shape} reaches number {last} of a storage of {available}")
     return Tensor(storage, start, shape, steps)

@@ -22,10 +22,7 @@ def read(path: Path) -> Checkpoint:
         if "net" in (file.metadata() or {}):
             raise ValueError(f"{path} is converted already: load it as it is")
         shapes = {name: weights_file.shape_of(file, name) for name in file.keys()}
-    tensors = {
-        name: Stored(shape, partial(_array, path, name))
-        for name, shape in shapes.items()
-    }
+    tensors = {name: Stored(shape, partial(_array, path, name)) for name, shape in shapes.items()}
     return Checkpoint(naming_of(tensors, path), tensors)
 
 

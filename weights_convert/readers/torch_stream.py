@@ -29,9 +29,7 @@ def read(path: Path) -> Checkpoint:
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as stream:
             if pickles.load(stream, path) != MAGIC:
                 raise ValueError(f"{path} is a pickle, but not one of torch.save's")
-            version, machine, tree, keys = (
-                pickles.load(stream, path) for _ in range(4)
-            )
+            version, machine, tree, keys = (pickles.load(stream, path) for _ in range(4))
             at = stream.tell()
     little = isinstance(machine, dict) and machine.get("little_endian")
     if version != PROTOCOL or not little or not isinstance(keys, list):

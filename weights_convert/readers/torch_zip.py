@@ -59,9 +59,7 @@ def _folder(members: dict[str, zipfile.ZipInfo], path: Path) -> str:
         raise ValueError(f"{path} is a zip file, but neither torch's nor NumPy's")
     folder = pickle.removesuffix(PICKLE)
     if f"{folder}constants.pkl" in members:
-        raise ValueError(
-            f"{path} is a TorchScript program; save model.state_dict() instead"
-        )
+        raise ValueError(f"{path} is a TorchScript program; save model.state_dict() instead")
     return folder
 
 

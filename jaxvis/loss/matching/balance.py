@@ -11,7 +11,8 @@ import jax
 import jax.numpy as jnp
 
 from jaxvis.loss.matching.statistics import flat, gram
-from jaxvis.types import Array, Image, Network, Params, Taps
+from jaxvis.network import Network
+from jaxvis.types import Array, Image, Params, Taps
 
 FLOOR = 0.1
 """Least mean activation of a filter, as a part of its layer's mean."""

@@ -8,9 +8,7 @@ import jax.numpy as jnp
 from jaxvis.types import Array
 
 
-def checked_masks(
-    masks: Sequence[Array], count: int, size: tuple[int, int]
-) -> list[Array]:
+def checked_masks(masks: Sequence[Array], count: int, size: tuple[int, int]) -> list[Array]:
     """Returns masks as float32 arrays `[H, W]`, checked.
 
     Args:

@@ -15,7 +15,8 @@ import jax
 import jax.numpy as jnp
 
 from jaxvis.loss.objectives import Algebra, Sum
-from jaxvis.types import Array, Image, Network, Params, Taps
+from jaxvis.network import Network
+from jaxvis.types import Array, Image, Params, Taps
 
 NORMS = ("positions", "size", "sum")
 """What a Gram matrix is divided by: M, N M, or nothing (N channels, M positions)."""
@@ -125,9 +126,7 @@ _KINDS = {"code": lambda values: values, "gram": gram, "energy": energy}
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2))
-def _measured(
-    net: Network, taps: tuple[str, ...], kind: str, params: Params, image: Image
-) -> Taps:
+def _measured(net: Network, taps: tuple[str, ...], kind: str, params: Params, image: Image) -> Taps:
     values = net.apply(params, image, stop=taps)
     return {tap: _KINDS[kind](values[tap]) for tap in taps}
 
@@ -269,9 +268,7 @@ class SingleMap(_OneTap):
         return jnp.sum((values - self.total[..., None] * own) ** 2) / 2
 
 
-def weighted_sum(
-    parts: Sequence[Algebra], *, weights: Sequence[float] | None = None
-) -> Sum:
+def weighted_sum(parts: Sequence[Algebra], *, weights: Sequence[float] | None = None) -> Sum:
     """Returns sum_k weights[k] * parts[k], one objective of many.
 
     Args:

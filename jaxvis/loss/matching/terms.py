@@ -23,7 +23,8 @@ from jaxvis.loss.matching.balance import (
     relative_weights,
 )
 from jaxvis.loss.matching.statistics import Code, EnergyMatch, GramMatch, measured
-from jaxvis.types import Array, Image, Network, Params, Taps
+from jaxvis.network import Network
+from jaxvis.types import Array, Image, Params, Taps
 
 STATISTICS = ("gram", "energy")
 STATISTIC_WEIGHTS = ("normalised", "equal", "relative", "balanced", "channels")
@@ -87,11 +88,13 @@ def statistic_terms(
     match = GramMatch if statistic == "gram" else EnergyMatch
     return tuple(
         match(
-            tap, targets[tap], weight=jnp.asarray(found[tap], jnp.float32),
+            tap,
+            targets[tap],
+            weight=jnp.asarray(found[tap], jnp.float32),
             mask=None if masks is None else masks[tap],
         )
         for tap in taps
-    )  # fmt: skip
+    )
 
 
 def _gram_choices(
@@ -99,13 +102,10 @@ def _gram_choices(
 ) -> dict[str, Callable[[], Mapping[str, float | Array]]]:
     def channels() -> dict[str, float]:
         scale = _scale(params) ** 4
-        return {tap: 4 / (target.shape[0] ** 2 * scale) for tap, target in
-                targets.items()}  # fmt: skip
+        return {tap: 4 / (target.shape[0] ** 2 * scale) for tap, target in targets.items()}
 
     return {
-        "normalised": lambda: entry_weights(
-            measured(net, params, image, taps, kind="energy")
-        ),
+        "normalised": lambda: entry_weights(measured(net, params, image, taps, kind="energy")),
         "relative": lambda: relative_weights(targets),
         "balanced": lambda: gram_weights(net, params, image, taps),
         "channels": channels,
@@ -141,6 +141,5 @@ def content_terms(
     }
     found = _named(weights, choices, taps)
     return tuple(
-        Code(tap, targets[tap], weight=jnp.asarray(found[tap], jnp.float32))
-        for tap in taps
+        Code(tap, targets[tap], weight=jnp.asarray(found[tap], jnp.float32)) for tap in taps
     )

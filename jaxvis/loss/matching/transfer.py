@@ -4,12 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from jaxvis.images import check_field, resized, sides_of_area
+from jaxvis.images import resized, sides_of_area
 from jaxvis.loss.matching.image_masks import on_grid
 from jaxvis.loss.matching.statistics import weighted_sum
 from jaxvis.loss.matching.terms import content_terms, statistic_terms
 from jaxvis.loss.objectives import Sum
-from jaxvis.types import Array, Network, Params
+from jaxvis.nets.table.fields import check_field
+from jaxvis.network import Network
+from jaxvis.types import Array, Params
 
 BLOCKS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 
@@ -46,18 +48,32 @@ class Preset:
 PRESETS = {
     "gatys": Preset(("relu4_2",), beta=1e3),
     "ranvgg": Preset(
-        ("relu2_2",), alpha=100.0, gamma=1000.0, content_weights="balanced",
-        style_weights="balanced", noise=1.0,
+        ("relu2_2",),
+        alpha=100.0,
+        gamma=1000.0,
+        content_weights="balanced",
+        style_weights="balanced",
+        noise=1.0,
     ),
     "ranvgg_strong": Preset(
-        ("relu2_2",), beta=10.0, gamma=1.0, content_weights="balanced",
-        style_weights="balanced", noise=1.0,
+        ("relu2_2",),
+        beta=10.0,
+        gamma=1.0,
+        content_weights="balanced",
+        style_weights="balanced",
+        noise=1.0,
     ),
     "pmci": Preset(
-        ("relu2_2",), alpha=10.0, statistic="energy", content_weights="positions",
-        style_weights="equal", noise=1.0, optimizer="clipped", denoise=0.2,
+        ("relu2_2",),
+        alpha=10.0,
+        statistic="energy",
+        content_weights="positions",
+        style_weights="equal",
+        noise=1.0,
+        optimizer="clipped",
+        denoise=0.2,
     ),
-}  # fmt: skip
+}
 """Preset name -> balance: Gatys' code, He et al. (Eq. 9), Xia et al. (Eq. 5).
 
 "ranvgg" has the printed 100 : 1 : 1000. With layers balanced as `jaxvis.loss.matching.balance`
@@ -125,9 +141,12 @@ def transfer_item(
     parts, factors = [], []
     if recipe.content_taps:
         terms = content_terms(
-            net, params, resized(content, size), recipe.content_taps,
+            net,
+            params,
+            resized(content, size),
+            recipe.content_taps,
             weights=recipe.content_weights,
-        )  # fmt: skip
+        )
         parts += terms
         factors += [recipe.alpha] * len(terms)
     for i, (image, part) in enumerate(zip(styles, mix)):
@@ -139,9 +158,14 @@ def transfer_item(
         if masks is not None:
             here = _masks(net, params, masks[i], recipe.style_taps, size)
         terms = statistic_terms(
-            net, params, resized(image, at), recipe.style_taps, masks=here,
-            statistic=recipe.statistic, weights=recipe.style_weights,
-        )  # fmt: skip
+            net,
+            params,
+            resized(image, at),
+            recipe.style_taps,
+            masks=here,
+            statistic=recipe.statistic,
+            weights=recipe.style_weights,
+        )
         parts += terms
         factors += [recipe.beta * part] * len(terms)
     return weighted_sum(parts, weights=factors)

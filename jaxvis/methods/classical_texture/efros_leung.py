@@ -19,7 +19,7 @@ from jaxvis.methods.classical_texture.neighbours.source import (
     generators,
     sides,
 )
-from jaxvis.types import DONE, Array, Image, Key, Run, as_key
+from jaxvis.types import Array, Image, Key, Run, Status, as_key
 
 SLACK = 1e-6
 """A quarter of a grey level, squared: matches this near to the best one are as good.
@@ -97,9 +97,11 @@ def efros_leung(
         for random in generators(as_key(key), seeds=seeds)
     ]
     match = partial(
-        _match, jnp.asarray(distinct_channels(texture)),
-        jnp.asarray(gaussian_window(window, window / 6.4)), jnp.float32(tolerance),
-    )  # fmt: skip
+        _match,
+        jnp.asarray(distinct_channels(texture)),
+        jnp.asarray(gaussian_window(window, window / 6.4)),
+        jnp.float32(tolerance),
+    )
     with tqdm(total=seeds * height * width, disable=not progress, delay=1) as bar:
         bar.update(sum(int(growth.known.sum()) for growth in growths))
         while any(growth.unfinished for growth in growths):
@@ -107,7 +109,7 @@ def efros_leung(
     z = np.stack([growth.z for growth in growths])
     trace = {
         "loss": np.stack([np.float32(growth.errors) for growth in growths]),
-        "status": np.full(seeds, DONE, np.int8),
+        "status": np.full(seeds, Status.DONE, np.int8),
     }
     return Run(z, texture[z[..., 0], z[..., 1]], trace)
 
@@ -207,9 +209,7 @@ def _round(growths: list[_Growth], match: partial) -> int:
     pixels = [growth.next_pixels() for growth in growing]
     windows = [growth.windows(at) for growth, at in zip(growing, pixels)]
     choice = [growth.choice[tuple(at.T)] for growth, at in zip(growing, pixels)]
-    patches, known, uniform = (
-        np.concatenate(parts) for parts in (*zip(*windows), choice)
-    )
+    patches, known, uniform = (np.concatenate(parts) for parts in (*zip(*windows), choice))
     places, errors = _matched(match, patches, known, uniform)
     ends = np.cumsum([len(at) for at in pixels])[:-1]
     return sum(

@@ -22,7 +22,7 @@ from jaxvis.methods.classical_texture.neighbours.tree import (
     nearest,
     nearest_of_all,
 )
-from jaxvis.types import DONE, Array, Image, Key, Run, as_key
+from jaxvis.types import Array, Image, Key, Run, Status, as_key
 
 BINOMIAL = np.array([1, 4, 6, 4, 1], np.float32) / 16
 """Burt & Adelson's kernel, the Gaussian of the pyramid."""
@@ -94,21 +94,16 @@ def wei_levoy(
     total = seeds * passes * sum(height * width for height, width in shapes)
     with tqdm(total=total, disable=not progress, delay=1) as bar:
         for level in reversed(range(levels)):
-            book = _codebook(
-                pyramid[level : level + 2], half, None if beam is None else leaf
-            )
+            book = _codebook(pyramid[level : level + 2], half, None if beam is None else leaf)
             if picture is None:
-                noise = [one.integers(len(book.colours), size=shapes[level])
-                         for one in random]  # fmt: skip
+                noise = [one.integers(len(book.colours), size=shapes[level]) for one in random]
                 start = book.colours[np.stack(noise)]
             else:
                 start = _enlarged(picture, shapes[level])
-            picture, index, loss = _level(
-                book, start, picture, passes, beam, bar.update
-            )
+            picture, index, loss = _level(book, start, picture, passes, beam, bar.update)
             losses += loss
     z = book.places[index].astype(np.int32)
-    trace = {"loss": np.stack(losses, 1), "status": np.full(seeds, DONE, np.int8)}
+    trace = {"loss": np.stack(losses, 1), "status": np.full(seeds, Status.DONE, np.int8)}
     return Run(z, texture[z[..., 0], z[..., 1]], trace)
 
 
@@ -233,8 +228,7 @@ def _columns(height: int, width: int, half: int) -> list[tuple[np.ndarray, int]]
     columns = np.split(pixels[order], ends)
     longest = max(map(len, columns))
     return [
-        (column[np.minimum(np.arange(longest), len(column) - 1)], len(column))
-        for column in columns
+        (column[np.minimum(np.arange(longest), len(column) - 1)], len(column)) for column in columns
     ]
 
 

@@ -59,9 +59,7 @@ class Denoising:
         noisy = images + self.noise * jax.random.normal(key, images.shape)
 
         def loss(params: Any) -> tuple[Array, Any]:
-            found, own = self.model.reconstruct(
-                params, state["statistics"], noisy, train=True
-            )
+            found, own = self.model.reconstruct(params, state["statistics"], noisy, train=True)
             return self._error(found, images), own
 
         (value, own), grad = jax.value_and_grad(loss, has_aux=True)(state["params"])
@@ -141,18 +139,34 @@ def train_autoencoder(
             "open the folder with its size"
         )
     facts = {
-        "kind": "autoencoder", "model": model, "noise": noise, "optimizer": optimizer,
-        "learning_rate": step.rate, "batch": batch, "seed": seed, "images": len(images),
-    }  # fmt: skip
+        "kind": "autoencoder",
+        "model": model,
+        "noise": noise,
+        "optimizer": optimizer,
+        "learning_rate": step.rate,
+        "batch": batch,
+        "seed": seed,
+        "images": len(images),
+    }
     key = as_key(seed)
     state = _begun(step, jax.random.fold_in(key, 2**31))
     return train(
-        step, state, images, key, steps=steps, batch=batch, seed=seed,
-        measure=_Measure(step), held_out=held_out if len(held_out) else None,
-        validate_every=validate_every, checkpoint=checkpoint,
-        checkpoint_seconds=checkpoint_seconds, facts=facts, resume=resume,
+        step,
+        state,
+        images,
+        key,
+        steps=steps,
+        batch=batch,
+        seed=seed,
+        measure=_Measure(step),
+        held_out=held_out if len(held_out) else None,
+        validate_every=validate_every,
+        checkpoint=checkpoint,
+        checkpoint_seconds=checkpoint_seconds,
+        facts=facts,
+        resume=resume,
         progress=progress,
-    )  # fmt: skip
+    )
 
 
 @partial(jax.jit, static_argnums=0)
@@ -164,9 +178,7 @@ def _step(model: str, noise: float, optimizer: str, rate: float | None) -> Denoi
     if model not in AUTOENCODERS:
         raise ValueError(f"model is one of {', '.join(AUTOENCODERS)}, not {model!r}")
     if optimizer not in OPTIMIZERS:
-        raise ValueError(
-            f"optimizer is one of {', '.join(OPTIMIZERS)}, not {optimizer!r}"
-        )
+        raise ValueError(f"optimizer is one of {', '.join(OPTIMIZERS)}, not {optimizer!r}")
     if noise < 0:
         raise ValueError(f"noise is at least 0, not {noise}")
     rate = OPTIMIZERS[optimizer] if rate is None else rate
@@ -191,8 +203,7 @@ def load_autoencoder(
             f"{path} holds no autoencoder of this library: train one with jaxvis train "
             "autoencoder FOLDER"
         )
-    step = _step(facts["model"], facts["noise"], facts["optimizer"],
-                 facts["learning_rate"])  # fmt: skip
+    step = _step(facts["model"], facts["noise"], facts["optimizer"], facts["learning_rate"])
     like = jax.eval_shape(step.init, jax.random.key(0))
     state = restore(path, like).state
     return step.model, {n: state[n] for n in ("params", "statistics")}, facts

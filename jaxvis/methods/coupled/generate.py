@@ -10,10 +10,11 @@ from jaxvis.generators.deep import DeepGenerator, pretrained, untrained
 from jaxvis.generators.drawing import MOMENTUM, Driven, Learned, learning
 from jaxvis.methods.coupled.objectives import CoupledLoss, Targets, targets
 from jaxvis.methods.coupled.run import STRETCHES, Coupled, solve_coupled
+from jaxvis.network import Network
 from jaxvis.optimize import Problem
 from jaxvis.optimize.rules.first_order import adam, adamax, nesterov
 from jaxvis.optimize.solve import OnChunk
-from jaxvis.types import Key, Network, Params, Run, as_key
+from jaxvis.types import Key, Params, Run, as_key
 
 
 def generate(
@@ -94,36 +95,45 @@ def generate(
       running averages keep less than 0.99 a step (1 - 5 / steps); see `Couple`.
     """
     if stretched not in STRETCHES:
-        raise ValueError(
-            f"stretched is one of {', '.join(STRETCHES)}, not {stretched!r}"
-        )
+        raise ValueError(f"stretched is one of {', '.join(STRETCHES)}, not {stretched!r}")
     items = targets(net, params, index, tap=tap, others=others, rectified=rectified)
     net.named(dropout)
     if decoder is None:
         if frozen:
             raise ValueError("frozen is of a trained decoder: pass decoder= too")
         canvas = Learned(
-            generator or untrained(), gain=gain,
+            generator or untrained(),
+            gain=gain,
             penalty=0.01 if penalty is None else penalty,
-        )  # fmt: skip
+        )
         steps, base = steps or 500, optimizer or adamax(0.002)
     else:
         steps = steps or (100 if frozen else 1200)
         every = max(steps // 30, 1)
         canvas = Driven(
-            generator or pretrained(), penalty=0.1 if penalty is None else penalty,
-            gain=gain, every=every, keep=min(10, steps // every), steps=steps,
+            generator or pretrained(),
+            penalty=0.1 if penalty is None else penalty,
+            gain=gain,
+            every=every,
+            keep=min(10, steps // every),
+            steps=steps,
             frozen=frozen,
-        )  # fmt: skip
+        )
         base = optimizer or _mover(decoder, frozen)
     loss = CoupledLoss(net, canvas, tuple(dropout))
     # Where there are few steps the averages must forget their start all the same.
     momentum = min(MOMENTUM, max(1 - 5 / steps, 0.0))
     problem = Problem(loss, canvas, learning(base, momentum=momentum), steps)
     return solve_coupled(
-        Coupled(problem, params, decoder, stretched), items, seeds, as_key(key),
-        done=done, chunk=chunk, progress=progress, on_chunk=on_chunk,
-    )  # fmt: skip
+        Coupled(problem, params, decoder, stretched),
+        items,
+        seeds,
+        as_key(key),
+        done=done,
+        chunk=chunk,
+        progress=progress,
+        on_chunk=on_chunk,
+    )
 
 
 def _mover(decoder: dict[str, Any], frozen: bool) -> optax.GradientTransformation:

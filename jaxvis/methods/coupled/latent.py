@@ -10,10 +10,11 @@ from jaxvis.generators.latent import Latent
 from jaxvis.loss.objectives import Algebra
 from jaxvis.methods.coupled.objectives import CoupledLoss, Targets, targets
 from jaxvis.methods.coupled.run import Coupled, solve_coupled
+from jaxvis.network import Network
 from jaxvis.optimize import Box, Problem
 from jaxvis.optimize.rules.first_order import adam
 from jaxvis.optimize.solve import OnChunk
-from jaxvis.types import Image, Key, Network, Params, Run, as_key
+from jaxvis.types import Image, Key, Params, Run, as_key
 
 
 def latent(
@@ -91,10 +92,13 @@ def latent(
     else:
         items = jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], objective)
     box = None if bound is None else Box(-bound, bound)
-    problem = Problem(
-        CoupledLoss(net, canvas), canvas, adam(learning_rate), steps, projection=box
-    )
+    problem = Problem(CoupledLoss(net, canvas), canvas, adam(learning_rate), steps, projection=box)
     return solve_coupled(
-        Coupled(problem, params, shared, "none", keep=True, starts=starts), items,
-        seeds, as_key(key), chunk=chunk, progress=progress, on_chunk=on_chunk,
-    )  # fmt: skip
+        Coupled(problem, params, shared, "none", keep=True, starts=starts),
+        items,
+        seeds,
+        as_key(key),
+        chunk=chunk,
+        progress=progress,
+        on_chunk=on_chunk,
+    )

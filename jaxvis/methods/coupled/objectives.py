@@ -9,7 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxvis.loss.objectives import Algebra, _OneTap, _pytree
-from jaxvis.types import Array, Image, Key, Network, Params, Taps, Terms
+from jaxvis.network import Network
+from jaxvis.types import Array, Image, Key, Params, Taps, Terms
 
 Targets = int | Sequence[int | Sequence[int]] | range
 """One class or channel, or several; a tuple among them is wanted in one picture."""
@@ -111,15 +112,11 @@ class CoupledLoss:
         terms = {"objective": item(taps), "regularizer": drawing.regularizer}
         return sum(terms.values()) + drawing.record, terms
 
-    def _taps(
-        self, params: Params, image: Image, wanted: tuple[str, ...], key: Key
-    ) -> Taps:
+    def _taps(self, params: Params, image: Image, wanted: tuple[str, ...], key: Key) -> Taps:
         start, values = None, image
         for number, tap in enumerate(self.dropout):
             found = self.net.apply(params, values, start=start, stop=tap)[tap]
-            kept = jax.random.bernoulli(
-                jax.random.fold_in(key, number), 0.5, found.shape
-            )
+            kept = jax.random.bernoulli(jax.random.fold_in(key, number), 0.5, found.shape)
             start, values = tap, jnp.where(kept, 2 * found, 0.0)
         return self.net.apply(params, values, start=start, stop=wanted)
 
@@ -129,7 +126,7 @@ class CoupledLoss:
         Args:
           params: as for the call.
         """
-        return {**params, "net": self.net.prepared(params["net"])}
+        return {**params, "net": self.net.prepare(params["net"])}
 
 
 def fitted(net: Network, image: Image) -> Image:
@@ -177,8 +174,7 @@ def targets(
     flat = [number for group in groups for number in group]
     if not groups or not all(groups) or min(flat) < 0 or max(flat) >= width:
         raise ValueError(
-            f"{tap!r} of {net.name} has {width} channels, 0..{width - 1}; got index "
-            f"{index!r}"
+            f"{tap!r} of {net.name} has {width} channels, 0..{width - 1}; got index {index!r}"
         )
     wanted = np.zeros((len(groups), width), np.float32)
     for row, group in zip(wanted, groups):

@@ -14,7 +14,7 @@ from jaxvis.loss.objectives import Algebra
 from jaxvis.optimize.problem import Problem
 from jaxvis.optimize.solve import OnChunk, solve
 from jaxvis.optimize.stepping import START
-from jaxvis.types import UNFINISHED, Image, Key, Params, Run
+from jaxvis.types import Image, Key, Params, Run, Status
 
 PIECE = 16
 """Items of one call of the solver. Their generators, 21 MB each, are dropped after it;
@@ -51,8 +51,10 @@ class Coupled:
           run: as the solver returns it, leaves `[n, ...]`.
         """
         shown = partial(_show, self.problem.canvas, self.stretched, self.shared)
-        images = [np.asarray(shown(jax.tree.map(lambda leaf, i=i: leaf[i], run.z)))
-                  for i in range(len(run.trace["status"]))]  # fmt: skip
+        images = [
+            np.asarray(shown(jax.tree.map(lambda leaf, i=i: leaf[i], run.z)))
+            for i in range(len(run.trace["status"]))
+        ]
         return Run(run.z if self.keep else (), np.stack(images), run.trace)
 
 
@@ -115,14 +117,20 @@ def solve_coupled(
 
         try:
             found = solve(
-                work.problem, params, own, keys, chunk=chunk, progress=progress,
-                start=_start(work, params, own, keys), on_chunk=tell,
-            )  # fmt: skip
+                work.problem,
+                params,
+                own,
+                keys,
+                chunk=chunk,
+                progress=progress,
+                start=_start(work, params, own, keys),
+                on_chunk=tell,
+            )
         except KeyboardInterrupt:
             if not parts:
                 raise
             break
-        if np.any(found.trace["status"] == UNFINISHED):
+        if np.any(found.trace["status"] == Status.UNFINISHED):
             break
     joined = _placed(parts, count)
     return jax.tree.map(lambda leaf: leaf.reshape(-1, seeds, *leaf.shape[1:]), joined)
@@ -154,9 +162,14 @@ def _start(work: Coupled, params: dict[str, Any], items: Algebra, keys: Key) -> 
 
 @partial(jax.jit, static_argnums=0)
 def _better(
-    problem: Problem, params: Any, items: Algebra, keys: Key, number: Any, best: Any,
+    problem: Problem,
+    params: Any,
+    items: Algebra,
+    keys: Key,
+    number: Any,
+    best: Any,
     least: Any,
-) -> tuple[Any, Any]:  # fmt: skip
+) -> tuple[Any, Any]:
     """Returns the starts of items, and their losses, with one more to choose from."""
 
     def one(item: Algebra, key: Key, best: Any, least: Any) -> tuple[Any, Any]:
@@ -175,7 +188,7 @@ def _placed(parts: list[tuple[Sequence[int], Run]], count: int) -> Run:
 
     def place(*leaves: np.ndarray) -> np.ndarray:
         found = np.concatenate(leaves)
-        value = UNFINISHED if found.dtype == np.int8 else np.nan
+        value = Status.UNFINISHED if found.dtype == np.int8 else np.nan
         whole = np.full((count, *found.shape[1:]), value, found.dtype)
         whole[where] = found
         return whole

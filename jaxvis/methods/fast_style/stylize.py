@@ -14,7 +14,8 @@ from jaxvis.methods.fast_style.tiles import painted_in_tiles
 from jaxvis.nets.table.compute import Compute
 from jaxvis.nets.table.forward import computed
 from jaxvis.nets.zoo.style_net import mixed, styles_in
-from jaxvis.types import Array, Image, Key, Network, Params, as_key
+from jaxvis.network import Network
+from jaxvis.types import Array, Image, Key, Params, as_key
 
 
 def of_style(params: Params, style: int | Sequence[float] | None) -> Params:
@@ -39,9 +40,7 @@ def of_style(params: Params, style: int | Sequence[float] | None) -> Params:
         raise ValueError(f"this network knows {count} styles: choose one, or mix them")
     if isinstance(style, int):
         if not 0 <= style < count:
-            raise ValueError(
-                f"there is no style {style}: they go from 0 to {count - 1}"
-            )
+            raise ValueError(f"there is no style {style}: they go from 0 to {count - 1}")
         return mixed(params, jnp.zeros(count).at[style].set(1.0))
     weights = np.asarray(style, np.float32)
     if weights.shape != (count,) or not np.isfinite(weights).all():
@@ -125,14 +124,10 @@ def restyled(
     """
     low, high = strength
     if not 0 <= low <= high <= 1:
-        raise ValueError(
-            f"strength goes from LOW to HIGH within 0 and 1, not {strength}"
-        )
+        raise ValueError(f"strength goes from LOW to HIGH within 0 and 1, not {strength}")
     first, second = jax.random.split(as_key(key))
     count = styles_in(params)
-    mix = (
-        None if not count else np.asarray(jax.random.dirichlet(first, jnp.ones(count)))
-    )
+    mix = None if not count else np.asarray(jax.random.dirichlet(first, jnp.ones(count)))
     part = float(jax.random.uniform(second, minval=low, maxval=high))
     picture = stylize(net, params, image, style=mix)
     return (1 - part) * np.asarray(image, np.float32) + part * picture

@@ -20,7 +20,8 @@ import numpy as np
 from jaxvis.nets.table.forward import Table
 from jaxvis.nets.table.layers import Layer
 from jaxvis.nets.table.ops import BN_EPSILON
-from jaxvis.types import Image, Network, Params
+from jaxvis.network import Network
+from jaxvis.types import Image, Params
 
 HEAD, TAIL = 8, 4
 """Margins: pixels around a tile of the image, units around one of the trunk; conv1 to
@@ -37,9 +38,7 @@ class _Tile(NamedTuple):
     """The same, counted from the whole map's first."""
 
 
-def painted_in_tiles(
-    net: Network, params: Params, image: Image, *, tile: int
-) -> np.ndarray:
+def painted_in_tiles(net: Network, params: Params, image: Image, *, tile: int) -> np.ndarray:
     """Returns the tap `image` of a style network, computed in tiles.
 
     Args:
@@ -60,18 +59,14 @@ def painted_in_tiles(
     known = dict(params)
     for conv, norm, stride in (("conv1", "norm1", 1), ("conv2", "norm2", 2)):
         tiles = partial(_tiles, image.shape[:2], -(-tile // 4) * 4, HEAD, stride, 1)
-        known[norm] = _fixed(
-            net, norm, known, _parts(net, begin, conv, known, image, tiles)
-        )
+        known[norm] = _fixed(net, norm, known, _parts(net, begin, conv, known, image, tiles))
     tiles = partial(_tiles, image.shape[:2], -(-tile // 4) * 4, HEAD, 4, 1)
     trunk = _whole(_parts(net, begin, "conv3", known, image, tiles))
     last = next(row.name for row in reversed(net.rows) if row.op == "add")
     trunk = _run(net, "conv3", last, params, jnp.asarray(trunk))
     for conv, norm, factor in (("up1", "up1_norm", 2), ("up2", "up2_norm", 4)):
         tiles = partial(_tiles, trunk.shape[:2], -(-tile // 4), TAIL, 1, factor)
-        known[norm] = _fixed(
-            net, norm, known, _parts(net, last, conv, known, trunk, tiles)
-        )
+        known[norm] = _fixed(net, norm, known, _parts(net, last, conv, known, trunk, tiles))
     tiles = partial(_tiles, trunk.shape[:2], -(-tile // 4), TAIL, 1, 4)
     drawn = _whole(_parts(net, last, "conv4", known, trunk, tiles))
     return np.asarray(_run(net, "conv4", "image", params, jnp.asarray(drawn)))
@@ -130,16 +125,12 @@ def _parts(net, start, stop, params, value, tiles) -> Iterator[tuple[Any, np.nda
 
 def _with_fixed_norms(net: Network) -> Network:
     """Returns the network with norms whose statistics are parameters."""
-    rows = tuple(
-        Layer(row.name, "bn") if row.op == "inorm" else row for row in net.rows
-    )
+    rows = tuple(Layer(row.name, "bn") if row.op == "inorm" else row for row in net.rows)
     table = net.forward
     return replace(net, forward=Table(rows, table.size, table.compute), rows=rows)
 
 
-def _fixed(
-    net: Network, norm: str, params: Params, parts: Iterator
-) -> Mapping[str, Any]:
+def _fixed(net: Network, norm: str, params: Params, parts: Iterator) -> Mapping[str, Any]:
     """Returns a norm's parameters with the statistics of what it reads."""
     count, total, square = 0, 0.0, 0.0
     for _, values in parts:

@@ -18,13 +18,12 @@ from jaxvis.loss.objectives import Sum
 from jaxvis.loss.priors import TotalVariation
 from jaxvis.nets.random import random_params
 from jaxvis.nets.zoo.style_net import mixed, transform
+from jaxvis.network import Network
 from jaxvis.train.images import Images
 from jaxvis.train.loop import Trained, train
-from jaxvis.types import Array, Image, Key, Network, Params, Terms, as_key
+from jaxvis.types import Array, Image, Key, Params, Terms, as_key
 
-JOHNSON = Preset(
-    ("relu3_3",), ("relu1_2", "relu2_2", "relu3_3", "relu4_3"), beta=5.0, gamma=0.065
-)
+JOHNSON = Preset(("relu3_3",), ("relu1_2", "relu2_2", "relu3_3", "relu4_3"), beta=5.0, gamma=0.065)
 """Johnson et al.'s balance (their VGG-16; the layers are VGG-19's too): Gram matrices
 over C H W and mean squares, in 0..255; gamma is their 1e-6 in [0, 1]."""
 
@@ -67,9 +66,7 @@ class Perceptual:
     alpha: float
     gamma: float
 
-    def __call__(
-        self, params: Params, images: Array, key: Key, given: Mapping[str, Any]
-    ) -> Terms:
+    def __call__(self, params: Params, images: Array, key: Key, given: Mapping[str, Any]) -> Terms:
         """Returns the means over a batch: "loss", "content", "style", "variation".
 
         Args:
@@ -84,9 +81,7 @@ class Perceptual:
         terms = {name: jnp.mean(values) for name, values in terms.items()}
         return {"loss": sum(terms.values()), **terms}
 
-    def _one(
-        self, params: Params, image: Image, index: Array, given: Mapping[str, Any]
-    ) -> Terms:
+    def _one(self, params: Params, image: Image, index: Array, given: Mapping[str, Any]) -> Terms:
         own = mixed(params, jax.nn.one_hot(index, self.styles))
         height, width = image.shape[:2]
         picture = self.net.apply(own, image)["image"][:height, :width]
@@ -144,9 +139,7 @@ class Measured:
 
     loss: Perceptual
 
-    def __call__(
-        self, state: Any, images: Array, key: Key, given: Mapping[str, Any]
-    ) -> Terms:
+    def __call__(self, state: Any, images: Array, key: Key, given: Mapping[str, Any]) -> Terms:
         """Returns the terms; images are `[B, H, W, 3]`."""
         whole = {**state["params"], "input": given["input"]}
         return self.loss(whole, images, key, given)
@@ -211,25 +204,45 @@ def fast_style(
       norm's scale begins at `CONTRAST`.
     """
     recipe = chosen(
-        net, preset, content_taps=content_taps, style_taps=style_taps, alpha=alpha,
-        beta=beta, gamma=gamma,
-    )  # fmt: skip
+        net,
+        preset,
+        content_taps=content_taps,
+        style_taps=style_taps,
+        alpha=alpha,
+        beta=beta,
+        gamma=gamma,
+    )
     drawn, key = _network(transform_net, len(styles)), as_key(key)
     whole = _begun(drawn, key)
     loss = Perceptual(
-        drawn, net, recipe.content_taps, recipe.style_taps, max(len(styles), 1),
-        recipe.alpha, recipe.gamma,
-    )  # fmt: skip
+        drawn,
+        net,
+        recipe.content_taps,
+        recipe.style_taps,
+        max(len(styles), 1),
+        recipe.alpha,
+        recipe.gamma,
+    )
     given = _given(net, params, recipe, images.size, styles, style_scale)
     given["input"] = whole.pop("input")
     state = {"params": whole, "optimizer": optax.adam(learning_rate).init(whole)}
     trained = train(
-        Update(loss, learning_rate), state, images, jax.random.fold_in(key, 1),
+        Update(loss, learning_rate),
+        state,
+        images,
+        jax.random.fold_in(key, 1),
         given=given,
-        steps=steps, batch=batch, seed=seed, measure=Measured(loss), held_out=held_out,
-        validate_every=validate_every, checkpoint=checkpoint, resume=resume,
-        facts=facts, progress=progress,
-    )  # fmt: skip
+        steps=steps,
+        batch=batch,
+        seed=seed,
+        measure=Measured(loss),
+        held_out=held_out,
+        validate_every=validate_every,
+        checkpoint=checkpoint,
+        resume=resume,
+        facts=facts,
+        progress=progress,
+    )
     found = {**trained.state["params"], "input": given["input"]}
     return FastStyle(drawn, jax.tree.map(np.asarray, found), trained)
 
@@ -268,19 +281,23 @@ def _given(
 ) -> dict[str, Any]:
     """Returns what every step reads: the judge, terms of contents and styles."""
     if not recipe.style_taps:
-        raise ValueError(
-            "beta is 0, or no style tap is named: nothing is to be learned"
-        )
+        raise ValueError("beta is 0, or no style tap is named: nothing is to be learned")
     alone = replace(recipe, alpha=0.0, content_taps=())
     sums: list[Sum] = []
     for i, image in enumerate(styles):
         style = checked_image(image, f"style image {i}")
         sums.append(
             transfer_item(
-                net, params, alone, style, [style], size, mix=[1.0],
+                net,
+                params,
+                alone,
+                style,
+                [style],
+                size,
+                mix=[1.0],
                 style_scale=style_scale,
             )
-        )  # fmt: skip
+        )
     content: tuple[Code, ...] = ()
     if recipe.content_taps:
         # Their weights do not depend on the image; the targets are every photograph's.
@@ -290,7 +307,7 @@ def _given(
         )
         content = tuple(replace(term, target=jnp.zeros(())) for term in content)
     return {
-        "judge": net.prepared(params, size=size),
+        "judge": net.prepare(params, size=size),
         "content": content,
         "style": jax.tree.map(lambda *leaves: jnp.stack(leaves), *sums),
     }

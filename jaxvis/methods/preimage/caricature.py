@@ -7,10 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxvis.loss.objectives import Align
-from jaxvis.methods.preimage.schedule import refuse_probabilities
+from jaxvis.nets.table.fields import refuse_probabilities
 from jaxvis.nets.table.geometry import stride_of
+from jaxvis.network import Network
 from jaxvis.recipes.natural import Natural, pursue, stages
-from jaxvis.types import Image, Key, Network, Params, Run, as_key
+from jaxvis.types import Image, Key, Params, Run, as_key
 
 
 def caricature(
@@ -65,17 +66,25 @@ def caricature(
     items = jax.tree.map(lambda *leaves: jnp.stack(leaves), *items)
     items = jnp.full(len(images), fidelity, jnp.float32) * items
     problems = stages(
-        net, natural, size=images.shape[1:3], stride=stride_of(net, params, tap),
+        net,
+        natural,
+        size=images.shape[1:3],
+        stride=stride_of(net, params, tap),
         steps=steps,
-    )  # fmt: skip
+    )
     canvas = problems[0].canvas
     start = jnp.stack([_in_centre(canvas.encode(one), canvas.size) for one in images])
     which, _ = np.indices((len(images), seeds)).reshape(2, -1)
     items, start = jax.tree.map(lambda leaf: leaf[which], (items, start))
     run = pursue(
-        problems, params, items, as_key(key), start=start, chunk=chunk,
+        problems,
+        params,
+        items,
+        as_key(key),
+        start=start,
+        chunk=chunk,
         progress=progress,
-    )  # fmt: skip
+    )
     return jax.tree.map(lambda leaf: leaf.reshape(*lead, *leaf.shape[1:]), run)
 
 
@@ -84,8 +93,7 @@ def _item(net, params, image, tap, natural):
     target = net.code(params, image, tap)
     if not float(jnp.max(target)) > 0:
         raise ValueError(
-            f"nothing is positive at {tap!r} for this image: choose an earlier tap or "
-            "another image"
+            f"nothing is positive at {tap!r} for this image: choose an earlier tap or another image"
         )
     if natural.norm == "code":
         return Align(tap, target)

@@ -9,11 +9,13 @@ import numpy as np
 import optax
 
 from jaxvis.loss.objectives import Match
-from jaxvis.methods.preimage.schedule import fidelity_of, refuse_probabilities
+from jaxvis.methods.preimage.schedule import fidelity_of
 from jaxvis.nets.registry import FIXED
+from jaxvis.nets.table.fields import refuse_probabilities
 from jaxvis.nets.table.geometry import stride_of
+from jaxvis.network import Network
 from jaxvis.recipes.natural import Natural, pursue, stages
-from jaxvis.types import Array, Image, Key, Network, Params, Run, as_key
+from jaxvis.types import Array, Image, Key, Params, Run, as_key
 
 PRESETS = {"short": Natural(second=0), "mahendran": Natural()}
 """Name -> settings: one stage, and the authors' two."""
@@ -84,9 +86,13 @@ def invert(
     weights = np.atleast_1d(np.asarray(fidelity, np.float32))
     lead = (*lead, *(weights.shape if np.ndim(fidelity) else ()), seeds)
     problems = stages(
-        net, natural, size=images.shape[1:3], stride=stride_of(net, params, tap),
-        steps=steps, optimizer=optimizer,
-    )  # fmt: skip
+        net,
+        natural,
+        size=images.shape[1:3],
+        stride=stride_of(net, params, tap),
+        steps=steps,
+        optimizer=optimizer,
+    )
     mask = jnp.broadcast_to(jnp.asarray(mask, jnp.float32), codes.shape[1:])
     which, how, _ = np.indices((len(images), len(weights), seeds)).reshape(3, -1)
     items = jnp.asarray(weights[how]) * Match(

@@ -6,12 +6,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxvis.types import Image, Network, Params
+from jaxvis.network import Network
+from jaxvis.types import Image, Params
 
 
-def peaks(
-    net: Network, params: Params, images: Iterable[Image], *, tap: str
-) -> np.ndarray:
+def peaks(net: Network, params: Params, images: Iterable[Image], *, tap: str) -> np.ndarray:
     """Returns the largest activation of every channel `[c]`, over images and positions.
 
     Args:

@@ -4,9 +4,9 @@ C weighs the code against the priors: shallow codes are followed closely, deep o
 less.
 """
 
-from jaxvis.nets.table.geometry import geometry, stride_of
-from jaxvis.nets.table.layers import shapes
-from jaxvis.types import Network, Params
+from jaxvis.nets.table.geometry import stride_of
+from jaxvis.network import Network
+from jaxvis.types import Params
 
 BY_STRIDE = ((8, 300.0), (16, 20.0))
 """Largest stride of a tap -> C, for networks without a schedule of their own; 1 beyond.
@@ -14,8 +14,6 @@ BY_STRIDE = ((8, 300.0), (16, 20.0))
 CLASSICAL = 100.0
 """C of HOG and dense SIFT, as in the authors' code; the paper's text says 20."""
 ALEXNETS = ("alexnet", "caffe_alexnet", "caffenet", "vgg_m")
-MARGIN = 1.1
-"""How much wider than the receptive field a picture of one neuron is."""
 
 
 def schedule(net: Network) -> tuple[tuple[str, float], ...]:
@@ -59,25 +57,6 @@ def fidelity_of(net: Network, params: Params, tap: str) -> float:
     return next((c for last, c in steps if at <= net.taps.index(last)), 1.0)
 
 
-def refuse_probabilities(net: Network, tap: str) -> None:
-    """Raises ValueError where a tap is the softmax, whose code says next to nothing.
-
-    Args:
-      net: the network.
-      tap: the tap's name.
-
-    Raises:
-      ValueError: names the tap to take instead.
-    """
-    net.named(tap)
-    ops = {row.name: row.op for row in net.rows}
-    if ops.get(tap) == "softmax":
-        raise ValueError(
-            f"{tap!r} comes after the softmax, where one class drowns the others: use "
-            f"the scores before it, {net.scores!r}"
-        )
-
-
 def codes_of(net: Network) -> tuple[str, ...]:
     """Returns every tap that has a code to invert: all but the image and the softmax.
 
@@ -86,59 +65,4 @@ def codes_of(net: Network) -> tuple[str, ...]:
     """
     ops = {row.name: row.op for row in net.rows}
     skipped = ("input", "softmax")
-    return tuple(
-        tap for tap in net.taps if tap != "input" and ops.get(tap) not in skipped
-    )
-
-
-def field_of(net: Network, tap: str) -> int:
-    """Returns the side of a tap's receptive field in pixels, rho.
-
-    Args:
-      net: a table network; of another one, the native image's longer side.
-      tap: the tap's name.
-
-    Raises:
-      ValueError: for an unknown tap.
-    """
-    net.named(tap)
-    if not net.rows:
-        return max(net.input_size)
-    return next(row.receptive_field for row in geometry(net) if row.name == tap)
-
-
-def canvas_of(net: Network, tap: str) -> tuple[int, int]:
-    """Returns (H, W) of the picture in which one neuron of a tap finds its place.
-
-    The largest image on which the tap has r x r cells, r = round(1.1 rho / stride),
-    made odd; of a tap `[d]` the native image.
-
-    Args:
-      net: a table network; of another one the native image is taken.
-      tap: the tap's name.
-
-    Raises:
-      ValueError: for an unknown tap.
-
-    Source: the authors' code of Mahendran & Vedaldi (IJCV 2016), section 6.
-    """
-    net.named(tap)
-    rows = net.rows[: net.taps.index(tap) + 1]
-    whole = shapes(rows, net.input_size)[tap] if rows else ()
-    if len(whole) != 3:
-        return net.input_size
-    found = next(row for row in geometry(net) if row.name == tap)
-    cells = int(MARGIN * found.receptive_field / found.stride + 0.5)
-    cells += cells % 2 == 0
-    # Cells grow with the image: beyond this side there are more of them.
-    side = (cells + 2) * found.stride + found.receptive_field
-    while side > 1 and _cells(rows, side, tap) > cells:
-        side -= 1
-    return side, side
-
-
-def _cells(rows: tuple, side: int, tap: str) -> int:
-    try:
-        return shapes(rows, (side, side))[tap][0]
-    except ValueError:
-        return 0
+    return tuple(tap for tap in net.taps if tap != "input" and ops.get(tap) not in skipped)

@@ -12,7 +12,8 @@ import numpy as np
 
 from jaxvis.nets.random import random_params
 from jaxvis.nets.wrappers.rescaled import rectified_convolutions
-from jaxvis.types import Image, Key, Network, Params, as_key
+from jaxvis.network import Network
+from jaxvis.types import Image, Key, Params, as_key
 
 SCHEMES = ("he", "gaussian", "unit")
 """N(0, 2 / fan_in); N(0, sigma^2); "he" with mean activation 1 on a reference image."""
@@ -52,9 +53,7 @@ def chosen_layers(net: Network, *, stop: str | None = None) -> list[tuple[str, s
     pairs = rectified_convolutions(net).items()
     found = [(row, tap) for row, tap in pairs if net.taps.index(tap) <= last]
     if not found:
-        raise ValueError(
-            f"{net.name} has no rectified convolution up to {stop!r}: stop later"
-        )
+        raise ValueError(f"{net.name} has no rectified convolution up to {stop!r}: stop later")
     return found
 
 
@@ -129,9 +128,12 @@ def drawn(
     found = []
     for k in range(count):
         one = random_params(
-            net, jax.random.fold_in(own, k), scheme=kind, sigma=sigma,
+            net,
+            jax.random.fold_in(own, k),
+            scheme=kind,
+            sigma=sigma,
             stop=last if k else stop,
-        )  # fmt: skip
+        )
         found.append(jax.tree.map(np.asarray, one))
     return found
 
@@ -152,9 +154,7 @@ def normalised(
     """
     mean = float(jnp.mean(net.code(params, image, tap)))
     if not 0 < mean < np.inf:
-        raise ValueError(
-            f"{tap!r} does not fire, or not finitely, for this image: use another one"
-        )
+        raise ValueError(f"{tap!r} does not fire, or not finitely, for this image: use another one")
     return {**params[row], "kernel": params[row]["kernel"] / np.float32(mean)}
 
 

@@ -19,8 +19,9 @@ from jaxvis.methods.ranvgg.candidates import (
     normalised,
     nth,
 )
+from jaxvis.network import Network
 from jaxvis.optimize import Problem, lbfgs, solve
-from jaxvis.types import UNFINISHED, Image, Key, Network, Params, Run, as_key
+from jaxvis.types import Image, Key, Params, Run, Status, as_key
 
 NOISE = 0.2
 """Standard deviation of the first image, about that of photographs."""
@@ -104,10 +105,15 @@ def reconstruct(
     loss = compose(net, canvas, priors=(prior,) if total_variation else ())
     problem = Problem(loss, canvas, lbfgs(lower=low, upper=high), steps)
     run = solve(
-        problem, params, Match(tap, targets, mask=np.ones(count, np.float32)),
-        as_key(key), params_axis=params_axis, chunk=chunk, progress=progress,
+        problem,
+        params,
+        Match(tap, targets, mask=np.ones(count, np.float32)),
+        as_key(key),
+        params_axis=params_axis,
+        chunk=chunk,
+        progress=progress,
         start=None if start is None else np.asarray(start) - _center(canvas),
-    )  # fmt: skip
+    )
     square = np.mean((run.image - np.asarray(image)) ** 2, axis=(1, 2, 3))
     run.trace["distance"] = np.sqrt(run.trace["objective"][:, -1])
     run.trace["image_error"] = np.sqrt(square)
@@ -205,17 +211,23 @@ def stack(
     for row, tap in layers:
         if tap in chosen:
             continue
-        trials = [
-            {**params[n], row: one[row]} for n in range(networks) for one in sets[n]
-        ]
+        trials = [{**params[n], row: one[row]} for n in range(networks) for one in sets[n]]
         for trial in trials if scheme == "unit" else ():
             trial[row] = normalised(net, trial, image, row=row, tap=tap)
         each = [needed(net, trial, tap) for trial in trials for _ in range(starts)]
         run = reconstruct(
-            net, joined(each), image, tap=tap, params_axis=0, key=key, start=begin,
-            steps=steps, chunk=chunk, progress=progress,
-        )  # fmt: skip
-        if np.any(run.trace["status"] == UNFINISHED):
+            net,
+            joined(each),
+            image,
+            tap=tap,
+            params_axis=0,
+            key=key,
+            start=begin,
+            steps=steps,
+            chunk=chunk,
+            progress=progress,
+        )
+        if np.any(run.trace["status"] == Status.UNFINISHED):
             raise KeyboardInterrupt  # the layers before were handed to on_layer
         found = run.trace["loss"][:, -1].reshape(networks, candidates, starts)
         losses[tap], chosen[tap] = found.mean(-1), _best(found.mean(-1), tap)

@@ -41,9 +41,7 @@ def clipped_sgd(
     """
 
     def init(z):
-        return (
-            jnp.zeros((), jnp.int32), jax.tree.map(jnp.zeros_like, z), jnp.ones(())
-        )  # fmt: skip
+        return (jnp.zeros((), jnp.int32), jax.tree.map(jnp.zeros_like, z), jnp.ones(()))
 
     def update(grads, state, z=None):
         count, velocity, raised = state

@@ -8,18 +8,18 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from jaxvis.images import checked_image, noisy, resized
+from jaxvis.images import MEAN, checked_image, noisy, resized
 from jaxvis.loss.chambolle import Chambolle
-from jaxvis.loss.colour import MEAN
 from jaxvis.loss.compose import compose
 from jaxvis.loss.matching.statistics import Code, SingleMap, measured
 from jaxvis.loss.objectives import Algebra
 from jaxvis.methods.style.codes import random_rates, rank_permuted, reallocated
 from jaxvis.methods.style.pixel_optimizers import painting
+from jaxvis.network import Network
 from jaxvis.optimize import Problem, solve
 from jaxvis.optimize.runs import repeated
 from jaxvis.optimize.solve import OnChunk
-from jaxvis.types import Array, Image, Key, Network, Params, Run, as_key
+from jaxvis.types import Array, Image, Key, Params, Run, as_key
 
 STEPS = 200
 DENOISE = 0.2
@@ -78,9 +78,18 @@ def feature_maps(
     total = jnp.sum(code, axis=-1)
     items = SingleMap(tap, jnp.asarray(chosen), repeated(total, len(chosen)))
     return _inverted(
-        net, params, image, items, as_key(key), steps, optimizer, denoise,
-        chunk=chunk, progress=progress, on_chunk=on_chunk,
-    )  # fmt: skip
+        net,
+        params,
+        image,
+        items,
+        as_key(key),
+        steps,
+        optimizer,
+        denoise,
+        chunk=chunk,
+        progress=progress,
+        on_chunk=on_chunk,
+    )
 
 
 def random_codes(
@@ -128,9 +137,17 @@ def random_codes(
         return reallocated(code, shares)
 
     return _inverted(
-        net, params, image, _codes(tap, jax.vmap(target)(keys)), as_key(key), steps,
-        optimizer, denoise, chunk=chunk, progress=progress,
-    )  # fmt: skip
+        net,
+        params,
+        image,
+        _codes(tap, jax.vmap(target)(keys)),
+        as_key(key),
+        steps,
+        optimizer,
+        denoise,
+        chunk=chunk,
+        progress=progress,
+    )
 
 
 def ranked_codes(
@@ -173,9 +190,17 @@ def ranked_codes(
         raise ValueError("pass at least one style image")
     targets = [rank_permuted(code, _map(net, params, one, tap)) for one in shown]
     return _inverted(
-        net, params, image, _codes(tap, jnp.stack(targets)), as_key(key), steps,
-        optimizer, denoise, chunk=chunk, progress=progress,
-    )  # fmt: skip
+        net,
+        params,
+        image,
+        _codes(tap, jnp.stack(targets)),
+        as_key(key),
+        steps,
+        optimizer,
+        denoise,
+        chunk=chunk,
+        progress=progress,
+    )
 
 
 def _map(net: Network, params: Params, image: Array, tap: str) -> Array:
@@ -191,9 +216,7 @@ def _map(net: Network, params: Params, image: Array, tap: str) -> Array:
     return code
 
 
-def _chosen(
-    index: int | Sequence[int] | range | None, count: int, tap: str
-) -> np.ndarray:
+def _chosen(index: int | Sequence[int] | range | None, count: int, tap: str) -> np.ndarray:
     found = np.atleast_1d(np.arange(count) if index is None else np.asarray(index))
     if not found.size or found.ndim > 1 or found.dtype.kind not in "iu":
         raise ValueError("index is a filter's number, or a list of at least one")
@@ -223,9 +246,13 @@ def _inverted(
         raise ValueError(f"denoise must not be negative, got {denoise}")
     canvas, optimizer, projection = painting(optimizer, image.shape[:2], least=LEAST)
     problem = Problem(
-        compose(net, canvas), canvas, optimizer, steps, projection=projection,
+        compose(net, canvas),
+        canvas,
+        optimizer,
+        steps,
+        projection=projection,
         finish=Chambolle(denoise) if denoise else None,
-    )  # fmt: skip
+    )
     count = len(jax.tree.leaves(items)[0])
     grey = jnp.broadcast_to(jnp.asarray(MEAN), image.shape)
     begin = noisy(key, grey, seeds=count)

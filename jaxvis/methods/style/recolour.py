@@ -7,9 +7,9 @@ import numpy as np
 from jaxvis.types import Array, Image
 
 YIQ = np.array(
-    [[0.299, 0.587, 0.114], [0.595716, -0.274453, -0.321263],
-     [0.211456, -0.522591, 0.311135]], np.float32,
-)  # fmt: skip
+    [[0.299, 0.587, 0.114], [0.595716, -0.274453, -0.321263], [0.211456, -0.522591, 0.311135]],
+    np.float32,
+)
 """Luminance and two colour axes from RGB (NTSC)."""
 _RGB = np.linalg.inv(YIQ).astype(np.float32)
 _FLOOR = 1e-5  # least variance of a colour axis: a grey image has none in two of them

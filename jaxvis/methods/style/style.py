@@ -24,18 +24,10 @@ from jaxvis.methods.style.recolour import (
     with_colour_of,
 )
 from jaxvis.nets.wrappers.tiled import tiled
+from jaxvis.network import Network
 from jaxvis.optimize import Problem, solve
 from jaxvis.optimize.runs import joined_trace, repeated
-from jaxvis.types import (
-    UNFINISHED,
-    Array,
-    Image,
-    Key,
-    Network,
-    Params,
-    Run,
-    as_key,
-)
+from jaxvis.types import Array, Image, Key, Params, Run, Status, as_key
 
 COLOURS = ("style", "histogram", "luminance")
 DECAY = 5e-3  # weight decay of "clipped", as Xia's code has it for styles
@@ -112,33 +104,53 @@ def style(
     Departures: statistics are means over positions, so styles keep their aspect.
     """
     recipe = chosen(
-        net, preset, content_taps=content_taps, style_taps=style_taps, alpha=alpha,
-        beta=beta, gamma=gamma, noise=noise, denoise=denoise, optimizer=optimizer,
+        net,
+        preset,
+        content_taps=content_taps,
+        style_taps=style_taps,
+        alpha=alpha,
+        beta=beta,
+        gamma=gamma,
+        noise=noise,
+        denoise=denoise,
+        optimizer=optimizer,
         steps=steps,
-    )  # fmt: skip
+    )
     job = _job(content, styles, mix, masks, colour)
     runs: list[Run] = []
     for scale, at in enumerate(_sizes(job.content, size, scales)):
-        if runs and np.any(runs[-1].trace["status"] == UNFINISHED):
+        if runs and np.any(runs[-1].trace["status"] == Status.UNFINISHED):
             raise KeyboardInterrupt  # the last scale has not begun: nothing is finished
         paint = painting(recipe.optimizer, at, decay=DECAY)
         item = transfer_item(
-            net, params, recipe, job.content, job.styles, at, mix=job.mix,
-            masks=job.masks, style_scale=style_scale,
-        )  # fmt: skip
+            net,
+            params,
+            recipe,
+            job.content,
+            job.styles,
+            at,
+            mix=job.mix,
+            masks=job.masks,
+            style_scale=style_scale,
+        )
         problem = _problem(net, recipe, item, paint, at, tile)
         stage_key = jax.random.fold_in(as_key(key), scale)
         begin = (
             enlarged(runs[-1].image, at)
             if runs
-            else noisy(
-                stage_key, resized(job.content, at), part=recipe.noise, seeds=seeds
+            else noisy(stage_key, resized(job.content, at), part=recipe.noise, seeds=seeds)
+        )
+        runs.append(
+            solve(
+                problem,
+                params,
+                repeated(item, seeds),
+                stage_key,
+                start=paint.canvas.encode(begin),
+                chunk=chunk,
+                progress=progress,
             )
         )
-        runs.append(solve(
-            problem, params, repeated(item, seeds), stage_key,
-            start=paint.canvas.encode(begin), chunk=chunk, progress=progress,
-        ))  # fmt: skip
     return Run(runs[-1].z, _coloured(runs[-1].image, job), joined_trace(runs))
 
 
@@ -181,17 +193,12 @@ def _job(
     return _Job(content, found, [p / sum(parts) for p in parts], masks, colours)
 
 
-def _sizes(
-    content: Array, size: tuple[int, int] | None, scales: int
-) -> list[tuple[int, int]]:
+def _sizes(content: Array, size: tuple[int, int] | None, scales: int) -> list[tuple[int, int]]:
     """Returns the sizes (H, W) of the scales, coarse to fine."""
     if scales < 1:
         raise ValueError(f"scales must be at least 1, got {scales}")
     last = tuple(size or content.shape[:2])
-    return [
-        tuple(max(round(side / RATIO**k), 1) for side in last)
-        for k in reversed(range(scales))
-    ]
+    return [tuple(max(round(side / RATIO**k), 1) for side in last) for k in reversed(range(scales))]
 
 
 def _problem(
@@ -212,10 +219,13 @@ def _problem(
         variation = TotalVariation(beta=2.0, slope=1.0)
         priors = (Weighted("variation", recipe.gamma * size[0] * size[1], variation),)
     return Problem(
-        compose(net, paint.canvas, priors=priors), paint.canvas, paint.optimizer,
-        recipe.steps, projection=paint.projection,
+        compose(net, paint.canvas, priors=priors),
+        paint.canvas,
+        paint.optimizer,
+        recipe.steps,
+        projection=paint.projection,
         finish=Chambolle(recipe.denoise) if recipe.denoise else None,
-    )  # fmt: skip
+    )
 
 
 def _is_gram(part: Algebra) -> bool:

@@ -9,16 +9,18 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from jaxvis.images import check_field, checked_image, noisy
+from jaxvis.images import checked_image, noisy
 from jaxvis.loss.compose import compose
 from jaxvis.loss.matching.statistics import weighted_sum
 from jaxvis.loss.matching.terms import statistic_terms
 from jaxvis.methods.style.pixel_optimizers import painting
 from jaxvis.methods.style.recolour import match_histogram
+from jaxvis.nets.table.fields import check_field
 from jaxvis.nets.wrappers.framed import periodic, ranged, stretched
+from jaxvis.network import Network
 from jaxvis.optimize import Problem, solve
 from jaxvis.optimize.runs import repeated
-from jaxvis.types import Array, Image, Key, Network, Params, Run, as_key
+from jaxvis.types import Array, Image, Key, Params, Run, as_key
 
 
 @dataclass(frozen=True)
@@ -117,20 +119,22 @@ def texture(
     image = checked_image(image, "the source image")
     taps = net.named(tuple(taps) if taps else _preset(preset).taps)
     check_field(net, taps, image.shape[:2], "a source image")
-    item = weighted_sum(statistic_terms(
-        net, params, image, taps, weights=weights or _preset(preset).weights
-    ))  # fmt: skip
+    item = weighted_sum(
+        statistic_terms(net, params, image, taps, weights=weights or _preset(preset).weights)
+    )
     size = tuple(size or image.shape[:2])
     seen = _seen(periodic(net, taps) if tileable else net, params, image, bounds)
     canvas, optimizer, projection = painting(optimizer, size, boxed=bounds != "none")
-    problem = Problem(
-        compose(seen.net, canvas), canvas, optimizer, steps, projection=projection
-    )
+    problem = Problem(compose(seen.net, canvas), canvas, optimizer, steps, projection=projection)
     run = solve(
-        problem, seen.params, repeated(item, seeds), as_key(key),
+        problem,
+        seen.params,
+        repeated(item, seeds),
+        as_key(key),
         start=canvas.encode(_noise(image, start, size, seeds, as_key(key), seen)),
-        chunk=chunk, progress=progress,
-    )  # fmt: skip
+        chunk=chunk,
+        progress=progress,
+    )
     return run._replace(image=_shown(image, run.image, seen, histogram))
 
 

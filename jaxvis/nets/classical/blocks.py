@@ -70,9 +70,7 @@ class HogCells:
     def __call__(self, x: Array) -> Array:
         """Returns cells `[h + 1, w + 1, 27]` of blocks `[h, w, 108]`."""
         height, width = x.shape[:2]
-        blocks = jnp.pad(x, ((1, 1), (1, 1), (0, 0))).reshape(
-            height + 2, width + 2, 4, -1
-        )
+        blocks = jnp.pad(x, ((1, 1), (1, 1), (0, 0))).reshape(height + 2, width + 2, 4, -1)
         # A block above and left of a cell has it as its last one, and so on.
         versions = [
             blocks[i : i + height + 1, j : j + width + 1, 3 - i - 2 * j]

@@ -79,9 +79,7 @@ class Directions:
     def along(self, right: Array, down: Array) -> list[Array]:
         """Returns a derivative `[h, w]` each direction, of dx `right` and dy `down`."""
         turns = _turns(self.count)
-        return [
-            right * cos + down * sin for cos, sin in zip(np.cos(turns), np.sin(turns))
-        ]
+        return [right * cos + down * sin for cos, sin in zip(np.cos(turns), np.sin(turns))]
 
 
 @dataclass(frozen=True)
@@ -126,9 +124,9 @@ class Bins:
             (near + 1, jnp.maximum(apart, 0)),
             (near - 1, jnp.maximum(-apart, 0)),
         )
-        return _last(sum(
-            jnp.where(here == bin % count, length * share, 0) for bin, share in shares
-        ))  # fmt: skip
+        return _last(
+            sum(jnp.where(here == bin % count, length * share, 0) for bin, share in shares)
+        )
 
 
 def _largest(planes: list[Array]) -> Array:

@@ -19,11 +19,12 @@ from jaxvis.nets.classical.blocks import (
 )
 from jaxvis.nets.classical.histograms import Bins, Cells, Directions, Grey, Stage
 from jaxvis.nets.table.layers import Layer, minimum, shapes
-from jaxvis.types import Array, Network, Params, Taps
+from jaxvis.network import Forward, Network
+from jaxvis.types import Array, Params, Taps
 
 
 @dataclass(frozen=True)
-class Chain:
+class Chain(Forward):
     """Returns taps: stages without parameters, one after the other.
 
     Args:
@@ -45,8 +46,7 @@ class Chain:
         missing = [n for n in wanted if names.index(n) < min(given)]
         if missing:
             raise ValueError(
-                f"{missing[0]!r} cannot be reached from {sorted(values)}: it comes "
-                "before"
+                f"{missing[0]!r} cannot be reached from {sorted(values)}: it comes before"
             )
         taps = dict(values)
         if "input" in values:
@@ -160,9 +160,7 @@ def dsift(*, cell: int = 8, input_size: tuple[int, int] = (256, 256)) -> Network
     return _network("dsift", stages, input_size)
 
 
-def _network(
-    name: str, stages: dict[str, Stage], input_size: tuple[int, int]
-) -> Network:
+def _network(name: str, stages: dict[str, Stage], input_size: tuple[int, int]) -> Network:
     """Returns the Network of named stages."""
     rows = tuple(stage.row(tap) for tap, stage in stages.items())
     rows = (Layer("input", "input"), *rows)

@@ -10,7 +10,7 @@ from jaxvis.nets.demo.images import CLASSES, SIDE
 from jaxvis.nets.table.forward import network
 from jaxvis.nets.table.head import ending
 from jaxvis.nets.table.layers import Layer
-from jaxvis.types import Network
+from jaxvis.network import Network
 
 __all__ = ["CLASSES", "WEIGHTS", "demo"]
 
@@ -20,9 +20,7 @@ DEPTHS, WIDTHS = (1, 2, 2, 2), (16, 32, 64, 96)
 """Convolutions in each of the four blocks, and their channels."""
 
 
-def demo(
-    *, head: str = "softmax", input_size: tuple[int, int] = (SIDE, SIDE)
-) -> Network:
+def demo(*, head: str = "softmax", input_size: tuple[int, int] = (SIDE, SIDE)) -> Network:
     """Returns the demo network: four conv blocks, global average pooling, fc8.
 
     Args:

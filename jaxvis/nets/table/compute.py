@@ -9,7 +9,8 @@ import jax.numpy as jnp
 from jax import lax
 
 from jaxvis.convolution import conv
-from jaxvis.types import Array, Forward, Params, Taps
+from jaxvis.network import Forward
+from jaxvis.types import Array, Params, Taps
 
 PRECISIONS = {
     "float32": lax.Precision.HIGHEST,
@@ -47,8 +48,7 @@ class Compute:
         for option, names in (("precision", PRECISIONS), ("convolution", CONVOLUTIONS)):
             if getattr(self, option) not in names:
                 raise ValueError(
-                    f"{option} is one of {', '.join(names)}, not "
-                    f"{getattr(self, option)!r}"
+                    f"{option} is one of {', '.join(names)}, not {getattr(self, option)!r}"
                 )
 
     def options(self) -> dict[str, Any]:
@@ -62,7 +62,7 @@ class Compute:
 
 
 @dataclass(frozen=True)
-class Cast:
+class Cast(Forward):
     """Returns the taps of a user's own forward pass, run in bfloat16 or TF32.
 
     Args:

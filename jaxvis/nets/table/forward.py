@@ -13,22 +13,20 @@ from jaxvis.nets.table.compute import Cast, Compute, high, low
 from jaxvis.nets.table.fuse import convolved, doublings
 from jaxvis.nets.table.layers import Layer, minimum, shapes, sources
 from jaxvis.nets.table.ops import MODULES, OPS
-from jaxvis.types import Array, Network, Params, Taps
+from jaxvis.nets.table.segments import Segmented
+from jaxvis.network import Forward, Network
+from jaxvis.types import Array, Params, Taps
 
 
 class Stack(nnx.Module):
     """The Flax module that a table folds into; its parameters are named by the rows."""
 
-    def __init__(
-        self, rows: tuple[Layer, ...], size: tuple[int, int], compute: Compute
-    ) -> None:
+    def __init__(self, rows: tuple[Layer, ...], size: tuple[int, int], compute: Compute) -> None:
         shape, reads = shapes(rows, size), sources(rows)
         self.rows, self.compute = nnx.static(rows), nnx.static(compute)
         self.layers = nnx.Dict(
             {
-                row.name: MODULES[row.op](
-                    row, shape[(*reads[row.name], row.name)[0]], compute
-                )
+                row.name: MODULES[row.op](row, shape[(*reads[row.name], row.name)[0]], compute)
                 for row in rows
                 if row.op in MODULES
             }
@@ -55,9 +53,12 @@ class Stack(nnx.Module):
             if row.name in fused:
                 one = fused[row.name]
                 taps[row.name] = convolved(
-                    taps[one.source], self.layers[row.name], row, self.compute,
+                    taps[one.source],
+                    self.layers[row.name],
+                    row,
+                    self.compute,
                     reflected=one.reflected,
-                )  # fmt: skip
+                )
                 continue
             if row.op == "input":
                 taps["input"] = self.layers["input"](values["input"])
@@ -80,7 +81,7 @@ def _split(rows: tuple[Layer, ...], size: tuple[int, int], compute: Compute):
 
 
 @dataclass(frozen=True)
-class Table:
+class Table(Forward):
     """Returns taps: the forward pass of a table, static and hashable.
 
     Args:
@@ -107,7 +108,7 @@ class Table:
         taps = nnx.merge(module, state)(batch, needed, frozenset(wanted))
         return high({name: value[0] for name, value in taps.items()})
 
-    def prepared(self, params: Params, size: tuple[int, int]) -> Params:
+    def prepare(self, params: Params, size: tuple[int, int]) -> Params:
         """Returns the parameters in the form that the step computes fastest with.
 
         Args:
@@ -116,12 +117,15 @@ class Table:
         """
         if self.compute.precision == "bfloat16":
             return {
-                row: leaves if row == "input" else low(leaves)
-                for row, leaves in params.items()
+                row: leaves if row == "input" else low(leaves) for row, leaves in params.items()
             }
         if self.compute.convolution == "direct" or jax.default_backend() != "cpu":
             return params
         return _with_transforms(params, _tiles(self.rows, size))
+
+    def rematerialise(self) -> Forward:
+        """Makes a forward pass that keeps only the taps between segments of the table."""
+        return Segmented(self, self.rows, self.size)
 
     def needed(self, known: frozenset[str], wanted: tuple[str, ...]) -> frozenset[str]:
         """Returns the rows to compute for `wanted` when `known` are given.
@@ -192,9 +196,7 @@ def _tiles(rows: tuple[Layer, ...], size: tuple[int, int]) -> dict[str, int]:
         plain = row.op == "conv" and (row.stride, row.groups) == (1, 1)
         if plain and row.name not in fused:
             width = at[reads[row.name][0]][-1]
-            tiles[row.name] = tile(
-                at[row.name][:2], (row.size, row.size, width, row.width)
-            )
+            tiles[row.name] = tile(at[row.name][:2], (row.size, row.size, width, row.width))
     return {name: m for name, m in tiles.items() if m}
 
 
@@ -208,10 +210,7 @@ def _with_transforms(params: Params, tiles: Mapping[str, int]) -> Params:
     kernels = prepare(*zip(*new.values())) if new else ()
     return {
         **params,
-        **{
-            name: {**params[name], "kernel": kernel}
-            for name, kernel in zip(new, kernels)
-        },
+        **{name: {**params[name], "kernel": kernel} for name, kernel in zip(new, kernels)},
     }
 
 
@@ -264,9 +263,7 @@ def computed(net: Network, compute: Compute) -> Network:
     if compute == Compute():
         return net
     if compute.convolution != "fast":
-        raise ValueError(
-            f"the convolutions of {net.name} are its own: leave the option"
-        )
+        raise ValueError(f"the convolutions of {net.name} are its own: leave the option")
     return replace(net, forward=Cast(net.forward, compute.precision))
 
 
@@ -282,6 +279,4 @@ def parameter_shapes(net: Network) -> dict[str, dict[str, tuple[int, ...]]]:
     if not isinstance(net.forward, Table):
         raise ValueError(f"{net.name} is not a table network: its parameters are yours")
     _, abstract = _split(net.forward.rows, net.forward.size, Compute())
-    return jax.tree.map(lambda leaf: tuple(leaf.shape), nnx.to_pure_dict(abstract))[
-        "layers"
-    ]
+    return jax.tree.map(lambda leaf: tuple(leaf.shape), nnx.to_pure_dict(abstract))["layers"]

@@ -63,9 +63,7 @@ def doublings(
     return found
 
 
-def convolved(
-    x: Array, layer: nnx.Conv, row: Layer, compute: Compute, *, reflected: bool
-) -> Array:
+def convolved(x: Array, layer: nnx.Conv, row: Layer, compute: Compute, *, reflected: bool) -> Array:
     """Returns the convolution of x `[n, h, w, c]` with its pixels repeated 2 x 2.
 
     Args:
@@ -79,9 +77,13 @@ def convolved(
 
     def conv(x: Array, kernel: Array, pads: Pads) -> Array:
         return CONVOLUTIONS[compute.convolution](
-            x, kernel, (1, 1), pads, dimension_numbers=("NHWC", "HWIO", "NHWC"),
+            x,
+            kernel,
+            (1, 1),
+            pads,
+            dimension_numbers=("NHWC", "HWIO", "NHWC"),
             precision=options["precision"],
-        )  # fmt: skip
+        )
 
     pads = ((row.pad, row.pad),) * 2
     if reflected:

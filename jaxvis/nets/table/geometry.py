@@ -9,7 +9,8 @@ from math import prod
 
 from jaxvis.nets.table.forward import Table, parameter_shapes
 from jaxvis.nets.table.layers import Layer, same_pads, shapes, sources
-from jaxvis.types import Network, Params
+from jaxvis.network import Network
+from jaxvis.types import Params
 
 STATISTICS = ("mean", "var")
 """Entries of a batch norm row that are measured, not trained: not counted."""

@@ -108,9 +108,7 @@ def _drawn(row: Layer, size: tuple[int, int]) -> tuple[int, int]:
     return out
 
 
-def shapes(
-    rows: tuple[Layer, ...], size: tuple[int, int]
-) -> dict[str, tuple[int, ...]]:
+def shapes(rows: tuple[Layer, ...], size: tuple[int, int]) -> dict[str, tuple[int, ...]]:
     """Returns every tap's shape, `(h, w, c)` or `(d,)`, for an image of `size`.
 
     Args:

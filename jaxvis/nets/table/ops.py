@@ -30,9 +30,7 @@ class Scale(nnx.Module):
         return x * self.scale[...] + self.shift[...]
 
 
-def _fold(
-    x: Array, row: Layer, axis: int, fill: float, combine: Callable[..., Array]
-) -> Array:
+def _fold(x: Array, row: Layer, axis: int, fill: float, combine: Callable[..., Array]) -> Array:
     """Returns windows along one axis combined: `x` cut by stride, shifted, folded.
 
     XLA's windowed maximum has a scatter for a gradient, 3-7 times slower on CPU than
@@ -44,9 +42,7 @@ def _fold(
     pads[axis] = (row.pad, max(length - x.shape[axis] - row.pad, 0))
     x = lax.slice_in_dim(jnp.pad(x, pads, constant_values=fill), 0, length, axis=axis)
     phases = x.reshape(*x.shape[:axis], -1, stride, *x.shape[axis + 1 :])
-    phases = [
-        lax.index_in_dim(phases, i, axis + 1, keepdims=False) for i in range(stride)
-    ]
+    phases = [lax.index_in_dim(phases, i, axis + 1, keepdims=False) for i in range(stride)]
     parts = [
         lax.slice_in_dim(phases[i % stride], i // stride, i // stride + out, axis=axis)
         for i in range(row.size)
@@ -65,9 +61,7 @@ def _pool(x: Array, row: Layer) -> Array:
             x = _fold(x, row, axis, -jnp.inf, lambda m, new: jnp.where(new > m, new, m))
         return x
     for axis in (2, 1):
-        ones = jnp.ones_like(
-            x, shape=(1,) * axis + (x.shape[axis],) + (1,) * (3 - axis)
-        )
+        ones = jnp.ones_like(x, shape=(1,) * axis + (x.shape[axis],) + (1,) * (3 - axis))
         x = _fold(x, row, axis, 0.0, jnp.add) / _fold(ones, row, axis, 0.0, jnp.add)
     return x
 
@@ -77,9 +71,13 @@ def _lrn(x: Array, row: Layer) -> Array:
     half, dtype = row.size // 2, x.dtype
     x = x.astype(jnp.float32)  # alpha's sum is lost in bfloat16 beside kappa
     square = lax.reduce_window(
-        x * x, 0.0, lax.add, (1, 1, 1, row.size), (1, 1, 1, 1),
+        x * x,
+        0.0,
+        lax.add,
+        (1, 1, 1, row.size),
+        (1, 1, 1, 1),
         [(0, 0), (0, 0), (0, 0), (half, row.size - 1 - half)],
-    )  # fmt: skip
+    )
     root = lax.rsqrt(row.kappa + row.alpha / row.size * square)
     # ^-0.75 without a power: a third faster
     return (x * (root * jnp.sqrt(root))).astype(dtype)
@@ -88,34 +86,42 @@ def _lrn(x: Array, row: Layer) -> Array:
 def _promote(values: tuple, *, dtype: Any = None) -> tuple:
     """Returns values as `dtype`; a prepared kernel stays as it is."""
     return tuple(
-        value if value is None or dtype is None or isinstance(value, Prepared)
+        value
+        if value is None or dtype is None or isinstance(value, Prepared)
         else value.astype(dtype)
         for value in values
-    )  # fmt: skip
+    )
 
 
 def _conv(row: Layer, shape: tuple[int, ...], compute: Compute) -> nnx.Module:
     return nnx.Conv(
-        shape[-1], row.width, (row.size, row.size), row.stride,
+        shape[-1],
+        row.width,
+        (row.size, row.size),
+        row.stride,
         padding=((row.pad, row.pad), (row.pad, row.pad)),
-        feature_group_count=row.groups, use_bias=row.bias,
+        feature_group_count=row.groups,
+        use_bias=row.bias,
         conv_general_dilated=CONVOLUTIONS[compute.convolution],
-        promote_dtype=_promote, rngs=nnx.Rngs(0), **compute.options(),
-    )  # fmt: skip
+        promote_dtype=_promote,
+        rngs=nnx.Rngs(0),
+        **compute.options(),
+    )
 
 
 def _fc(row: Layer, shape: tuple[int, ...], compute: Compute) -> nnx.Module:
     inputs = shape[0] * shape[1] * shape[2] if len(shape) == 3 else shape[0]
-    return nnx.Linear(
-        inputs, row.width, use_bias=row.bias, rngs=nnx.Rngs(0), **compute.options()
-    )
+    return nnx.Linear(inputs, row.width, use_bias=row.bias, rngs=nnx.Rngs(0), **compute.options())
 
 
 def _batch_norm(row: Layer, shape: tuple[int, ...], compute: Compute) -> nnx.Module:
     return nnx.BatchNorm(
-        shape[-1], use_running_average=True, epsilon=BN_EPSILON, rngs=nnx.Rngs(0),
+        shape[-1],
+        use_running_average=True,
+        epsilon=BN_EPSILON,
+        rngs=nnx.Rngs(0),
         dtype=compute.options()["dtype"],
-    )  # fmt: skip
+    )
 
 
 MODULES: dict[str, Callable[[Layer, tuple[int, ...], Compute], nnx.Module]] = {

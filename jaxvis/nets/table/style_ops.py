@@ -67,10 +67,14 @@ class Doubling(nnx.Module):
         if options["dtype"] is not None:
             x = x.astype(options["dtype"])
         return CONVOLUTIONS[self.compute.convolution](
-            x, self.kernel[...].astype(x.dtype), (1, 1), (self.pads, self.pads),
-            lhs_dilation=(2, 2), dimension_numbers=("NHWC", "HWIO", "NHWC"),
+            x,
+            self.kernel[...].astype(x.dtype),
+            (1, 1),
+            (self.pads, self.pads),
+            lhs_dilation=(2, 2),
+            dimension_numbers=("NHWC", "HWIO", "NHWC"),
             precision=options["precision"],
-        )  # fmt: skip
+        )
 
 
 def _same(x: Array, row: Layer) -> Array:

@@ -10,14 +10,15 @@ from math import ceil
 import jax.numpy as jnp
 
 from jaxvis.nets.table.geometry import geometry
-from jaxvis.types import Array, Forward, Network, Params, Taps, prepared
+from jaxvis.network import Forward, Network
+from jaxvis.types import Array, Params, Taps
 
 RANGE = "@range"
 """Where the parameters of a `ranged` network keep its range."""
 
 
 @dataclass(frozen=True)
-class Ranged:
+class Ranged(Forward):
     """Returns the taps of low + (high - low) x; the range travels with `params`."""
 
     forward: Forward
@@ -31,14 +32,14 @@ class Ranged:
             values = {**values, "input": image}
         return self.forward(_without_range(params), values, wanted)
 
-    def prepared(self, params: Params, size: tuple[int, int]) -> Params:
+    def prepare(self, params: Params, size: tuple[int, int]) -> Params:
         """Returns the parameters in the form that a step computes fastest with.
 
         Args:
           params: the network's parameters and the range.
           size: (H, W) of the images to come.
         """
-        own = prepared(self.forward, _without_range(params), size)
+        own = self.forward.prepare(_without_range(params), size)
         return {**own, RANGE: params[RANGE]}
 
 
@@ -56,9 +57,7 @@ def stretched(image: Array, *, low: Array, high: Array) -> Array:
     return low + (high - low) * image
 
 
-def ranged(
-    net: Network, params: Params, low: Array, high: Array
-) -> tuple[Network, Params]:
+def ranged(net: Network, params: Params, low: Array, high: Array) -> tuple[Network, Params]:
     """Returns (net, params) for which the image 0 is `low` and 1 is `high`.
 
     A box [low, high] that comes with the data is then the box [0, 1], which is static.
@@ -72,7 +71,7 @@ def ranged(
 
 
 @dataclass(frozen=True)
-class Periodic:
+class Periodic(Forward):
     """Returns the taps of an image on a torus, without any border.
 
     Args:
@@ -112,16 +111,14 @@ class Periodic:
         taps = self.forward(params, around, wanted)
         return {tap: self._cut(taps[tap], strides[tap], image) for tap in wanted}
 
-    def prepared(self, params: Params, size: tuple[int, int]) -> Params:
+    def prepare(self, params: Params, size: tuple[int, int]) -> Params:
         """Returns the parameters in the form that a step computes fastest with.
 
         Args:
           params: the network's parameters.
           size: (H, W) of the images to come.
         """
-        return prepared(
-            self.forward, params, tuple(side + 2 * self.margin for side in size)
-        )
+        return self.forward.prepare(params, tuple(side + 2 * self.margin for side in size))
 
     def _cut(self, values: Array, stride: int, image: Array) -> Array:
         first = self.margin // stride
@@ -150,9 +147,8 @@ def periodic(net: Network, taps: tuple[str, ...]) -> Network:
     coarse = max(row.stride for row in chosen)
     reach = max(
         max(low, high)
-        for low, high in (margins(row.receptive_field, row.offset, row.stride)
-                          for row in chosen)
-    )  # fmt: skip
+        for low, high in (margins(row.receptive_field, row.offset, row.stride) for row in chosen)
+    )
     margin = ceil(reach / coarse) * coarse
     strides = tuple((row.name, row.stride) for row in chosen)
     return replace(net, forward=Periodic(net.forward, margin, strides))

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from jaxvis.nets.table.forward import Table
-from jaxvis.types import Network
+from jaxvis.network import Network
 
 
 def leaky(net: Network, slope: float) -> Network:
@@ -26,7 +26,6 @@ def leaky(net: Network, slope: float) -> Network:
     if not isinstance(net.forward, Table):
         raise ValueError(f"{net.name} is not a table network: its ReLUs are its own")
     rows = tuple(
-        replace(row, op="leaky", alpha=slope) if row.op == "relu" else row
-        for row in net.rows
+        replace(row, op="leaky", alpha=slope) if row.op == "relu" else row for row in net.rows
     )
     return replace(net, forward=replace(net.forward, rows=rows), rows=rows)

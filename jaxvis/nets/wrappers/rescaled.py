@@ -12,7 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxvis.nets.table.layers import Layer, shapes, sources
-from jaxvis.types import Array, Image, Network, Params
+from jaxvis.network import Network
+from jaxvis.types import Array, Image, Params
 
 _THROUGH = ("relu", "max", "avg")
 _LEAST = 1e-6  # a filter below this part of its layer's mean is dead: left as it is
@@ -37,9 +38,7 @@ def rectified_convolutions(net: Network) -> dict[str, str]:
     }
 
 
-def mean_activations(
-    net: Network, params: Params, images: Iterable[Image]
-) -> dict[str, Array]:
+def mean_activations(net: Network, params: Params, images: Iterable[Image]) -> dict[str, Array]:
     """Returns the mean of every rectified filter over positions and images.
 
     Args:
@@ -98,9 +97,7 @@ def rescaled(net: Network, params: Params, means: Mapping[str, Array]) -> Params
             if row.op == "conv" and row.name in follows:
                 scale[row.name] = _factors(means, follows[row.name], width)
             if row.name in params:
-                out[row.name] = _folded(
-                    params[row.name], row, given[0], scale[row.name]
-                )
+                out[row.name] = _folded(params[row.name], row, given[0], scale[row.name])
         elif any(np.any(values != 1) for values in given):
             raise ValueError(
                 f"{row.name!r} ({row.op}) does not commute with factors on its input: "
@@ -115,8 +112,7 @@ def _factors(means: Mapping[str, Array], tap: str, width: int) -> np.ndarray:
     found = np.asarray(means[tap], np.float32)
     if found.shape != (width,) or not np.all(np.isfinite(found)) or np.any(found < 0):
         raise ValueError(
-            f"the means of {tap!r} must be {width} numbers, none negative; got shape "
-            f"{found.shape}"
+            f"the means of {tap!r} must be {width} numbers, none negative; got shape {found.shape}"
         )
     return np.where(found > _LEAST * found.mean(), found, 1.0).astype(np.float32)
 

@@ -15,11 +15,12 @@ import numpy as np
 
 from jaxvis.nets.table.geometry import geometry
 from jaxvis.nets.wrappers.framed import margins
-from jaxvis.types import Array, Forward, Network, Params, Taps, prepared
+from jaxvis.network import Forward, Network
+from jaxvis.types import Array, Params, Taps
 
 
 @dataclass(frozen=True)
-class Tiled:
+class Tiled(Forward):
     """Returns Gram matrices and whole taps, computed one tile after another.
 
     Args:
@@ -52,24 +53,19 @@ class Tiled:
                 "these tiles were made for"
             )
         grid, window = self._grid(image.shape[:2])
-        shapes = jax.eval_shape(
-            lambda x: self.forward(params, {"input": x}, wanted), image
-        )
+        shapes = jax.eval_shape(lambda x: self.forward(params, {"input": x}, wanted), image)
         begin = {tap: self._empty(tap, shapes[tap].shape) for tap in wanted}
 
         @jax.checkpoint
         def part(image: Array, place: Array) -> Taps:
             seen = jax.lax.dynamic_slice(image, (*place[0], 0), (*window, 3))
             taps = self.forward(params, {"input": seen}, wanted)
-            return {
-                tap: self._kept(taps[tap], tap, strides[tap], place) for tap in wanted
-            }
+            return {tap: self._kept(taps[tap], tap, strides[tap], place) for tap in wanted}
 
         def step(found: Taps, place: Array) -> tuple[Taps, None]:
             new = part(image, place)
             return {
-                tap: self._joined(found[tap], new[tap], tap, strides[tap], place)
-                for tap in wanted
+                tap: self._joined(found[tap], new[tap], tap, strides[tap], place) for tap in wanted
             }, None
 
         found, _ = jax.lax.scan(step, begin, jnp.asarray(grid))
@@ -78,14 +74,14 @@ class Tiled:
             for tap, value in found.items()
         }
 
-    def prepared(self, params: Params, size: tuple[int, int]) -> Params:
+    def prepare(self, params: Params, size: tuple[int, int]) -> Params:
         """Returns the parameters in the form that a step computes fastest with.
 
         Args:
           params: the network's parameters.
           size: (H, W) of the images to come.
         """
-        return prepared(self.forward, params, self._grid(size)[1])
+        return self.forward.prepare(params, self._grid(size)[1])
 
     def _grid(self, size: tuple[int, int]) -> tuple[np.ndarray, tuple[int, int]]:
         """Returns the tiles `[n, 3, 2]` and their windows' size.
@@ -101,11 +97,16 @@ class Tiled:
             full = side if full >= side else full
             own = range(0, max(side // coarse, 1) * coarse, self.tile)
             window.append(full)
-            spans.append([
-                (min(max(first - self.margin, 0), side - full), first,
-                 side if first == own[-1] else first + self.tile)
-                for first in own
-            ])  # fmt: skip
+            spans.append(
+                [
+                    (
+                        min(max(first - self.margin, 0), side - full),
+                        first,
+                        side if first == own[-1] else first + self.tile,
+                    )
+                    for first in own
+                ]
+            )
         grid = [list(zip(y, x)) for y in spans[0] for x in spans[1]]
         return np.asarray(grid, np.int32), tuple(window)
 
@@ -124,9 +125,7 @@ class Tiled:
         flat = values.reshape(-1, values.shape[-1])
         return jnp.matmul(flat.T, flat, precision=jax.lax.Precision.HIGHEST)
 
-    def _joined(
-        self, found: Array, new: Array, tap: str, stride: int, place: Array
-    ) -> Array:
+    def _joined(self, found: Array, new: Array, tap: str, stride: int, place: Array) -> Array:
         if tap in self.grams:
             return found + new
         at = (*(place[0] // stride), 0)
@@ -157,9 +156,7 @@ def tiled(
     if flat:
         raise ValueError(f"{flat[0]!r} is no map [h, w, c]: it has no tiles")
     coarse = max(row.stride for row in chosen)
-    reach = max(
-        max(margins(row.receptive_field, row.offset, row.stride)) for row in chosen
-    )
+    reach = max(max(margins(row.receptive_field, row.offset, row.stride)) for row in chosen)
     up = lambda n: ceil(n / coarse) * coarse  # noqa: E731
     strides = tuple((row.name, row.stride) for row in chosen)
     forward = Tiled(net.forward, up(tile), up(reach), strides, frozenset(grams))

@@ -7,15 +7,13 @@ relu7, fc8, prob. torchvision's has no norm taps.
 from jaxvis.nets.table.forward import network
 from jaxvis.nets.table.head import classifier
 from jaxvis.nets.table.layers import Layer
-from jaxvis.types import Network
+from jaxvis.network import Network
 
 LRN = {"size": 5, "alpha": 1e-4}
 """Caffe's constants: kappa 1, alpha divided by the 5 channels, exponent 0.75."""
 
 
-def alexnet(
-    *, head: str = "softmax", input_size: tuple[int, int] = (224, 224)
-) -> Network:
+def alexnet(*, head: str = "softmax", input_size: tuple[int, int] = (224, 224)) -> Network:
     """Returns AlexNet as torchvision has it: 64 first filters, no normalisation.
 
     Args:
@@ -44,9 +42,7 @@ def alexnet(
     return network("alexnet", tuple(rows), input_size=input_size, scores="fc8")
 
 
-def caffe_alexnet(
-    *, head: str = "softmax", input_size: tuple[int, int] = (227, 227)
-) -> Network:
+def caffe_alexnet(*, head: str = "softmax", input_size: tuple[int, int] = (227, 227)) -> Network:
     """Returns AlexNet as Caffe has it: convolution, ReLU, normalisation, pooling.
 
     Args:
@@ -62,9 +58,7 @@ def caffe_alexnet(
     return _caffe("caffe_alexnet", (_norm, _ceil_pool), head, input_size)
 
 
-def caffenet(
-    *, head: str = "softmax", input_size: tuple[int, int] = (227, 227)
-) -> Network:
+def caffenet(*, head: str = "softmax", input_size: tuple[int, int] = (227, 227)) -> Network:
     """Returns CaffeNet: Caffe's AlexNet with the pooling before the normalisation.
 
     Args:

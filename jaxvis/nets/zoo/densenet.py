@@ -10,7 +10,7 @@ relu, avgpool.
 from jaxvis.nets.table.forward import network
 from jaxvis.nets.table.head import ending
 from jaxvis.nets.table.layers import Layer
-from jaxvis.types import Network
+from jaxvis.network import Network
 
 DEPTHS = (6, 12, 24, 16)
 """Dense layers in each of the four blocks."""
@@ -20,9 +20,7 @@ BOTTLENECK = 4
 """A dense layer's inner width, in multiples of the growth."""
 
 
-def densenet121(
-    *, head: str = "softmax", input_size: tuple[int, int] = (224, 224)
-) -> Network:
+def densenet121(*, head: str = "softmax", input_size: tuple[int, int] = (224, 224)) -> Network:
     """Returns DenseNet-121; the scores are a global mean and a fully connected layer.
 
     Args:
@@ -55,9 +53,7 @@ def densenet121(
         Layer("classifier", "fc", 1000),
         *ending(head, relu_name="relu_classifier"),
     ]
-    return network(
-        "densenet121", tuple(rows), input_size=input_size, scores="classifier"
-    )
+    return network("densenet121", tuple(rows), input_size=input_size, scores="classifier")
 
 
 def _block(name: str, above: str, depth: int) -> list[Layer]:

@@ -7,7 +7,7 @@ ReLU (`inception_3a/1x1`), `inception_3a/relu_1x1` the map after it.
 from jaxvis.nets.table.forward import network
 from jaxvis.nets.table.head import ending
 from jaxvis.nets.table.layers import Layer
-from jaxvis.types import Network
+from jaxvis.network import Network
 
 INCEPTIONS = {
     "3a": (64, 96, 128, 16, 32, 32),
@@ -48,9 +48,7 @@ def _inception(block: str, above: str) -> list[Layer]:
     ]
 
 
-def googlenet(
-    *, head: str = "softmax", input_size: tuple[int, int] = (224, 224)
-) -> Network:
+def googlenet(*, head: str = "softmax", input_size: tuple[int, int] = (224, 224)) -> Network:
     """Returns GoogLeNet.
 
     Args:
@@ -81,6 +79,4 @@ def googlenet(
     rows.append(Layer("pool5/7x7_s1", "gap"))
     rows.append(Layer("loss3/classifier", "fc", 1000))
     rows += ending(head, relu_name="loss3/relu")
-    return network(
-        "googlenet", tuple(rows), input_size=input_size, scores="loss3/classifier"
-    )
+    return network("googlenet", tuple(rows), input_size=input_size, scores="loss3/classifier")

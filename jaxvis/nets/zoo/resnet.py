@@ -9,7 +9,7 @@ layer1.0.relu_1 (and relu_2); the sum before the last one is layer1.0.add.
 from jaxvis.nets.table.forward import network
 from jaxvis.nets.table.head import ending
 from jaxvis.nets.table.layers import Layer
-from jaxvis.types import Network
+from jaxvis.network import Network
 
 BLOCKS = {
     "resnet18": ("basic", (2, 2, 2, 2)),
@@ -77,9 +77,15 @@ def _block(
     for i, (width, size, stride) in enumerate(plan, 1):
         reads = (above,) if i == 1 else ()
         conv = Layer(
-            f"{name}conv{i}", "conv", width, size, stride,
-            pad=size // 2, bias=False, inputs=reads,
-        )  # fmt: skip
+            f"{name}conv{i}",
+            "conv",
+            width,
+            size,
+            stride,
+            pad=size // 2,
+            bias=False,
+            inputs=reads,
+        )
         rows += [conv, Layer(f"{name}bn{i}", "bn")]
         if i < last:
             rows.append(Layer(_relu(name, i), "relu"))
@@ -88,11 +94,16 @@ def _block(
         shortcut = f"{name}downsample.1"
         rows += [
             Layer(
-                f"{name}downsample.0", "conv", plan[-1][0], 1, projection,
-                bias=False, inputs=(above,),
+                f"{name}downsample.0",
+                "conv",
+                plan[-1][0],
+                1,
+                projection,
+                bias=False,
+                inputs=(above,),
             ),
             Layer(shortcut, "bn"),
-        ]  # fmt: skip
+        ]
     rows.append(Layer(f"{name}add", "add", inputs=(f"{name}bn{last}", shortcut)))
     rows.append(Layer(_relu(name, last), "relu"))
     return rows

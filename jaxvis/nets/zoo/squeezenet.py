@@ -8,10 +8,18 @@ gradient does not vanish where every cell is negative.
 from jaxvis.nets.table.forward import network
 from jaxvis.nets.table.head import ending
 from jaxvis.nets.table.layers import Layer
-from jaxvis.types import Network
+from jaxvis.network import Network
 
-FIRES = {2: (16, 64), 3: (16, 64), 4: (32, 128), 5: (32, 128),
-         6: (48, 192), 7: (48, 192), 8: (64, 256), 9: (64, 256)}  # fmt: skip
+FIRES = {
+    2: (16, 64),
+    3: (16, 64),
+    4: (32, 128),
+    5: (32, 128),
+    6: (48, 192),
+    7: (48, 192),
+    8: (64, 256),
+    9: (64, 256),
+}
 """Fire module -> (squeeze width, width of each expand)."""
 STEMS = {
     "squeezenet1_0": (Layer("conv1", "conv", 96, 7, 2), (4, 8)),
@@ -63,6 +71,4 @@ def squeezenet(
     rows.append(Layer("relu_conv10", "relu"))
     rows.append(Layer("pool10", "gap"))
     rows += ending(head, relu_name="relu_pool10")
-    return network(
-        name, tuple(rows), input_size=input_size, scores="pool10", classes="conv10"
-    )
+    return network(name, tuple(rows), input_size=input_size, scores="pool10", classes="conv10")

@@ -12,7 +12,8 @@ after every convolution, tanh at the end. Three ways of padding are in use:
 
 from jaxvis.nets.table.forward import network
 from jaxvis.nets.table.layers import Layer
-from jaxvis.types import Array, Network, Params
+from jaxvis.network import Network
+from jaxvis.types import Array, Params
 
 EPSILON = {"transform_same": 1e-3, "transform_start": 1e-5, "transform_reflect": 1e-5}
 """Name -> what its norms add to the variance."""
@@ -52,8 +53,7 @@ def transform(
         raise ValueError(f"a style network is one of {', '.join(NAMES)}, not {name!r}")
     if min(width, blocks) < 1 or styles < 0:
         raise ValueError(
-            f"width and blocks are at least 1, styles at least 0, not {width}, "
-            f"{blocks}, {styles}"
+            f"width and blocks are at least 1, styles at least 0, not {width}, {blocks}, {styles}"
         )
     table = _Rows(name, styles)
     if name == "transform_start":
@@ -78,9 +78,16 @@ class _Rows:
         self.rows: list[Layer] = []
 
     def conv(
-        self, row: str, width: int, *, size: int = 3, stride: int = 1, pad: bool = True,
-        norm: str, relu: str | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        row: str,
+        width: int,
+        *,
+        size: int = 3,
+        stride: int = 1,
+        pad: bool = True,
+        norm: str,
+        relu: str | None = None,
+    ) -> None:
         around = size // 2 if pad else 0
         if pad and self.name == "transform_reflect":
             self.rows.append(Layer(f"{row}_pad", "reflect", pad=around))

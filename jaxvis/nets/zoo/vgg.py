@@ -7,7 +7,7 @@ prob; with batch norm also bn1_1 and so on.
 from jaxvis.nets.table.forward import network
 from jaxvis.nets.table.head import classifier
 from jaxvis.nets.table.layers import Layer
-from jaxvis.types import Network
+from jaxvis.network import Network
 
 DEPTHS = {
     "vgg11": (1, 1, 2, 2, 2),

@@ -3,15 +3,13 @@
 from jaxvis.nets.table.forward import network
 from jaxvis.nets.table.head import classifier
 from jaxvis.nets.table.layers import Layer
-from jaxvis.types import Network
+from jaxvis.network import Network
 
 LRN = {"size": 5, "alpha": 5e-4, "kappa": 2.0}
 """MatConvNet writes this [5 2 1e-4 0.75]: its alpha is already divided by 5."""
 
 
-def vgg_m(
-    *, head: str = "softmax", input_size: tuple[int, int] = (224, 224)
-) -> Network:
+def vgg_m(*, head: str = "softmax", input_size: tuple[int, int] = (224, 224)) -> Network:
     """Returns VGG-M: AlexNet's plan with smaller strides and wider late layers.
 
     Args:

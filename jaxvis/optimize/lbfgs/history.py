@@ -48,9 +48,7 @@ def empty(memory: int, like: Array) -> History:
     )
 
 
-def extended(
-    history: History, s: Array, y: Array, g: Array, keep: Array
-) -> tuple[History, Array]:
+def extended(history: History, s: Array, y: Array, g: Array, keep: Array) -> tuple[History, Array]:
     """Returns the history with a pair, and `[m + 1, 2]`, s_i g and y_i g.
 
     Args:

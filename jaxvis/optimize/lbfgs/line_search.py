@@ -73,9 +73,17 @@ def begin(value: Array, slope: Array, step: Array, longest: Array) -> Search:
     zero = jnp.zeros_like(step)
     interval = Interval(zero, value, slope, zero, value, slope, jnp.array(False))
     return Search(
-        step, value, slope, interval, zero, (1 + WIDEN[1]) * step,
-        jnp.stack([longest, 2 * longest]), jnp.array(True), longest, jnp.int32(0),
-    )  # fmt: skip
+        step,
+        value,
+        slope,
+        interval,
+        zero,
+        (1 + WIDEN[1]) * step,
+        jnp.stack([longest, 2 * longest]),
+        jnp.array(True),
+        longest,
+        jnp.int32(0),
+    )
 
 
 def cubic_step(
@@ -117,9 +125,7 @@ def next_step(
     edge = jnp.where(step > known.best, high, low)
     turned, flat = _lower(known, step, value, slope, low, high, edge)
     # A lower value and a steeper slope: the cubic to the other end, or the edge.
-    r, _ = cubic_step(
-        known.other, known.other_value, known.other_slope, step, value, slope
-    )
+    r, _ = cubic_step(known.other, known.other_value, known.other_slope, step, value, slope)
     steep = jnp.where(known.bracketed, step + r * (known.other - step), edge)
     chosen = jnp.where(flatter, flat, steep)
     chosen = jnp.where(opposite, turned, chosen)
@@ -159,9 +165,7 @@ def _lower(known, step, value, slope, low, high, edge) -> tuple[Array, Array]:
     cubic = jnp.where((r < 0) & (gamma != 0), cubic, edge)
     inside = jnp.where(jnp.abs(cubic - step) < to_secant, cubic, secant)
     limit = step + NARROW * (known.other - step)
-    inside = jnp.where(
-        step > best, jnp.minimum(limit, inside), jnp.maximum(limit, inside)
-    )
+    inside = jnp.where(step > best, jnp.minimum(limit, inside), jnp.maximum(limit, inside))
     outside = jnp.where(jnp.abs(cubic - step) > to_secant, cubic, secant)
     outside = jnp.clip(outside, low, high)
     return turned, jnp.where(known.bracketed, inside, outside)
@@ -203,16 +207,15 @@ def advance(
     gentle = c1 * search.slope
     enough = value <= search.value + step * gentle
     stuck = known.bracketed & (
-        (step <= search.low) | (step >= search.high)
+        (step <= search.low)
+        | (step >= search.high)
         | (search.high - search.low <= WIDTH * search.high)
-    )  # fmt: skip
+    )
     wolfe = enough & (jnp.abs(slope) <= -c2 * search.slope)
     at_end = (step >= search.longest) & enough & (slope <= gentle)
     first = search.first & ~(enough & (slope >= 0))
     moved = _moved(search._replace(first=first), value, slope, gentle, enough)
-    search = chosen(finite, moved, _retreated(search))._replace(
-        trials=search.trials + 1
-    )
+    search = chosen(finite, moved, _retreated(search))._replace(trials=search.trials + 1)
     counts = finite & (wolfe | at_end | (stuck & (value < search.value)))
     nowhere = finite & (stuck | search.interval.bracketed & (search.step <= 0))
     return search, counts, ~counts & ((search.trials >= trials) | nowhere)
@@ -225,27 +228,25 @@ def _moved(search, value, slope, gentle, enough) -> Search:
     aided = search.first & (value <= known.best_value) & ~enough
     tilt = jnp.where(aided, gentle, 0.0)
     interval, step = next_step(
-        _tilted(known, -tilt), step, value - step * tilt, slope - tilt,
-        search.low, search.high,
-    )  # fmt: skip
+        _tilted(known, -tilt),
+        step,
+        value - step * tilt,
+        slope - tilt,
+        search.low,
+        search.high,
+    )
     interval = _tilted(interval, tilt)
     best, other, bracketed = interval.best, interval.other, interval.bracketed
     width = jnp.abs(other - best)
     lazy = bracketed & (width >= NARROW * search.widths[1])
     step = jnp.where(lazy, best + 0.5 * (other - best), step)
     widths = jnp.where(bracketed, jnp.stack([width, search.widths[0]]), search.widths)
-    low = jnp.where(
-        bracketed, jnp.minimum(best, other), step + WIDEN[0] * (step - best)
-    )
-    high = jnp.where(
-        bracketed, jnp.maximum(best, other), step + WIDEN[1] * (step - best)
-    )
+    low = jnp.where(bracketed, jnp.minimum(best, other), step + WIDEN[0] * (step - best))
+    high = jnp.where(bracketed, jnp.maximum(best, other), step + WIDEN[1] * (step - best))
     step = jnp.clip(step, 0.0, search.longest)
     stuck = (step <= low) | (step >= high) | (high - low <= WIDTH * high)
     step = jnp.where(bracketed & stuck, best, step)
-    return search._replace(
-        step=step, interval=interval, low=low, high=high, widths=widths
-    )
+    return search._replace(step=step, interval=interval, low=low, high=high, widths=widths)
 
 
 def _tilted(known: Interval, tilt: Array) -> Interval:

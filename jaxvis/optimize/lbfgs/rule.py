@@ -69,13 +69,9 @@ def _check(options: Options) -> None:
             f"{options.memory} and {options.max_line_search}"
         )
     if not 0 < options.c1 < options.c2 < 1:
-        raise ValueError(
-            f"0 < c1 < c2 < 1 must hold, got c1 = {options.c1}, c2 = {options.c2}"
-        )
+        raise ValueError(f"0 < c1 < c2 < 1 must hold, got c1 = {options.c1}, c2 = {options.c2}")
     if not (options.ftol >= 0 and options.gtol >= 0):
-        raise ValueError(
-            f"ftol and gtol must not be negative, got {options.ftol}, {options.gtol}"
-        )
+        raise ValueError(f"ftol and gtol must not be negative, got {options.ftol}, {options.gtol}")
 
 
 def _check_bounds(lower: Bound, upper: Bound) -> None:

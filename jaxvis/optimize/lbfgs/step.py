@@ -12,7 +12,7 @@ from jax.flatten_util import ravel_pytree
 
 from jaxvis.optimize.lbfgs import bounds, history, line_search
 from jaxvis.optimize.lbfgs.bounds import Bound, Limits
-from jaxvis.types import CONVERGED, DONE, FAILED, STALLED, Array
+from jaxvis.types import Array, Status
 
 FAR = 1e10
 """The longest step, in units of the direction, as in L-BFGS-B."""
@@ -36,7 +36,7 @@ class LbfgsState(NamedTuple):
 
     Attributes:
       solution: the last accepted iterate, shaped like z.
-      status: `[]` int8, `DONE` as long as it runs; see `jaxvis.types.Run`.
+      status: `[]` int8, `Status.DONE` as long as it runs; see `jaxvis.types.Run`.
       evaluations: `[]` int32, values and gradients taken.
       accepted: `[]` bool, whether the last evaluation was at `solution`.
       value: the loss at `solution`.
@@ -89,7 +89,7 @@ def initial(options: Options, z: Any) -> LbfgsState:
     nothing, zero = jnp.zeros_like(x), jnp.zeros((), x.dtype)
     return LbfgsState(
         solution=z,
-        status=jnp.int8(DONE),
+        status=jnp.int8(Status.DONE),
         evaluations=jnp.int32(0),
         accepted=jnp.array(False),
         value=zero,
@@ -123,11 +123,15 @@ def stepped(
     at = raw if box is None else bounds.inside(box, raw)
     slope = _slope(box, at, g, state.direction)
     finite = jnp.isfinite(value) & jnp.isfinite(slope)
-    running = state.status == DONE
+    running = state.status == Status.DONE
     search, counts, ends = line_search.advance(
-        state.search, value * scale, slope,
-        c1=options.c1, c2=options.c2, trials=options.max_line_search,
-    )  # fmt: skip
+        state.search,
+        value * scale,
+        slope,
+        c1=options.c1,
+        c2=options.c2,
+        trials=options.max_line_search,
+    )
     accepted = running & finite & (first | counts)
     ended = running & ~accepted & (first | ends)
     restart = ended & (state.pairs.count > 0)
@@ -136,8 +140,10 @@ def stepped(
     g = jnp.where(accepted, g, state.gradient)
 
     met = accepted & _met(options, box, first, state.value, value, x, g / scale)
-    status = jnp.where(ended & ~restart, jnp.where(finite, STALLED, FAILED), DONE)
-    status = jnp.where(running, jnp.where(met, CONVERGED, status), state.status)
+    status = jnp.where(
+        ended & ~restart, jnp.where(finite, Status.STALLED, Status.FAILED), Status.DONE
+    )
+    status = jnp.where(running, jnp.where(met, Status.CONVERGED, status), state.status)
     value = jnp.where(accepted, value, state.value)
     aim, begins = _aim(box, pairs, with_g, x, g), accepted | restart
     one = jnp.ones_like(slope)
@@ -145,13 +151,21 @@ def stepped(
     search = line_search.chosen(begins, new, search)
     pairs = pairs._replace(count=jnp.where(begins, aim.count, pairs.count))
     d = jnp.where(begins, aim.direction, state.direction)
-    trial = jnp.where(status == DONE, x + search.step * d, x)
+    trial = jnp.where(status == Status.DONE, x + search.step * d, x)
     trial = trial if box is None else bounds.inside(box, trial)
     shaped = ravel_pytree(z)[1]
     return shaped((trial - raw).astype(raw.dtype)), LbfgsState(
-        shaped(x), status.astype(jnp.int8), state.evaluations + running, accepted,
-        value, scale, g, d, pairs, search,
-    )  # fmt: skip
+        shaped(x),
+        status.astype(jnp.int8),
+        state.evaluations + running,
+        accepted,
+        value,
+        scale,
+        g,
+        d,
+        pairs,
+        search,
+    )
 
 
 def _slope(box, at, g, d) -> Array:
@@ -168,8 +182,12 @@ def _learned(state, at, g, accepted, restart) -> tuple[history.History, Array]:
     eps = jnp.finfo(g.dtype).eps
     curved = jnp.vdot(s, y) > -eps * jnp.vdot(s, state.gradient)
     return history.extended(
-        state.pairs._replace(count=count), s, y, g, accepted & curved,
-    )  # fmt: skip
+        state.pairs._replace(count=count),
+        s,
+        y,
+        g,
+        accepted & curved,
+    )
 
 
 def _unit(g: Array) -> Array:

@@ -57,9 +57,7 @@ def adamax(learning_rate: float) -> optax.GradientTransformation:
 
 
 @lru_cache(maxsize=64)
-def nesterov(
-    learning_rate: float, *, momentum: float = 0.9
-) -> optax.GradientTransformation:
+def nesterov(learning_rate: float, *, momentum: float = 0.9) -> optax.GradientTransformation:
     """Returns gradient descent with Nesterov momentum.
 
     Args:

@@ -17,9 +17,7 @@ class PreimageState(NamedTuple):
     momentum: Array
 
 
-def learning_rate(
-    size: tuple[int, int], *, bound: float = 80.0, alpha: float = 6.0
-) -> float:
+def learning_rate(size: tuple[int, int], *, bound: float = 80.0, alpha: float = 6.0) -> float:
     """Returns eta = 0.05 (B^2 / alpha) H W, which does move the image.
 
     Args:
@@ -55,8 +53,10 @@ def preimage_sgd(eta: float, *, rho: float = 0.9) -> optax.GradientTransformatio
         squares = jax.tree.map(lambda s, g: rho * s + g * g, state.squares, grads)
         momentum = jax.tree.map(
             lambda m, g, s: rho * m - g / (1 / eta + jnp.sqrt(s)),
-            state.momentum, grads, squares,
-        )  # fmt: skip
+            state.momentum,
+            grads,
+            squares,
+        )
         return momentum, PreimageState(squares, momentum)
 
     return optax.GradientTransformation(init, update)

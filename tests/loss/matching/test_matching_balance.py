@@ -53,9 +53,7 @@ def test_weights_are_reciprocal_mean_gradients():
     image, tap = photograph(SIDE), "relu2"
     code = net.code(params, image, tap)
     back = jax.jit(
-        lambda x, sent: jax.vjp(lambda x: net.apply(params, x, stop=tap)[tap], x)[1](
-            sent
-        )
+        lambda x, sent: jax.vjp(lambda x: net.apply(params, x, stop=tap)[tap], x)[1](sent)
     )
     flat = code.reshape(-1, code.shape[-1])
     count, channels = flat.shape

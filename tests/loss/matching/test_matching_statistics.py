@@ -43,13 +43,9 @@ def _leaves(objective):
 # Name -> seed -> objective that is 0 at the tap of that seed.
 OBJECTIVES = {
     "gram": lambda i: GramMatch(TAP, gram(_normal(i)), weight=2.0),
-    "gram_masked": lambda i: GramMatch(
-        TAP, gram(_normal(i), mask=_mask(i)), mask=_mask(i)
-    ),
+    "gram_masked": lambda i: GramMatch(TAP, gram(_normal(i), mask=_mask(i)), mask=_mask(i)),
     "energy": lambda i: EnergyMatch(TAP, energy(_normal(i)), weight=3.0),
-    "energy_masked": lambda i: EnergyMatch(
-        TAP, energy(_normal(i), mask=_mask(i)), mask=_mask(i)
-    ),
+    "energy_masked": lambda i: EnergyMatch(TAP, energy(_normal(i), mask=_mask(i)), mask=_mask(i)),
     "moments": lambda i: MomentMatch(TAP, *moments(_normal(i)), weight=0.5),
     "code": lambda i: Code(TAP, _normal(i), weight=4.0),
 }
@@ -81,9 +77,7 @@ def test_energy_and_moments_are_means_over_positions():
     np.testing.assert_allclose(mean, [2, 1])
     np.testing.assert_allclose(spread, [1, 1], rtol=1e-6)
     values = _normal(3)
-    np.testing.assert_allclose(
-        moments(values)[1], np.std(values, axis=(0, 1)), rtol=1e-5
-    )
+    np.testing.assert_allclose(moments(values)[1], np.std(values, axis=(0, 1)), rtol=1e-5)
 
 
 @pytest.mark.parametrize("name", OBJECTIVES)
@@ -131,9 +125,7 @@ def test_gram_distance_is_equation_6():
     assert float(value) == pytest.approx(3 * expected, rel=1e-5)
     # Equation 7: the derivative with respect to F.
     slope = f @ (f.T @ f - f0.T @ f0) / (channels**2 * count**2)
-    np.testing.assert_allclose(
-        grad[TAP].reshape(-1, 5), 3 * slope, rtol=1e-4, atol=1e-6
-    )
+    np.testing.assert_allclose(grad[TAP].reshape(-1, 5), 3 * slope, rtol=1e-4, atol=1e-6)
 
 
 def test_a_gram_matrix_may_come_in_the_place_of_a_tap():

@@ -18,7 +18,7 @@ from jaxvis.methods.classical_texture.neighbours.source import (
     generators,
 )
 from jaxvis.methods.classical_texture.wei_levoy import wei_levoy
-from jaxvis.types import DONE
+from jaxvis.types import Status
 
 RANDOM = np.random.default_rng(0)
 METHODS = pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_every_pixel_is_the_textures_at_z(method, options):
     np.testing.assert_array_equal(run.image, texture[run.z[..., 0], run.z[..., 1]])
     source = {pixel.tobytes() for pixel in texture.reshape(-1, 3)}
     assert {pixel.tobytes() for pixel in run.image.reshape(-1, 3)} <= source
-    np.testing.assert_array_equal(run.trace["status"], [DONE, DONE])
+    np.testing.assert_array_equal(run.trace["status"], [Status.DONE, Status.DONE])
     assert np.all(run.trace["loss"] >= 0)
 
 
@@ -99,9 +99,7 @@ def test_efros_leung_continues_a_checkerboard_exactly(cell):
     larger = checkers(40, cell=cell)
     shifts = [(i, j) for i in range(2 * cell) for j in range(2 * cell)]
     for image in run.image:
-        assert any(
-            np.array_equal(image, larger[i : i + 21, j : j + 26]) for i, j in shifts
-        )
+        assert any(np.array_equal(image, larger[i : i + 21, j : j + 26]) for i, j in shifts)
     assert np.all(run.trace["loss"] < 1e-6)
 
 
@@ -135,9 +133,11 @@ def test_a_round_is_what_filling_its_pixels_one_after_the_other_is():
     (random,) = generators(jax.random.key(3), seeds=1)
     growth = grown._Growth(texture, (15, 15), window // 2, 0.3, False, random)
     match = functools.partial(
-        grown._match, jnp.asarray(distinct_channels(texture)),
-        jnp.asarray(gaussian_window(window, window / 6.4)), jnp.float32(0.1),
-    )  # fmt: skip
+        grown._match,
+        jnp.asarray(distinct_channels(texture)),
+        jnp.asarray(gaussian_window(window, window / 6.4)),
+        jnp.float32(0.1),
+    )
     most = 0
     while growth.unfinished:
         pixels = growth.next_pixels()
@@ -168,9 +168,13 @@ def test_tolerance_zero_takes_the_best_match():
     growth.known[:] = True
     patches, known = growth.windows(np.array([(4, 4), (0, 8)]))
     place, best = grown._match(
-        jnp.asarray(distinct_channels(texture)), jnp.asarray(gaussian_window(5, 0.8)),
-        jnp.float32(0), patches, known, np.zeros(2, np.float32),
-    )  # fmt: skip
+        jnp.asarray(distinct_channels(texture)),
+        jnp.asarray(gaussian_window(5, 0.8)),
+        jnp.float32(0),
+        patches,
+        known,
+        np.zeros(2, np.float32),
+    )
     assert known.sum((1, 2)).tolist() == [25, 9]
     assert np.all(np.asarray(place) >= 2) and np.all(np.asarray(place) < 18)
     weights = gaussian_window(window, 0.8) * known
@@ -219,16 +223,18 @@ def test_a_level_in_columns_equals_the_scanlines():
     for levels, above in ((pyramid, coarser), (pyramid[:1], None)):
         book = refined._codebook(levels, 2, None)
         picture, index, (loss,) = refined._level(
-            book, start[None], None if above is None else above[None],
-            1, None, lambda count: None,
-        )  # fmt: skip
+            book,
+            start[None],
+            None if above is None else above[None],
+            1,
+            None,
+            lambda count: None,
+        )
         expected, away = by_scanlines(texture, start, book, above)
         np.testing.assert_allclose(loss, away, rtol=1e-5)
         np.testing.assert_array_equal(picture[0], expected)
         places = book.places[index[0]]
-        np.testing.assert_array_equal(
-            picture[0], texture[tuple(np.moveaxis(places, -1, 0))]
-        )
+        np.testing.assert_array_equal(picture[0], texture[tuple(np.moveaxis(places, -1, 0))])
 
 
 def test_columns_hold_every_pixel_once_and_none_that_another_one_sees():
@@ -259,9 +265,7 @@ def test_codebook_holds_the_neighbourhoods_inside_the_texture():
 
 
 def test_pyramid_halves_a_ramp_and_keeps_a_constant():
-    ramp = np.arange(12, dtype=np.float32)[:, None, None] * np.ones(
-        (1, 9, 3), np.float32
-    )
+    ramp = np.arange(12, dtype=np.float32)[:, None, None] * np.ones((1, 9, 3), np.float32)
     half = refined._halved(ramp)
     assert half.shape == (6, 5, 3) and half.dtype == np.float32
     np.testing.assert_allclose(half[1:5, :, 0], ramp[2:10:2, :5, 0], atol=1e-5)
@@ -316,9 +320,8 @@ def test_real_textures_keep_brightness_contrast_and_grain(name):
         (np.full((20, 20, 3), 255.0), "in .0, 1., not from 255 to 255"),
         (np.full((20, 20, 3), np.nan), "in .0, 1., not from nan to nan"),
     ],
-    ids=["window", "tiny", "grey", "grey-channel", "transparent", "batch", "8-bit",
-         "range", "nan"],
-)  # fmt: skip
+    ids=["window", "tiny", "grey", "grey-channel", "transparent", "batch", "8-bit", "range", "nan"],
+)
 @METHODS
 def test_what_is_no_texture_is_refused(method, options, image, message):
     with pytest.raises(ValueError, match=message):
@@ -344,7 +347,7 @@ def test_what_is_no_texture_is_refused(method, options, image, message):
         (wei_levoy, {"window": 5, "levels": 1, "leaf": 0}, "leaves of at least 1"),
         (wei_levoy, {"window": 5, "levels": 1, "size": (4, 0)}, "at least 1x1.*4x0"),
     ],
-)  # fmt: skip
+)
 def test_an_option_out_of_range_is_refused(method, options, message):
     with pytest.raises(ValueError, match=message):
         method(noise(20), **options)

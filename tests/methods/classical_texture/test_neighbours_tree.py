@@ -20,10 +20,12 @@ def cloud(count=600, dimensions=12, *, seed=0):
 
 def by_loops(vectors, queries):
     """Returns the nearest vector's index for each query, one by one."""
-    return np.array([
-        min(range(len(vectors)), key=lambda i: np.sum((vectors[i] - query) ** 2))
-        for query in queries
-    ])  # fmt: skip
+    return np.array(
+        [
+            min(range(len(vectors)), key=lambda i: np.sum((vectors[i] - query) ** 2))
+            for query in queries
+        ]
+    )
 
 
 def leaves(tree, node=0, depth=0):
@@ -44,9 +46,7 @@ def test_every_vector_is_in_one_leaf_and_centroids_are_means(leaf):
     for node, depth in leaves(tree):
         members = sorted(set(np.asarray(tree.members[node]).tolist()))
         assert 1 <= len(members) <= leaf
-        np.testing.assert_allclose(
-            tree.centroids[node], vectors[members].mean(0), atol=1e-5
-        )
+        np.testing.assert_allclose(tree.centroids[node], vectors[members].mean(0), atol=1e-5)
         found += members
         deepest = max(deepest, depth)
     assert sorted(found) == list(range(100))
@@ -64,19 +64,14 @@ def test_splits_put_each_vector_on_the_side_of_the_nearer_mean():
 
 def test_nearest_of_all_equals_the_loops():
     vectors, queries = cloud(200), cloud(40, seed=1)
-    np.testing.assert_array_equal(
-        nearest_of_all(vectors, queries), by_loops(vectors, queries)
-    )
+    np.testing.assert_array_equal(nearest_of_all(vectors, queries), by_loops(vectors, queries))
 
 
 def test_search_agrees_with_exhaustive_search_more_often_with_more_nodes():
     vectors, queries = cloud(), cloud(300, seed=1)
     best = np.asarray(nearest_of_all(vectors, queries))
     tree = build_tree(vectors, leaf=4)
-    rates = [
-        np.mean(np.asarray(nearest(tree, queries, beam=beam)) == best)
-        for beam in (1, 4, 16)
-    ]
+    rates = [np.mean(np.asarray(nearest(tree, queries, beam=beam)) == best) for beam in (1, 4, 16)]
     # Measured: 0.55, 0.92, 1.0.
     assert rates[0] > 0.4 and rates[1] > 0.85 and rates[2] > 0.99
     assert rates[0] < rates[1] <= rates[2]
@@ -87,8 +82,7 @@ def test_what_is_found_is_never_far_beyond_the_nearest():
     tree = build_tree(vectors)
     found, best = nearest(tree, queries), nearest_of_all(vectors, queries)
     away, least = (
-        np.linalg.norm(vectors[np.asarray(index)] - queries, axis=1)
-        for index in (found, best)
+        np.linalg.norm(vectors[np.asarray(index)] - queries, axis=1) for index in (found, best)
     )
     assert np.mean(away) < 1.05 * np.mean(least)
     assert np.all(away >= least - 1e-5)

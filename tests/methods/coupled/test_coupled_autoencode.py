@@ -33,9 +33,7 @@ def gradients_of_grey(count):
     random = np.random.default_rng(0)
     ends = random.integers(40, 220, (2, count, 1, 1, 3))
     ramp = np.linspace(0, 1, 8)[None, :, None, None]
-    return np.broadcast_to(
-        ends[0] * (1 - ramp) + ends[1] * ramp, (count, 8, 8, 3)
-    ).astype(np.uint8)
+    return np.broadcast_to(ends[0] * (1 - ramp) + ends[1] * ramp, (count, 8, 8, 3)).astype(np.uint8)
 
 
 def test_the_models_are_as_large_as_their_images():
@@ -50,16 +48,20 @@ def test_the_models_are_as_large_as_their_images():
 @pytest.mark.slow
 def test_it_learns_and_a_resumed_training_is_the_same(tmp_path):
     images, held = (from_array(gradients_of_grey(n)) for n in (24, 4))
-    options = {"model": "tiny", "optimizer": "adam", "learning_rate": 0.01, "batch": 8,
-               "noise": 0.05, "validate_every": 20}  # fmt: skip
+    options = {
+        "model": "tiny",
+        "optimizer": "adam",
+        "learning_rate": 0.01,
+        "batch": 8,
+        "noise": 0.05,
+        "validate_every": 20,
+    }
     whole = train_autoencoder(images, held, steps=60, **options)
     loss, unseen = whole.curves["loss"][:, 1], whole.curves["validation loss"][:, 1]
     assert loss[-5:].mean() < 0.3 * loss[0] and np.isfinite(unseen).all()
     path = tmp_path / "a.safetensors"
     train_autoencoder(images, held, steps=25, checkpoint=path, **options)
-    rest = train_autoencoder(
-        images, held, steps=60, checkpoint=path, resume=True, **options
-    )
+    rest = train_autoencoder(images, held, steps=60, checkpoint=path, resume=True, **options)
     for one, other in zip(jax.tree.leaves(rest.state), jax.tree.leaves(whole.state)):
         np.testing.assert_array_equal(one, other)
     model, state, facts = load_autoencoder(path)
@@ -71,8 +73,9 @@ def test_it_learns_and_a_resumed_training_is_the_same(tmp_path):
     codes = np.maximum(jax.jit(model.encode)(*parts, pixels)[0], 0)
     assert np.corrcoef(codes.mean(0), decoder["code"])[0, 1] > 0.9
     with pytest.raises(ValueError, match="noise 0.05 there, 0.2 here"):
-        train_autoencoder(images, held, steps=61, checkpoint=path, resume=True,
-                          **{**options, "noise": 0.2})  # fmt: skip
+        train_autoencoder(
+            images, held, steps=61, checkpoint=path, resume=True, **{**options, "noise": 0.2}
+        )
 
 
 @pytest.mark.parametrize(
@@ -103,8 +106,21 @@ def folder(tmp_path):
 @pytest.mark.slow
 def test_the_commands_train_and_then_draw(folder, tmp_path, capsys):
     out = tmp_path / "out"
-    words = ["train", "autoencoder", str(folder), "--model", "tiny", "--out", str(out),
-             "--optimizer", "adam", "--batch", "2", "--validation", "0.3"]  # fmt: skip
+    words = [
+        "train",
+        "autoencoder",
+        str(folder),
+        "--model",
+        "tiny",
+        "--out",
+        str(out),
+        "--optimizer",
+        "adam",
+        "--batch",
+        "2",
+        "--validation",
+        "0.3",
+    ]
     assert main([*words, "--steps", "2"]) == 0
     assert "4 images, 2 held out, 1 skipped" in capsys.readouterr().out
     assert main([*words, "--steps", "4", "--resume"]) == 0
@@ -114,8 +130,16 @@ def test_the_commands_train_and_then_draw(folder, tmp_path, capsys):
     for file in ("loss.png", "reconstructions.png"):
         assert (out / file).stat().st_size > 500
     drawn = tmp_path / "drawn"
-    words = ["generate", "demo", "--index", "1,2+3", "--decoder",
-             str(out / "autoencoder.safetensors"), "--steps", "2"]  # fmt: skip
+    words = [
+        "generate",
+        "demo",
+        "--index",
+        "1,2+3",
+        "--decoder",
+        str(out / "autoencoder.safetensors"),
+        "--steps",
+        "2",
+    ]
     assert main([*words, "--out", str(drawn)]) == 0
     record = json.loads((drawn / "record.json").read_text())
     assert [p["index"] for p in record["pictures"]] == ["1", "2+3"]

@@ -14,7 +14,7 @@ from jaxvis.methods.coupled.generate import generate
 from jaxvis.methods.coupled.latent import latent
 from jaxvis.methods.coupled.objectives import Couple, CoupledLoss, Likelihood
 from jaxvis.optimize.rules.first_order import adamax, nesterov
-from jaxvis.types import DONE, UNFINISHED
+from jaxvis.types import Status
 
 TINY = DeepGenerator(start=(4, 4, 3), stages=((4, 2),))  # draws 12 x 12
 WIDE = DeepGenerator(True, True, False, (4, 4, 3), ((4, 2),))
@@ -50,13 +50,9 @@ def test_a_step_moves_the_running_averages_and_the_loss_is_its_terms():
     np.testing.assert_allclose(value, sum(terms.values()), rtol=1e-6)
     np.testing.assert_allclose(terms["regularizer"], 0.01 * 3, rtol=1e-6)
     optimizer = learning(adamax(0.002))
-    updates = jax.jit(lambda g, z: optimizer.update(g, optimizer.init(z), z)[0])(
-        grad, z
-    )
+    updates = jax.jit(lambda g, z: optimizer.update(g, optimizer.init(z), z)[0])(grad, z)
     noisy = canvas.noise(jax.random.split(jax.random.key(1))[0], jnp.ones(TINY.code))
-    apply = jax.jit(
-        lambda z, x: TINY.apply(z["params"], z["statistics"], x, train=True)
-    )
+    apply = jax.jit(lambda z, x: TINY.apply(z["params"], z["statistics"], x, train=True))
     _, own = apply(z, noisy)
     for name, old in z["statistics"].items():
         moved = old["mean"] + updates["statistics"][name]["mean"]
@@ -100,9 +96,7 @@ def test_the_driven_canvas_keeps_the_codes_of_the_last_epochs():
     show = jax.jit(canvas.show)
     last = z["params"]["alpha"]["alpha"]
     pictures = [
-        show(
-            shared, {**z, "past": jnp.stack([a, a]), "params": {"alpha": {"alpha": a}}}
-        )
+        show(shared, {**z, "past": jnp.stack([a, a]), "params": {"alpha": {"alpha": a}}})
         for a in (seen[4], seen[6], last)
     ]
     np.testing.assert_allclose(show(shared, z), np.median(pictures, axis=0), atol=1e-5)
@@ -140,9 +134,15 @@ def sweep():
     net, params = conv_net()
     chunks = []
     run = generate(
-        net, params, index=[2, (0, 4)], seeds=2, steps=25, chunk=2,
-        on_chunk=lambda where, run: chunks.append((where, run.image)), **SETTINGS,
-    )  # fmt: skip
+        net,
+        params,
+        index=[2, (0, 4)],
+        seeds=2,
+        steps=25,
+        chunk=2,
+        on_chunk=lambda where, run: chunks.append((where, run.image)),
+        **SETTINGS,
+    )
     return run, chunks
 
 
@@ -150,11 +150,10 @@ def test_a_sweep_learns_a_generator_an_item(sweep):
     run, chunks = sweep
     assert run.image.shape == (2, 2, 12, 12, 3) and run.z == ()
     loss = run.trace["objective"]
-    assert loss.shape == (2, 2, 25) and np.all(run.trace["status"] == DONE)
+    assert loss.shape == (2, 2, 25) and np.all(run.trace["status"] == Status.DONE)
     assert np.all(loss[..., -5:].mean(-1) < loss[..., :5].mean(-1))
     pictures = run.image.reshape(4, -1)
-    assert min(np.abs(a - b).max() for i, a in enumerate(pictures)
-               for b in pictures[:i]) > 0.01  # fmt: skip
+    assert min(np.abs(a - b).max() for i, a in enumerate(pictures) for b in pictures[:i]) > 0.01
     assert [where for where, _ in chunks] == [range(0, 2), range(2, 4)]
     np.testing.assert_array_equal(chunks[1][1], run.image[1])
 
@@ -163,13 +162,13 @@ def test_what_is_left_of_a_sweep_comes_out_as_in_the_whole(sweep):
     net, params = conv_net()
     chunks = []
     options = {"index": [2, (0, 4)], "seeds": 2, "steps": 25, "chunk": 2, **SETTINGS}
-    run = generate(
-        net, params, done=(0, 3), on_chunk=lambda *seen: chunks.append(seen), **options
-    )
-    np.testing.assert_array_equal(run.image[[0, 1], [1, 0]],
-                                  sweep[0].image[[0, 1], [1, 0]])  # fmt: skip
+    run = generate(net, params, done=(0, 3), on_chunk=lambda *seen: chunks.append(seen), **options)
+    np.testing.assert_array_equal(run.image[[0, 1], [1, 0]], sweep[0].image[[0, 1], [1, 0]])
     assert np.isnan(run.image[[0, 1], [0, 1]]).all()
-    assert run.trace["status"].tolist() == [[UNFINISHED, DONE], [DONE, UNFINISHED]]
+    assert run.trace["status"].tolist() == [
+        [Status.UNFINISHED, Status.DONE],
+        [Status.DONE, Status.UNFINISHED],
+    ]
     assert [where for where, _ in chunks] == [(1, 2)]
     with pytest.raises(ValueError, match="all 4 pictures are done"):
         generate(net, params, done=range(4), **options)
@@ -180,10 +179,20 @@ def test_many_alphas_on_one_decoder_with_dropout():
     net, params = conv_net()
     decoder = jax.jit(WIDE.init)(jax.random.key(3))
     run = generate(
-        net, params, tap="relu2", index=[1, (2, 3)], decoder=decoder, generator=WIDE,
-        steps=12, dropout=("relu1",), stretched="linear", others=0.0, penalty=0.0,
-        optimizer=nesterov(5.0, momentum=0.1), gain=40.0,
-    )  # fmt: skip
+        net,
+        params,
+        tap="relu2",
+        index=[1, (2, 3)],
+        decoder=decoder,
+        generator=WIDE,
+        steps=12,
+        dropout=("relu1",),
+        stretched="linear",
+        others=0.0,
+        penalty=0.0,
+        optimizer=nesterov(5.0, momentum=0.1),
+        gain=40.0,
+    )
     assert run.image.shape == (2, 1, 12, 12, 3)
     np.testing.assert_allclose(run.image.min((2, 3, 4)), 0, atol=1e-6)
     np.testing.assert_allclose(run.image.max((2, 3, 4)), 1, atol=1e-6)
@@ -193,9 +202,7 @@ def test_many_alphas_on_one_decoder_with_dropout():
 def test_stretching_is_the_authors():
     image = jnp.array([1.0, 5.0, 2.0]).reshape(1, 1, 3)
     np.testing.assert_allclose(stretch(image).ravel(), [0, 1, 0.25], rtol=1e-6)
-    np.testing.assert_allclose(
-        stretch(image, root=True).ravel(), [0, 1, 0.5], rtol=1e-6
-    )
+    np.testing.assert_allclose(stretch(image, root=True).ravel(), [0, 1, 0.5], rtol=1e-6)
 
 
 class Painter(nnx.Module):
@@ -223,16 +230,25 @@ def test_any_generator_can_be_driven_and_its_code_stays_in_bounds(kind):
         generator, shared = generator_from_nnx(Painter(), low=-1.0)
     elif kind == "linen":
         variables = LinenPainter().init(jax.random.key(0), jnp.zeros((1, 4)))
-        generator, shared = generator_from_linen(
-            LinenPainter(), variables, low=-1.0, size=(16, 16)
-        )
+        generator, shared = generator_from_linen(LinenPainter(), variables, low=-1.0, size=(16, 16))
     else:
         generator = plain
         shared = np.random.default_rng(0).normal(size=(4, 768)).astype(np.float32)
     run = latent(
-        net, params, generator, shared, shape=(4,), index=[0, 3], bound=0.5, steps=9,
-        prior=0.5, radius=0.0, starts=1, others=0.01, learning_rate=0.1,
-    )  # fmt: skip
+        net,
+        params,
+        generator,
+        shared,
+        shape=(4,),
+        index=[0, 3],
+        bound=0.5,
+        steps=9,
+        prior=0.5,
+        radius=0.0,
+        starts=1,
+        others=0.01,
+        learning_rate=0.1,
+    )
     assert run.image.shape == (2, 1, 16, 16, 3) and run.z.shape == (2, 1, 4)
     assert np.abs(run.z).max() <= 0.5
     objective, prior = run.trace["objective"], run.trace["regularizer"]
@@ -247,11 +263,20 @@ def test_the_best_of_many_starts_is_moved_and_seeds_stay_their_own():
     shared = np.random.default_rng(0).normal(size=(4, 768)).astype(np.float32)
     runs = [
         latent(
-            net, params, plain, shared, shape=(4,), index=[1, 4], seeds=3, steps=1,
-            starts=starts, learning_rate=1e-9, prior=0.0,
+            net,
+            params,
+            plain,
+            shared,
+            shape=(4,),
+            index=[1, 4],
+            seeds=3,
+            steps=1,
+            starts=starts,
+            learning_rate=1e-9,
+            prior=0.0,
         )
         for starts in (1, 12)
-    ]  # fmt: skip
+    ]
     one, many = (run.trace["objective"][..., 0] for run in runs)
     assert np.all(many <= one) and np.any(many < one)
     assert len({float(value) for value in many.ravel()}) == 6
@@ -264,9 +289,16 @@ def test_the_prior_draws_codes_to_their_radius():
     net, params = fc_net()
     shared = jnp.zeros((4, 768))
     run = latent(
-        net, params, plain, shared, shape=(4,), radius=1.5, steps=60, starts=1,
+        net,
+        params,
+        plain,
+        shared,
+        shape=(4,),
+        radius=1.5,
+        steps=60,
+        starts=1,
         learning_rate=0.1,
-    )  # fmt: skip
+    )
     np.testing.assert_allclose(np.sqrt((run.z**2).mean()), 1.5, atol=0.05)
 
 

@@ -23,9 +23,7 @@ TABLE = DeepGenerator(start=(2, 2, 3), stages=((4, 2),))
         (Driven(TABLE), "cpu", memory.CPU_ITEMS),
     ],
 )
-def test_generators_of_their_own_go_one_by_one_on_a_cpu(
-    canvas, backend, size, monkeypatch
-):
+def test_generators_of_their_own_go_one_by_one_on_a_cpu(canvas, backend, size, monkeypatch):
     monkeypatch.setattr(jax, "default_backend", lambda: backend)
     problem = Problem(lambda *_: None, canvas, adam(0.1), 1)
     assert fitting.together(problem, None, 20) == size

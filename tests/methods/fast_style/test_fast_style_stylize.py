@@ -96,9 +96,12 @@ def test_what_does_not_fit_is_refused(two_styles, photo, tmp_path):
     net, params = two_styles
     one, own = _net("transform_same")
     for style, message in (
-        (None, "choose one, or mix"), (2, "from 0 to 1"), ([1.0], "each of 2 styles"),
-        ([1.0, -1.0], "sum to 0"), ([1.0, np.nan], "each of 2 styles"),
-    ):  # fmt: skip
+        (None, "choose one, or mix"),
+        (2, "from 0 to 1"),
+        ([1.0], "each of 2 styles"),
+        ([1.0, -1.0], "sum to 0"),
+        ([1.0, np.nan], "each of 2 styles"),
+    ):
         with pytest.raises(ValueError, match=message):
             of_style(params, style)
     with pytest.raises(ValueError, match="one style"):

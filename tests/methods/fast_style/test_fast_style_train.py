@@ -35,9 +35,11 @@ def styles():
 
 def trained(judge, photos, styles, **options):
     net = transform(
-        "transform_same", width=2, blocks=1,
+        "transform_same",
+        width=2,
+        blocks=1,
         styles=len(styles) if len(styles) > 1 else 0,
-    )  # fmt: skip
+    )
     options = {"batch": 2, "learning_rate": 0.02, "transform_net": net, **options}
     return fast_style(*judge, photos, styles, **TAPS, **options)
 
@@ -51,9 +53,14 @@ def both(judge, photos, styles, tmp_path_factory):
     """Returns a network of two styles after 12 steps, and its checkpoint."""
     path = tmp_path_factory.mktemp("train") / "run.checkpoint"
     found = trained(
-        judge, photos, styles, steps=12, checkpoint=path, held_out=photos,
+        judge,
+        photos,
+        styles,
+        steps=12,
+        checkpoint=path,
+        held_out=photos,
         validate_every=6,
-    )  # fmt: skip
+    )
     return found, path
 
 
@@ -97,18 +104,21 @@ def test_a_resumed_training_is_the_same_bit_for_bit(both, judge, photos, styles)
     trained(judge, photos, styles, steps=5, checkpoint=half)
     again = trained(judge, photos, styles, steps=12, checkpoint=half, resume=True)
     _same(first, again)
-    np.testing.assert_array_equal(
-        first.trained.curves["loss"], again.trained.curves["loss"]
-    )
+    np.testing.assert_array_equal(first.trained.curves["loss"], again.trained.curves["loss"])
 
 
 def test_a_checkpoint_of_another_network_is_refused(both, judge, photos, styles):
     wide = transform("transform_same", width=3, blocks=1, styles=2)
     with pytest.raises(ValueError, match="another network or optimizer"):
         trained(
-            judge, photos, styles, transform_net=wide, steps=14, checkpoint=both[1],
+            judge,
+            photos,
+            styles,
+            transform_net=wide,
+            steps=14,
+            checkpoint=both[1],
             resume=True,
-        )  # fmt: skip
+        )
 
 
 def test_what_cannot_be_trained_is_refused(judge, photos, styles):
@@ -124,6 +134,4 @@ def test_what_cannot_be_trained_is_refused(judge, photos, styles):
     with pytest.raises(ValueError, match="style image 0 is grey"):
         trained(judge, photos, [styles[0][..., 0]])
     with pytest.raises(ValueError, match="no tap 'relu9_9'"):
-        fast_style(
-            *judge, photos, styles, content_taps=("relu1_1",), style_taps=("relu9_9",)
-        )
+        fast_style(*judge, photos, styles, content_taps=("relu1_1",), style_taps=("relu9_9",))

@@ -17,7 +17,7 @@ from tiny_nets import (
 )
 
 from jaxvis import caricature
-from jaxvis.types import DONE
+from jaxvis.types import Status
 
 METHOD = importlib.import_module("jaxvis.methods.preimage.caricature")
 
@@ -26,15 +26,13 @@ METHOD = importlib.import_module("jaxvis.methods.preimage.caricature")
 def run():
     """Returns two caricatures of a photograph."""
     net, params = relu_net(SIDE)
-    return caricature(
-        net, params, photograph(SIDE), tap="relu2", seeds=2, fidelity=500.0, steps=40
-    )
+    return caricature(net, params, photograph(SIDE), tap="relu2", seeds=2, fidelity=500.0, steps=40)
 
 
 def test_run_has_the_seeds_axis(run):
     assert run.image.shape == (2, SIDE, SIDE, 3)
     assert run.trace["loss"].shape == (2, 40)
-    assert np.all(run.trace["status"] == DONE)
+    assert np.all(run.trace["status"] == Status.DONE)
     assert 0 <= run.image.min() < run.image.max() <= 1
 
 
@@ -104,9 +102,7 @@ def test_a_second_call_compiles_nothing():
 
     def again(seed):
         image = np.random.default_rng(seed).random((SIDE, SIDE, 3))
-        caricature(
-            net, params, image, tap="map", key=seed, fidelity=1.0 + seed, steps=3
-        )
+        caricature(net, params, image, tap="map", key=seed, fidelity=1.0 + seed, steps=3)
 
     assert compilations(lambda: again(0)) > 0
     assert compilations(lambda: again(1)) == 0

@@ -25,17 +25,21 @@ def test_groups_are_halves_and_together_everything():
 def test_words_name_the_same_masks():
     shape = (8, 8, 6)
     np.testing.assert_array_equal(named_mask("window:5", shape), window(shape, 5))
-    np.testing.assert_array_equal(named_mask("group:2/3", shape),
-                                  group(shape, 2, groups=3))  # fmt: skip
+    np.testing.assert_array_equal(named_mask("group:2/3", shape), group(shape, 2, groups=3))
     assert named_mask("channels:1:3", shape).tolist() == [0, 1, 1, 0, 0, 0]
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
-    [("window:9", "window of 9x9 cells does not fit"), ("group:3/2", "not there"),
-     ("group:1/4", "6 channels are no 4 equal groups"), ("centre", "is no mask"),
-     ("channels:2:9", "channels 0 to 5"), ("window:x", "is no mask")],
-)  # fmt: skip
+    [
+        ("window:9", "window of 9x9 cells does not fit"),
+        ("group:3/2", "not there"),
+        ("group:1/4", "6 channels are no 4 equal groups"),
+        ("centre", "is no mask"),
+        ("channels:2:9", "channels 0 to 5"),
+        ("window:x", "is no mask"),
+    ],
+)
 def test_masks_that_do_not_fit_are_refused(words, message):
     with pytest.raises(ValueError, match=message):
         named_mask(words, (8, 8, 6))

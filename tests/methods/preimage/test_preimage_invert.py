@@ -17,7 +17,7 @@ from tiny_nets import (
 )
 
 from jaxvis import invert
-from jaxvis.types import DONE
+from jaxvis.types import Status
 
 METHOD = importlib.import_module("jaxvis.methods.preimage.invert")
 
@@ -48,12 +48,17 @@ def test_run_has_the_seeds_axis(shallow):
     _, _, _, run = shallow
     assert run.image.shape == (2, SIDE, SIDE, 3)
     assert set(run.trace) == {
-        "loss", "objective", "bounded_range", "total_variation", "status", "error",
+        "loss",
+        "objective",
+        "bounded_range",
+        "total_variation",
+        "status",
+        "error",
         "code_error",
-    }  # fmt: skip
+    }
     assert run.trace["loss"].shape == (2, 300)
     assert run.trace["error"].shape == run.trace["status"].shape == (2,)
-    assert np.all(run.trace["status"] == DONE)
+    assert np.all(run.trace["status"] == Status.DONE)
     assert 0 <= run.image.min() < run.image.max() <= 1
 
 
@@ -101,15 +106,11 @@ def test_loss_at_the_image_itself_is_the_priors_alone(monkeypatch, key):
     assert float(terms["objective"]) == pytest.approx(300)
 
 
-@pytest.mark.parametrize(
-    ("fidelity", "expected"), [(None, 300.0), (7.0, 7.0), (1, 1.0)]
-)
+@pytest.mark.parametrize(("fidelity", "expected"), [(None, 300.0), (7.0, 7.0), (1, 1.0)])
 def test_fidelity_weighs_the_data_term(fidelity, expected, monkeypatch, key):
     net, params = relu_net(SIDE)
     image = photograph(SIDE)
-    problem, params, item = _asked(
-        monkeypatch, net, params, image, tap="relu2", fidelity=fidelity
-    )
+    problem, params, item = _asked(monkeypatch, net, params, image, tap="relu2", fidelity=fidelity)
     dead = jax.tree.map(jnp.zeros_like, params)
     _, terms = problem.loss(dead, problem.canvas.encode(image), item, key)
     assert float(terms["objective"]) == pytest.approx(expected)
@@ -175,11 +176,17 @@ def test_a_second_call_compiles_nothing():
     def again(seed):
         weights = jax.tree.map(lambda leaf: leaf * (1 + seed), params)
         run = invert(
-            net, weights, np.random.default_rng(seed).random((SIDE, SIDE, 3)),
-            tap="map", seeds=2, key=seed, fidelity=2.0 + seed, mask=1.0 - 0.1 * seed,
+            net,
+            weights,
+            np.random.default_rng(seed).random((SIDE, SIDE, 3)),
+            tap="map",
+            seeds=2,
+            key=seed,
+            fidelity=2.0 + seed,
+            mask=1.0 - 0.1 * seed,
             steps=3,
-        )  # fmt: skip
-        assert np.all(run.trace["status"] == DONE)
+        )
+        assert np.all(run.trace["status"] == Status.DONE)
 
     assert compilations(lambda: again(0)) > 0
     assert compilations(lambda: again(1)) == 0

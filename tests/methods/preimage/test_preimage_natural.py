@@ -8,11 +8,11 @@ from tiny_nets import SIDE, conv_net, photograph, relu_net
 
 from jaxvis import caricature, invert, maximize
 from jaxvis.methods.preimage.peaks import peaks
-from jaxvis.methods.preimage.schedule import canvas_of
 from jaxvis.nets.random import random_params
 from jaxvis.nets.registry import build
+from jaxvis.nets.table.fields import canvas_of
 from jaxvis.recipes.natural import Natural
-from jaxvis.types import DONE
+from jaxvis.types import Status
 
 SHORT = Natural(second=1)
 
@@ -28,13 +28,19 @@ def test_images_fidelities_and_seeds_are_axes_of_one_run(images):
     net, params = relu_net(SIDE)
     levels = [1.0, 20.0, 300.0]
     run = invert(
-        net, params, images, tap="relu1", fidelity=levels, seeds=2, steps=3,
+        net,
+        params,
+        images,
+        tap="relu1",
+        fidelity=levels,
+        seeds=2,
+        steps=3,
         natural=SHORT,
-    )  # fmt: skip
+    )
     assert run.image.shape == (2, 3, 2, SIDE, SIDE, 3)
     assert run.trace["loss"].shape == (2, 3, 2, 4)
     assert run.trace["error"].shape == run.trace["status"].shape == (2, 3, 2)
-    assert np.all(run.trace["status"] == DONE)
+    assert np.all(run.trace["status"] == Status.DONE)
     # The data term is C times the error squared, wherever it stands.
     expected = np.sqrt(run.trace["objective"][..., -1] / np.array(levels)[:, None])
     np.testing.assert_allclose(run.trace["code_error"], expected, rtol=1e-4)
@@ -73,9 +79,7 @@ def test_caricatures_of_several_images_start_at_minus_c(images):
 
 def test_the_printed_norm_of_a_caricature_is_the_codes_length(images):
     net, params = relu_net(SIDE)
-    run = caricature(
-        net, params, images[0], tap="conv1", steps=2, natural=Natural(norm="print")
-    )
+    run = caricature(net, params, images[0], tap="conv1", steps=2, natural=Natural(norm="print"))
     code = np.asarray(net.code(params, images[0], "conv1"))
     rectified = np.sum(np.maximum(code, 0) ** 2)
     expected = -rectified / np.linalg.norm(code)

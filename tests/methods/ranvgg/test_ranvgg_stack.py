@@ -20,7 +20,7 @@ from jaxvis.methods.ranvgg.candidates import (
 )
 from jaxvis.methods.ranvgg.stack import Stack, reconstruct, stack
 from jaxvis.nets.zoo.vgg import vgg
-from jaxvis.types import UNFINISHED
+from jaxvis.types import Status
 from jaxvis.weights.file import flat_shapes
 
 NET, PARAMS = conv_net()
@@ -60,9 +60,7 @@ def test_the_candidate_with_the_smallest_loss_is_kept():
 def reconstructed(networks, begin):
     """Returns a run of eight networks, which the stack's program serves."""
     each = [needed(NET, one, "relu2") for one in networks]
-    return reconstruct(
-        NET, joined(each), IMAGE, tap="relu2", params_axis=0, start=begin, steps=12
-    )
+    return reconstruct(NET, joined(each), IMAGE, tap="relu2", params_axis=0, start=begin, steps=12)
 
 
 def noise(n, candidates):
@@ -96,7 +94,7 @@ def test_an_interruption_keeps_the_layers_before(monkeypatch):
     def interrupted(*args, tap, **options):
         run = plain(*args, tap=tap, **options)
         if tap == "relu2":
-            run.trace["status"][-1] = UNFINISHED
+            run.trace["status"][-1] = Status.UNFINISHED
         return run
 
     monkeypatch.setattr(module, "reconstruct", interrupted)
@@ -152,9 +150,16 @@ def test_a_factor_on_a_layer_changes_no_reconstruction():
 
 def test_a_box_and_a_prior_hold_the_images_of_several_seeds():
     run = reconstruct(
-        NET, PARAMS, IMAGE, tap="relu1", seeds=2, steps=6, boxed=True, noise=1.0,
+        NET,
+        PARAMS,
+        IMAGE,
+        tap="relu1",
+        seeds=2,
+        steps=6,
+        boxed=True,
+        noise=1.0,
         total_variation=0.1,
-    )  # fmt: skip
+    )
     shown = run.z + module._center(module.Pixels((1, 1)))
     assert -1e-6 <= shown.min() and shown.max() <= 1 + 1e-6
     parts = run.trace["objective"] + run.trace["total_variation"]

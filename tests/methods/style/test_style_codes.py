@@ -41,9 +41,7 @@ def test_random_rates_keep_the_grand_total_and_the_zeros(seed, kind):
     found = np.asarray(reallocated(code, rates))
     assert float(rates.sum()) == pytest.approx(1, abs=1e-4)
     assert float(rates[2]) == 0
-    np.testing.assert_allclose(
-        found.sum(), code.sum(), rtol=1e-3, atol=1e-4 * np.abs(found).sum()
-    )
+    np.testing.assert_allclose(found.sum(), code.sum(), rtol=1e-3, atol=1e-4 * np.abs(found).sum())
     shares = found.sum((0, 1)) / float(code.sum())
     np.testing.assert_allclose(shares, rates, rtol=1e-3, atol=1e-5)
     assert np.all(found[np.asarray(code) == 0] == 0)
@@ -78,9 +76,7 @@ def test_rank_permutation_takes_maps_in_order_and_means_of_the_style():
     for rank in range(6):
         source, place = np.argsort(own)[rank], np.argsort(other)[rank]
         shape = np.asarray(code)[..., source] - own[source]
-        np.testing.assert_allclose(
-            found[..., place] - other[place], shape, atol=1e-6
-        )  # fmt: skip
+        np.testing.assert_allclose(found[..., place] - other[place], shape, atol=1e-6)
 
 
 def test_rank_permutation_by_itself_is_the_identity():

@@ -45,8 +45,7 @@ def test_a_layer_is_inverted_in_one_call(net, atlas):
     )
     for index in (0, 5):
         found = _loss(net, raw.image[index], single_map(code, index), "relu2")
-        grey = _loss(net, np.full_like(raw.image[0], 0.45), single_map(code, index),
-                     "relu2")  # fmt: skip
+        grey = _loss(net, np.full_like(raw.image[0], 0.45), single_map(code, index), "relu2")
         assert found < grey
 
 
@@ -81,9 +80,7 @@ def test_random_codes_start_at_the_distance_of_equation_3(net):
     image, key = photograph(SIDE), jax.random.key(3)
     code = net[0].code(net[1], image, "relu2")
     for rates in ("dirichlet", "normal"):
-        run = random_codes(
-            *net, image, tap="relu2", seeds=2, rates=rates, key=key, steps=STEPS
-        )
+        run = random_codes(*net, image, tap="relu2", seeds=2, rates=rates, key=key, steps=STEPS)
         assert run.image.shape == (2, SIDE, SIDE, 3)
         share = random_rates(jax.random.fold_in(key, 1), code, kind=rates)
         start = np.full((SIDE, SIDE, 3), (0.485, 0.456, 0.406), np.float32)

@@ -6,14 +6,7 @@ import pytest
 from skimage.restoration import denoise_tv_chambolle
 from tiny_nets import conv_net, photograph
 
-from jaxvis.images import (
-    check_field,
-    checked_image,
-    enlarged,
-    noisy,
-    resized,
-    sides_of_area,
-)
+from jaxvis.images import checked_image, enlarged, noisy, resized, sides_of_area
 from jaxvis.loss.chambolle import Chambolle
 from jaxvis.loss.matching.image_masks import checked_masks, on_grid
 from jaxvis.methods.style.recolour import (
@@ -23,6 +16,7 @@ from jaxvis.methods.style.recolour import (
     match_luminance,
     with_colour_of,
 )
+from jaxvis.nets.table.fields import check_field
 
 
 def _uniform(seed, shape=(12, 10, 3)):
@@ -47,9 +41,7 @@ def test_colour_gets_mean_and_covariance():
     found = np.asarray(match_colour(image, source)).reshape(-1, 3)
     wanted = np.asarray(source).reshape(-1, 3)
     np.testing.assert_allclose(found.mean(0), wanted.mean(0), atol=1e-4)
-    np.testing.assert_allclose(
-        np.cov(found, rowvar=False), np.cov(wanted, rowvar=False), atol=2e-4
-    )
+    np.testing.assert_allclose(np.cov(found, rowvar=False), np.cov(wanted, rowvar=False), atol=2e-4)
     assert np.isfinite(match_colour(jnp.full((4, 4, 3), 0.5), source)).all()
 
 
@@ -66,9 +58,7 @@ def test_luminance_is_split_off_and_put_back():
 @pytest.mark.parametrize(("weight", "steps"), [(0.2, 200), (0.05, 7)])
 def test_chambolle_is_scikit_images(weight, steps):
     image = np.clip(np.asarray(photograph(24)) + 0.1 * _uniform(5, (24, 24, 3)), 0, 1)
-    expected = denoise_tv_chambolle(
-        image, weight=weight, max_num_iter=steps, channel_axis=-1
-    )
+    expected = denoise_tv_chambolle(image, weight=weight, max_num_iter=steps, channel_axis=-1)
     found = Chambolle(weight, steps=steps)(None, jnp.asarray(image))
     # In single precision a channel may stop one step sooner or later.
     np.testing.assert_allclose(found, expected, atol=1e-3 if steps == 200 else 1e-5)

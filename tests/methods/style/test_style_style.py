@@ -49,9 +49,7 @@ def test_beta_0_is_inversion_whatever_the_style(net, painting):
     other = _styled(net, content, 1 - painting, **options)
     np.testing.assert_array_equal(run.image, other.image)
     assert run.trace["loss"][0, -1] < 0.2 * run.trace["loss"][0, 0]
-    found, wanted = (
-        measured(*net, x, ("relu2",))["relu2"] for x in (run.image[0], content)
-    )
+    found, wanted = (measured(*net, x, ("relu2",))["relu2"] for x in (run.image[0], content))
     loss = float(jnp.mean((found - wanted) ** 2))
     assert run.trace["loss"][0, -1] == pytest.approx(loss, rel=0.3)
 
@@ -62,9 +60,14 @@ def test_alpha_0_is_texture(net):
     options = {"steps": STEPS, "optimizer": "adam"}
     one = _styled(net, image, image, alpha=0.0, beta=1e3, noise=1.0)
     other = texture(
-        *net, image, taps=TAPS, weights=weights, bounds="unit",
-        key=jax.random.fold_in(jax.random.key(0), 0), **options,
-    )  # fmt: skip
+        *net,
+        image,
+        taps=TAPS,
+        weights=weights,
+        bounds="unit",
+        key=jax.random.fold_in(jax.random.key(0), 0),
+        **options,
+    )
     np.testing.assert_allclose(one.trace["loss"], other.trace["loss"], rtol=1e-3)
     np.testing.assert_allclose(one.image, other.image, atol=1e-3)
 
@@ -146,9 +149,7 @@ def test_masks_say_where_a_style_goes(net):
 def test_scales_go_from_coarse_to_fine(net, painting):
     run = _styled(net, photograph(SIDE), painting, scales=2)
     assert run.image.shape == (1, SIDE, SIDE, 3)
-    assert run.trace["loss"].shape == (1, 2 * STEPS) and run.trace["status"].shape == (
-        1,
-    )
+    assert run.trace["loss"].shape == (1, 2 * STEPS) and run.trace["status"].shape == (1,)
     cold = _styled(net, photograph(SIDE), painting)
     assert run.trace["loss"][0, STEPS] < cold.trace["loss"][0, 0]
 
@@ -178,16 +179,22 @@ def test_colours_of_the_content_are_kept(colour, net, painting):
 def test_style_scale_changes_the_size_of_strokes(net, painting):
     content = photograph(SIDE)
     losses = [
-        _styled(net, content, painting, style_scale=s).trace["loss"][0, 0]
-        for s in (0.7, 1.0)
+        _styled(net, content, painting, style_scale=s).trace["loss"][0, 0] for s in (0.7, 1.0)
     ]
     assert abs(losses[0] / losses[1] - 1) > 1e-3
 
 
 def test_pmci_compares_sums_over_positions(net, painting):
     content = photograph(SIDE)
-    run = _styled(net, content, painting[:, :14], preset="pmci", noise=0.0,
-                  style_taps=("relu1",), size=(14, 14))  # fmt: skip
+    run = _styled(
+        net,
+        content,
+        painting[:, :14],
+        preset="pmci",
+        noise=0.0,
+        style_taps=("relu1",),
+        size=(14, 14),
+    )
     assert run.trace["loss"].shape == (1, STEPS)
     small = jax.image.resize(content, (14, 14, 3), "linear", antialias=True)
     sums = [
@@ -212,10 +219,18 @@ def test_a_second_call_compiles_nothing(painting):
         content = random.random((SIDE, SIDE, 3), np.float32)
         weights = jax.tree.map(lambda leaf: leaf * (1 + seed), params)
         run = style(
-            net, weights, content, random.random((9, 12, 3), np.float32), key=seed,
-            content_taps=("map",), style_taps=("map",), alpha=1.0 + seed,
-            beta=2.0 + seed, optimizer="adam", steps=2,
-        )  # fmt: skip
+            net,
+            weights,
+            content,
+            random.random((9, 12, 3), np.float32),
+            key=seed,
+            content_taps=("map",),
+            style_taps=("map",),
+            alpha=1.0 + seed,
+            beta=2.0 + seed,
+            optimizer="adam",
+            steps=2,
+        )
         assert np.isfinite(run.trace["loss"]).all()
 
     assert compilations(lambda: again(0)) > 0

@@ -10,7 +10,7 @@ from jaxvis.loss.matching.statistics import measured
 from jaxvis.loss.matching.transfer import BLOCKS
 from jaxvis.methods.style.texture import PRESETS, rows, texture
 from jaxvis.nets import build
-from jaxvis.types import FAILED
+from jaxvis.types import Status
 
 TAPS = ("relu1", "relu2")
 STEPS = 30  # one number: another one compiles again
@@ -31,23 +31,20 @@ def _distance(net, image, source):
     """Returns the largest relative distance of Gram matrices."""
     found, wanted = (measured(*net, x, TAPS, kind="gram") for x in (image, source))
     return max(
-        float(jnp.linalg.norm(found[t] - wanted[t]) / jnp.linalg.norm(wanted[t]))
-        for t in TAPS
+        float(jnp.linalg.norm(found[t] - wanted[t]) / jnp.linalg.norm(wanted[t])) for t in TAPS
     )
 
 
 @pytest.fixture(scope="module")
 def by_lbfgs(net):
     """Returns the run of two seeds by L-BFGS, at a size of their own."""
-    return _made(
-        net, photograph(SIDE), optimizer="lbfgs", steps=80, seeds=2, size=(12, 20)
-    )
+    return _made(net, photograph(SIDE), optimizer="lbfgs", steps=80, seeds=2, size=(12, 20))
 
 
 def test_gram_matrices_are_met_at_any_size(net, by_lbfgs):
     assert by_lbfgs.image.shape == (2, 12, 20, 3)
     assert by_lbfgs.trace["loss"].shape == (2, 80)
-    assert not np.any(by_lbfgs.trace["status"] == FAILED)
+    assert not np.any(by_lbfgs.trace["status"] == Status.FAILED)
     assert np.all(by_lbfgs.trace["loss"][:, -1] < 0.01 * by_lbfgs.trace["loss"][:, 0])
     for image in by_lbfgs.image:
         assert _distance(net, image, photograph(SIDE)) < 0.15
@@ -72,19 +69,13 @@ def test_a_texture_begun_as_its_source_has_loss_0(net):
 def test_histograms_become_the_sources(net):
     source = np.asarray(photograph(SIDE))
     image = _made(net, source, histogram=True).image[0]
-    np.testing.assert_allclose(
-        np.sort(image, axis=None), np.sort(source, axis=None), atol=1e-5
-    )
+    np.testing.assert_allclose(np.sort(image, axis=None), np.sort(source, axis=None), atol=1e-5)
 
 
 def _seam(image):
     """Returns the mean step across the edges over the mean step inside."""
-    across = (
-        np.abs(image[0] - image[-1]).mean() + np.abs(image[:, 0] - image[:, -1]).mean()
-    )
-    inside = (
-        np.abs(np.diff(image, axis=0)).mean() + np.abs(np.diff(image, axis=1)).mean()
-    )
+    across = np.abs(image[0] - image[-1]).mean() + np.abs(image[:, 0] - image[:, -1]).mean()
+    inside = np.abs(np.diff(image, axis=0)).mean() + np.abs(np.diff(image, axis=1)).mean()
     return across / inside
 
 
@@ -123,9 +114,7 @@ def test_a_second_call_compiles_nothing():
     def again(seed):
         source = np.random.default_rng(seed).random((SIDE, SIDE, 3), np.float32)
         weights = jax.tree.map(lambda leaf: leaf * (1 + seed), net[1])
-        run = texture(
-            net[0], weights, source, taps=("map",), optimizer="adam", steps=2, key=seed
-        )
+        run = texture(net[0], weights, source, taps=("map",), optimizer="adam", steps=2, key=seed)
         assert np.isfinite(run.trace["loss"]).all()
 
     assert compilations(lambda: again(0)) > 0

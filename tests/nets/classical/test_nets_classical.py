@@ -13,14 +13,12 @@ from jaxvis.nets.classical.networks import dsift, hog
 from jaxvis.nets.registry import FIXED, build
 from jaxvis.nets.table.geometry import geometry
 from jaxvis.nets.table.layers import minimum, shapes
-from jaxvis.types import DONE
+from jaxvis.types import Status
 
 
 def grey_level(pixel):
     return 255 * float(
-        0.298936021293775 * pixel[0]
-        + 0.587043074451121 * pixel[1]
-        + 0.114020904255104 * pixel[2]
+        0.298936021293775 * pixel[0] + 0.587043074451121 * pixel[1] + 0.114020904255104 * pixel[2]
     )
 
 
@@ -158,9 +156,7 @@ def test_gradient_equals_finite_differences_of_the_loops(name):
     net, image, taps = example(name)
     rng = np.random.default_rng(0)
     weights = rng.normal(size=taps[net.taps[-1]].shape)
-    gradient = jax.jit(
-        jax.grad(lambda x: jnp.sum(weights * net.apply({}, x)[net.taps[-1]]))
-    )(image)  # fmt: skip
+    gradient = jax.jit(jax.grad(lambda x: jnp.sum(weights * net.apply({}, x)[net.taps[-1]])))(image)
     # Single pixels: a direction through all of them crosses kinks.
     worst, scale = [], np.abs(gradient).max()
     for _ in range(6):
@@ -185,9 +181,7 @@ def test_hard_bins_have_the_gradient_of_the_winners_magnitude():
     expected = np.zeros((3, 3))
     expected[1, 2], expected[1, 0] = right / 2, -right / 2
     expected[2, 1], expected[0, 1] = down / 2, -down / 2
-    np.testing.assert_allclose(
-        gradient, expected / np.hypot(right, down), rtol=1e-4, atol=1e-6
-    )
+    np.testing.assert_allclose(gradient, expected / np.hypot(right, down), rtol=1e-4, atol=1e-6)
     assert np.count_nonzero(middle(grey)) == 1
 
 
@@ -301,9 +295,9 @@ def test_shapes_at_the_native_size():
 def test_start_and_stop_recompose_the_whole(name):
     net, image, whole = example(name)
     pairs = list(zip(net.taps, net.taps[1:]))
-    steps = jax.jit(
-        lambda whole: [net.apply({}, whole[a], start=a, stop=b) for a, b in pairs]
-    )(whole)
+    steps = jax.jit(lambda whole: [net.apply({}, whole[a], start=a, stop=b) for a, b in pairs])(
+        whole
+    )
     for (before, tap), parts in zip(pairs, steps):
         assert set(parts) == {before, tap}
         np.testing.assert_allclose(parts[tap], whole[tap], rtol=1e-5, atol=1e-5)
@@ -365,7 +359,7 @@ def test_inversion_comes_near_the_code(name):
     disc = np.clip((12 - np.hypot(y, x)) / 4, -1, 1)
     image = np.repeat(0.5 + 0.3 * disc[..., None], 3, -1).astype(np.float32)
     run = invert(net, params, image, tap=net.taps[-1], steps=60)
-    assert run.trace["status"].tolist() == [DONE]
+    assert run.trace["status"].tolist() == [Status.DONE]
     assert run.trace["error"][0] < 0.45
     assert run.trace["loss"][0, -1] < 0.3 * run.trace["loss"][0, 0]
 

@@ -62,10 +62,7 @@ def _steps(net, cuts):
 
     def run(params, whole):
         spans = zip(cuts, (*cuts[1:], net.taps[-1]))
-        return [
-            net.apply(params, whole[before], start=before, stop=tap)
-            for before, tap in spans
-        ]
+        return [net.apply(params, whole[before], start=before, stop=tap) for before, tap in spans]
 
     return run
 
@@ -77,9 +74,7 @@ def test_a_chain_restarts_at_every_tap(name):
     cuts = _cuts(net)
     assert tuple(cuts) == net.taps[1:-1]
     # One row at a time: together the steps are the whole network.
-    for before, tap, parts in zip(
-        cuts, net.taps[2:], _run(_steps(net, cuts), params, whole)
-    ):
+    for before, tap, parts in zip(cuts, net.taps[2:], _run(_steps(net, cuts), params, whole)):
         assert set(parts) == {before, tap}
         _assert_close(parts[tap], whole[tap])
 
@@ -207,9 +202,7 @@ def test_global_means_let_any_size_pass(name):
     net, params, _, _ = _net(name)
     image = jnp.full((71, 90, 3), 0.5)
     taps = jax.eval_shape(lambda x: net.apply(params, x), image)
-    assert {tap: value.shape for tap, value in taps.items()} == shapes(
-        net.rows, (71, 90)
-    )
+    assert {tap: value.shape for tap, value in taps.items()} == shapes(net.rows, (71, 90))
 
 
 @pytest.mark.parametrize(

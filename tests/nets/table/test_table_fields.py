@@ -6,31 +6,54 @@ import numpy as np
 import pytest
 from tiny_nets import conv_net, counted_net
 
-from jaxvis.methods.preimage.schedule import (
-    canvas_of,
-    codes_of,
-    fidelity_of,
-    field_of,
-    refuse_probabilities,
-)
+from jaxvis.methods.preimage.schedule import codes_of, fidelity_of
 from jaxvis.nets import build
+from jaxvis.nets.table.fields import canvas_of, field_of, refuse_probabilities
 from jaxvis.nets.wrappers.leaky import leaky
 
 
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("caffe_alexnet", {"conv1": 300, "relu3": 300, "conv4": 100, "relu4": 100,
-                           "conv5": 20, "relu5": 20, "pool5": 1, "fc8": 1}),
+        (
+            "caffe_alexnet",
+            {
+                "conv1": 300,
+                "relu3": 300,
+                "conv4": 100,
+                "relu4": 100,
+                "conv5": 20,
+                "relu5": 20,
+                "pool5": 1,
+                "fc8": 1,
+            },
+        ),
         ("vgg_m", {"norm2": 300, "conv5": 20, "fc6": 1}),
-        ("vgg16", {"conv1_1": 300, "conv4_3": 300, "conv5_1": 100, "conv5_2": 20,
-                   "conv5_3": 20, "pool5": 1, "fc7": 1}),
+        (
+            "vgg16",
+            {
+                "conv1_1": 300,
+                "conv4_3": 300,
+                "conv5_1": 100,
+                "conv5_2": 20,
+                "conv5_3": 20,
+                "pool5": 1,
+                "fc7": 1,
+            },
+        ),
         ("vgg19", {"conv4_4": 300, "relu5_1": 100, "relu5_4": 20, "fc6": 1}),
         ("hogb", {"hog": 100}),
-        ("googlenet", {"pool1/3x3_s2": 300, "inception_4a/output": 20,
-                       "inception_5b/output": 1, "loss3/classifier": 1}),
+        (
+            "googlenet",
+            {
+                "pool1/3x3_s2": 300,
+                "inception_4a/output": 20,
+                "inception_5b/output": 1,
+                "loss3/classifier": 1,
+            },
+        ),
     ],
-)  # fmt: skip
+)
 def test_fidelity_is_the_papers_for_net_and_layer(name, expected):
     net = build(name)
     assert {tap: fidelity_of(net, {}, tap) for tap in expected} == expected
@@ -45,12 +68,14 @@ def test_fidelity_of_a_function_goes_by_the_image_over_the_map():
 
 @pytest.mark.parametrize(
     ("name", "tap", "cells", "field"),
-    [("vgg16", "conv1_1", 3, 3), ("vgg16", "conv3_3", 11, 40),
-     ("vgg16", "conv5_3", 13, 196), ("caffe_alexnet", "conv3", 7, 99)],
-)  # fmt: skip
-def test_canvas_is_the_largest_with_the_cells_of_a_receptive_field(
-    name, tap, cells, field
-):
+    [
+        ("vgg16", "conv1_1", 3, 3),
+        ("vgg16", "conv3_3", 11, 40),
+        ("vgg16", "conv5_3", 13, 196),
+        ("caffe_alexnet", "conv3", 7, 99),
+    ],
+)
+def test_canvas_is_the_largest_with_the_cells_of_a_receptive_field(name, tap, cells, field):
     net = build(name)
     side, other = canvas_of(net, tap)
     assert side == other and field_of(net, tap) == field
@@ -81,9 +106,10 @@ def test_a_leak_lets_the_negative_through_and_none_is_the_net_itself():
     dripping = leaky(net, 0.1)
     before, plain = (n.apply(params, image, stop="relu1") for n in (dripping, net))
     np.testing.assert_allclose(
-        before["relu1"], np.where(before["conv1"] > 0, 1, 0.1) * before["conv1"],
+        before["relu1"],
+        np.where(before["conv1"] > 0, 1, 0.1) * before["conv1"],
         rtol=1e-5,
-    )  # fmt: skip
+    )
     assert float(jnp.min(plain["relu1"])) == 0 > float(jnp.min(before["relu1"]))
     assert leaky(net, 0.0) is net and leaky(net, 0.1) == dripping
     with pytest.raises(ValueError, match="from 0 to below 1, not 1.5"):

@@ -45,8 +45,9 @@ fc7 404 32 4096; relu7 404 32 4096; fc8 404 32 1000; prob 404 32 1000
     ids=["table1", "table2", "table3"],
 )
 def test_geometry_equals_the_papers_tables_at_every_row(name, table):
-    rows = [(row.name, row.receptive_field, row.stride, row.shape[-1])
-            for row in geometry(build(name))]  # fmt: skip
+    rows = [
+        (row.name, row.receptive_field, row.stride, row.shape[-1]) for row in geometry(build(name))
+    ]
     expected = [line.split() for line in table.split(";")]
     expected = [(name, *map(int, figures)) for name, *figures in expected]
     assert rows == [("input", 1, 1, 3), *expected]
@@ -112,8 +113,14 @@ def test_layers_table_shows_every_row_and_the_total():
     net = build("vgg16")
     lines = layers_table(net).splitlines()
     assert lines[0].split() == [
-        "name", "op", "shape", "field", "stride", "offset", "parameters",
-    ]  # fmt: skip
+        "name",
+        "op",
+        "shape",
+        "field",
+        "stride",
+        "offset",
+        "parameters",
+    ]
     assert [line.split()[0] for line in lines[1:]] == [*net.taps, "total"]
     pool5 = next(line for line in lines if line.startswith("pool5"))
     assert pool5.split() == ["pool5", "max", "7x7x512", "212", "32", "15.5"]

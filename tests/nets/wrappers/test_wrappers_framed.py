@@ -66,9 +66,7 @@ def test_a_torus_may_be_smaller_than_what_a_unit_sees(net):
     taps = _taps(periodic(table, ("relu3",)), params, image, "relu3")
     torus = periodic(table, ("relu3",))
     four = _taps(torus, params, jnp.tile(image, (2, 2, 1)), "relu3")
-    np.testing.assert_allclose(
-        jnp.tile(taps["relu3"], (2, 2, 1)), four["relu3"], atol=1e-5
-    )
+    np.testing.assert_allclose(jnp.tile(taps["relu3"], (2, 2, 1)), four["relu3"], atol=1e-5)
 
 
 def test_what_a_torus_cannot_do_is_refused(net):
@@ -106,9 +104,7 @@ def test_tiles_give_the_gradient_of_the_whole_without_a_seam(net):
         first = taps["relu1"] if taps["relu1"].ndim == 2 else gram(taps["relu1"])
         return jnp.sum(first**2) + jnp.sum(taps["pool2"] ** 3) + jnp.sum(taps["relu3"])
 
-    found, expected = (
-        jax.jit(jax.grad(partial(loss, seen)))(image) for seen in (cut, table)
-    )
+    found, expected = (jax.jit(jax.grad(partial(loss, seen)))(image) for seen in (cut, table))
     scale = float(jnp.abs(expected).max())
     np.testing.assert_allclose(found, expected, atol=1e-5 * scale)
 
@@ -165,9 +161,7 @@ def test_a_rescaled_network_is_the_same_function(net):
     np.testing.assert_allclose(after["fc"], before["fc"], rtol=1e-4, atol=1e-4)
     for tap in taps.values():
         factors = np.where(means[tap] > 1e-6 * means[tap].mean(), means[tap], 1)
-        np.testing.assert_allclose(
-            after[tap] * factors, before[tap], rtol=1e-4, atol=1e-5
-        )
+        np.testing.assert_allclose(after[tap] * factors, before[tap], rtol=1e-4, atol=1e-5)
     again = mean_activations(table, scaled, [image, _image((16, 16), 1)])
     alive = np.concatenate([np.asarray(v) for v in again.values()])
     np.testing.assert_allclose(alive[alive > 0], 1, rtol=1e-3)
@@ -182,19 +176,22 @@ def test_what_cannot_be_rescaled_is_refused(net):
     with pytest.raises(ValueError, match="of no image"):
         mean_activations(table, params, [])
     rows = (
-        Layer("conv1", "conv", 5, 3, pad=1), Layer("relu1", "relu"),
+        Layer("conv1", "conv", 5, 3, pad=1),
+        Layer("relu1", "relu"),
         Layer("norm", "lrn", size=5, alpha=1e-4),
-    )  # fmt: skip
+    )
     normed = network("normed", rows, input_size=(16, 16))
     with pytest.raises(ValueError, match="'norm'.*does not commute"):
-        rescaled(
-            normed, random_params(normed, jax.random.key(0)), {"relu1": np.full(5, 2.0)}
-        )
+        rescaled(normed, random_params(normed, jax.random.key(0)), {"relu1": np.full(5, 2.0)})
 
 
 def test_frames_keep_the_fast_form_of_the_kernels():
-    rows = (Layer("conv1", "conv", 96, 3, pad=1), Layer("relu1", "relu"),
-            Layer("conv2", "conv", 96, 3, pad=1), Layer("relu2", "relu"))  # fmt: skip
+    rows = (
+        Layer("conv1", "conv", 96, 3, pad=1),
+        Layer("relu1", "relu"),
+        Layer("conv2", "conv", 96, 3, pad=1),
+        Layer("relu2", "relu"),
+    )
     table = network("wide", rows, input_size=(24, 24))
     params = random_params(table, jax.random.key(0), preprocess="imagenet")
     image = _image((24, 24))

@@ -40,8 +40,11 @@ def test_the_table_knows_the_shapes_and_the_picture_covers_the_image(name, size)
 def test_every_block_keeps_the_stride_of_the_trunk(name):
     rows = {row.name: row for row in geometry(transform(name))}
     assert [rows[row].stride for row in ("relu1", "res5", "up1", "image")] == [
-        1, 4, 2, 1,
-    ]  # fmt: skip
+        1,
+        4,
+        2,
+        1,
+    ]
     assert rows["res1"].receptive_field == rows["relu3"].receptive_field + 16
 
 
@@ -52,9 +55,13 @@ def test_a_doubling_is_tensorflows_transposed_convolution():
     doubling.kernel[...] = kernel
     there = jnp.flip(kernel, (0, 1)).swapaxes(2, 3)  # [h, w, out, in]
     expected = lax.conv_transpose(
-        x, there, (2, 2), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        x,
+        there,
+        (2, 2),
+        "SAME",
+        dimension_numbers=("NHWC", "HWIO", "NHWC"),
         transpose_kernel=True,
-    )  # fmt: skip
+    )
     np.testing.assert_allclose(doubling(x), expected, rtol=1e-5, atol=1e-5)
 
 

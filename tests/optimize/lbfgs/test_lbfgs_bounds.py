@@ -92,9 +92,7 @@ def test_rounding_snaps_to_the_bound():
     box = bounds.limits(0.1, 0.7, jnp.zeros(4))
     low, high = np.float32(0.1), np.float32(0.7)
     x = np.array([np.nextafter(low, 1), np.nextafter(high, 0), 0.4, -3.0], np.float32)
-    np.testing.assert_array_equal(
-        bounds.inside(box, x), np.float32([low, high, 0.4, low])
-    )
+    np.testing.assert_array_equal(bounds.inside(box, x), np.float32([low, high, 0.4, low]))
     assert bounds.limits(None, None, x) is None
 
 
@@ -111,9 +109,7 @@ def test_z_may_be_any_tree_and_extra_arguments_are_optaxs():
     @jax.jit
     def step(z, state):
         value, grad = jax.value_and_grad(loss)(z)
-        updates, state = optimizer.update(
-            grad, state, z, value=value, grad=grad, value_fn=loss
-        )
+        updates, state = optimizer.update(grad, state, z, value=value, grad=grad, value_fn=loss)
         return optax.apply_updates(z, updates), state
 
     state = optimizer.init(z)

@@ -33,9 +33,7 @@ def drawn(count, seed):
     root = rng.normal(size=(SIZE, SIZE))
     hessian = root @ root.T + np.eye(SIZE)
     steps = np.float32(rng.normal(size=(count, SIZE)))
-    return [(s, np.float32(hessian @ s)) for s in steps], np.float32(
-        rng.normal(size=SIZE)
-    )
+    return [(s, np.float32(hessian @ s)) for s in steps], np.float32(rng.normal(size=SIZE))
 
 
 @jax.jit
@@ -82,9 +80,7 @@ def test_pairs_that_are_not_kept_leave_no_trace(keeps, seed):
 def test_a_pair_that_is_not_finite_and_not_kept_does_no_harm():
     pairs, g = drawn(3, 0)
     past, with_g = filled([*pairs, (np.full(SIZE, np.nan),) * 2], g, [1, 1, 1, 0])
-    np.testing.assert_allclose(
-        _direction(past, with_g, g), two_loops(pairs, g), rtol=2e-3
-    )
+    np.testing.assert_allclose(_direction(past, with_g, g), two_loops(pairs, g), rtol=2e-3)
 
 
 def test_one_pair_reproduces_its_own_step():
@@ -111,9 +107,7 @@ def test_restricted_is_the_recursion_of_the_free_entries():
 def test_scale_is_the_newest_pairs():
     pairs, g = drawn(6, 3)
     s, y = pairs[-1]
-    assert float(history.scale(filled(pairs, g)[0])) == pytest.approx(
-        s @ y / (y @ y), rel=1e-3
-    )
+    assert float(history.scale(filled(pairs, g)[0])) == pytest.approx(s @ y / (y @ y), rel=1e-3)
     assert float(history.scale(history.empty(MEMORY, g))) == 1.0
 
 
@@ -130,6 +124,4 @@ def test_items_of_a_batch_keep_their_own_rings():
     found = jax.vmap(history.direction)(past, with_g, jnp.stack([g, h]))
     kept = [pair for pair, keep in zip(pairs, keeps[0]) if keep]
     for one, wanted in zip(found, (two_loops(kept, g), two_loops(others[2:], h))):
-        np.testing.assert_allclose(
-            one, wanted, rtol=5e-3, atol=5e-3 * abs(wanted).max()
-        )
+        np.testing.assert_allclose(one, wanted, rtol=5e-3, atol=5e-3 * abs(wanted).max())

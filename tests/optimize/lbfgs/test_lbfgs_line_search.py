@@ -71,10 +71,14 @@ FINITE = st.floats(-50, 50).filter(lambda v: abs(v) > 1e-3)
 
 @settings(max_examples=300, deadline=None)
 @given(
-    best=st.floats(0, 3), reach=st.floats(0.05, 4), other=st.floats(0.05, 4),
-    values=st.tuples(FINITE, FINITE, FINITE), slopes=st.tuples(FINITE, FINITE, FINITE),
-    bracketed=st.booleans(), back=st.booleans(),
-)  # fmt: skip
+    best=st.floats(0, 3),
+    reach=st.floats(0.05, 4),
+    other=st.floats(0.05, 4),
+    values=st.tuples(FINITE, FINITE, FINITE),
+    slopes=st.tuples(FINITE, FINITE, FINITE),
+    bracketed=st.booleans(),
+    back=st.booleans(),
+)
 def test_next_step_is_minpacks(best, reach, other, values, slopes, bracketed, back):
     sign = -1.0 if back else 1.0
     step = best + sign * reach
@@ -83,9 +87,7 @@ def test_next_step_is_minpacks(best, reach, other, values, slopes, bracketed, ba
     low, high = step + sign * 1.1 * reach, step + sign * 4 * reach
     low, high = (min(best, far), max(best, far)) if bracketed else sorted((low, high))
     with np.errstate(all="ignore"):
-        wanted = minpack.dcstep(
-            *known, step, values[2], slopes[2], bracketed, low, high
-        )
+        wanted = minpack.dcstep(*known, step, values[2], slopes[2], bracketed, low, high)
     assume(np.isfinite(wanted[6]))
     interval, found = _next(
         _known(known[:3], known[3:], bracketed), step, values[2], slopes[2], low, high
@@ -118,9 +120,7 @@ def _advance(search, value, slope):
 
 def _ours(phi, slope, first, longest):
     """Returns the trial steps, and whether the last of them counts."""
-    search = line_search.begin(
-        *map(jnp.float64, (phi(0.0), slope(0.0), first, longest))
-    )
+    search = line_search.begin(*map(jnp.float64, (phi(0.0), slope(0.0), first, longest)))
     trials = []
     for _ in range(25):
         at = float(search.step)

@@ -24,7 +24,7 @@ from jaxvis.loss.canvas import Pixels
 from jaxvis.loss.compose import compose
 from jaxvis.loss.objectives import Match
 from jaxvis.optimize import Box, Problem, lbfgs, solve
-from jaxvis.types import CONVERGED, DONE, FAILED, STALLED
+from jaxvis.types import Status
 
 SIDE = 12
 
@@ -66,11 +66,15 @@ def test_inverting_convolutions_takes_scipys_evaluations(key):
 
     theirs = [
         by_scipy(
-            loss, jax.tree.map(lambda leaf, i=i: leaf[i], items),
-            np.asarray(starts[i], np.float64), params, ftol=1e-4, gtol=0.0,
+            loss,
+            jax.tree.map(lambda leaf, i=i: leaf[i], items),
+            np.asarray(starts[i], np.float64),
+            params,
+            ftol=1e-4,
+            gtol=0.0,
         )
         for i in range(6)
-    ]  # fmt: skip
+    ]
     check_against_scipy(run, theirs, slack=2e-4)
 
 
@@ -83,7 +87,7 @@ def test_the_trace_never_rises_and_ends_at_what_is_returned():
     value = jax.jit(jax.vmap(lambda z: rosenbrock(1.0, z, 0.0, None)[0]))
     np.testing.assert_allclose(losses[:, -1], value(run.z), rtol=1e-3, atol=1e-6)
     np.testing.assert_allclose(losses[:, 0], value(starts), rtol=1e-5)
-    running = run.trace["status"] == DONE
+    running = run.trace["status"] == Status.DONE
     assert np.all(run.trace["evaluations"][running] == 80)
     assert np.all(run.trace["evaluations"] <= 80)
     assert running.any()
@@ -132,9 +136,7 @@ def test_an_item_alone_is_the_item_in_the_batch():
     whole = solved(rosenbrock, ZEROS[:8], starts)
     alone = solved(rosenbrock, ZEROS[:8], starts, chunk=1)
     # Rounding differs with the batch's size and grows along the valley.
-    np.testing.assert_allclose(
-        alone.trace["loss"][:, :20], whole.trace["loss"][:, :20], rtol=1e-3
-    )
+    np.testing.assert_allclose(alone.trace["loss"][:, :20], whole.trace["loss"][:, :20], rtol=1e-3)
     last = [run.trace["loss"][:, -1] for run in (alone, whole)]
     assert np.all(np.abs(np.subtract(*last)) < 0.05 * whole.trace["loss"][:, 20])
 
@@ -144,7 +146,7 @@ def test_a_bad_item_fails_alone_and_at_once():
     bad[1] = np.nan
     good = solved(rosenbrock, ZEROS[:8], starts)
     run = solved(rosenbrock, bad, starts)
-    assert run.trace["status"][1] == FAILED
+    assert run.trace["status"][1] == Status.FAILED
     assert run.trace["evaluations"][1] == 1
     np.testing.assert_array_equal(run.z[1], starts[1])
     assert np.isnan(run.trace["loss"][1]).all()
@@ -164,7 +166,7 @@ def awkward(params, z, item, key):
 
 def test_a_false_slope_stalls_and_a_value_not_finite_shortens_the_step():
     run = solved(awkward, np.float32([0.0, 1.0, 50.0]), np.zeros((3, 40), np.float32))
-    assert run.trace["status"][0] == STALLED
+    assert run.trace["status"][0] == Status.STALLED
     assert run.trace["evaluations"][0] <= 21
     np.testing.assert_array_equal(run.z[0], 0.0)
     assert np.isfinite(run.trace["loss"]).all()
@@ -175,7 +177,7 @@ def test_a_false_slope_stalls_and_a_value_not_finite_shortens_the_step():
 
 def test_a_start_at_the_minimum_converges_at_once():
     run = solved(rosenbrock, ZEROS[:8], np.ones((8, 10), np.float32))
-    np.testing.assert_array_equal(run.trace["status"], CONVERGED)
+    np.testing.assert_array_equal(run.trace["status"], Status.CONVERGED)
     np.testing.assert_array_equal(run.trace["evaluations"], 1)
     np.testing.assert_array_equal(run.z, 1.0)
 
@@ -196,7 +198,7 @@ def test_gradient_tolerance_bounds_the_largest_entry():
     run = solved(rosenbrock, ZEROS[:8], drawn(6), gtol=1.0)
     grads = jax.jit(jax.vmap(jax.grad(lambda z: rosenbrock(1.0, z, 0.0, None)[0])))
     assert np.all(np.abs(grads(run.z)).max(axis=1) <= 1.0)
-    np.testing.assert_array_equal(run.trace["status"], CONVERGED)
+    np.testing.assert_array_equal(run.trace["status"], Status.CONVERGED)
     free = solved(rosenbrock, ZEROS[:8], drawn(6))
     assert np.all(run.trace["evaluations"] < free.trace["evaluations"])
 

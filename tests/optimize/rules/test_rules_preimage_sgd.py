@@ -68,9 +68,13 @@ def _relative_errors(eta):
         Weighted("variation", 1.0, TotalVariation()),
     )
     problem = Problem(
-        compose(net, canvas, view=view, priors=priors), canvas, preimage_sgd(eta), 300,
-        projection=Ball(160.0), finish=finish,
-    )  # fmt: skip
+        compose(net, canvas, view=view, priors=priors),
+        canvas,
+        preimage_sgd(eta),
+        300,
+        projection=Ball(160.0),
+        finish=finish,
+    )
     code = net.code(params, photograph(SIDE), "relu3")
     item = 100.0 * Match("relu3", code)
     items = jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], item)

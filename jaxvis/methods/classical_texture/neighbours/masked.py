@@ -37,13 +37,15 @@ def masked_distances(texture: Array, patches: Array, weights: Array) -> Array:
     """
     channels = texture.shape[-1]
     square = jnp.sum(texture * texture, axis=-1, keepdims=True)
-    kernel = jnp.concatenate(
-        [-2 * weights[..., None] * patches, weights[..., None]], axis=-1
-    )
+    kernel = jnp.concatenate([-2 * weights[..., None] * patches, weights[..., None]], axis=-1)
     products = lax.conv_general_dilated(
-        jnp.concatenate([texture, square], axis=-1)[None], kernel, (1, 1), "VALID",
-        dimension_numbers=("NHWC", "OHWI", "NCHW"), precision=lax.Precision.HIGHEST,
-    )[0]  # fmt: skip
+        jnp.concatenate([texture, square], axis=-1)[None],
+        kernel,
+        (1, 1),
+        "VALID",
+        dimension_numbers=("NHWC", "OHWI", "NCHW"),
+        precision=lax.Precision.HIGHEST,
+    )[0]
     own = jnp.einsum("pijc,pij->p", patches**2, weights, precision="highest")
     total = channels * jnp.sum(weights, axis=(1, 2))
     distances = (products + own[:, None, None]) / total[:, None, None]

@@ -29,14 +29,11 @@ def checked_texture(image: Image) -> np.ndarray:
         )
     if not np.issubdtype(image.dtype, np.floating):
         raise ValueError(
-            f"a texture is float in [0, 1], not {image.dtype}: divide by its largest "
-            "value first"
+            f"a texture is float in [0, 1], not {image.dtype}: divide by its largest value first"
         )
     # A NaN fails both comparisons.
     if not (image.min() >= 0 and image.max() <= 1):
-        raise ValueError(
-            f"a texture is in [0, 1], not from {image.min():g} to {image.max():g}"
-        )
+        raise ValueError(f"a texture is in [0, 1], not from {image.min():g} to {image.max():g}")
     return image.astype(np.float32)
 
 

@@ -7,19 +7,19 @@ the way back. That costs about one more forward pass.
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache, partial
 
 import jax
 import jax.numpy as jnp
 
-from jaxvis.loss.compose import Composed
 from jaxvis.nets.table.layers import Layer, shapes, sources
-from jaxvis.types import Array, Forward, Loss, Network, Params, Taps, prepared
+from jaxvis.network import Forward
+from jaxvis.types import Array, Params, Taps
 
 
 @dataclass(frozen=True)
-class Segmented:
+class Segmented(Forward):
     """Returns taps, as `forward` does, keeping only those between segments.
 
     Args:
@@ -41,58 +41,23 @@ class Segmented:
         for inner, outputs in segments(self.rows, self.size, needed, wanted):
             reads = sources(self.rows)
             known = {
-                name: taps[name]
-                for row in inner
-                for name in (reads[row] or (row,))
-                if name in taps
+                name: taps[name] for row in inner for name in (reads[row] or (row,)) if name in taps
             }
             taps |= _segment(self.forward, outputs, params, known)
         return taps
 
-    def prepared(self, params: Params, size: tuple[int, int]) -> Params:
+    def rematerialise(self) -> "Segmented":
+        """Gives this forward pass itself, which is cut already."""
+        return self
+
+    def prepare(self, params: Params, size: tuple[int, int]) -> Params:
         """Returns the parameters in the form that a step computes fastest with.
 
         Args:
           params: the network's parameters.
           size: (H, W) of the images to come.
         """
-        return prepared(self.forward, params, size)
-
-
-def lean(loss: Loss) -> Loss:
-    """Returns a loss of the same value whose gradient takes less memory.
-
-    Args:
-      loss: from `jaxvis.loss.compose`.
-
-    Raises:
-      ValueError: for another loss, or one of an adapted network.
-    """
-    if not isinstance(loss, Composed):
-        raise ValueError(
-            "remat cuts the network of a loss that jaxvis.loss.compose built; "
-            f"{loss!r} is none: leave remat out"
-        )
-    return replace(loss, net=rematerialised(loss.net))
-
-
-def rematerialised(net: Network) -> Network:
-    """Returns a network with the same taps whose gradient takes less memory.
-
-    Args:
-      net: a network built from a table.
-
-    Raises:
-      ValueError: for an adapted network, which cannot be cut.
-    """
-    if not net.rows:
-        raise ValueError(
-            f"{net.name} is not built from a table and cannot be cut into segments: "
-            "leave remat out, or use jax.checkpoint inside the network itself"
-        )
-    if isinstance(net.forward, Segmented):
-        return net
-    return replace(net, forward=Segmented(net.forward, net.rows, net.input_size))
+        return self.forward.prepare(params, size)
 
 
 @lru_cache(maxsize=256)
@@ -162,9 +127,7 @@ def _cuts(weights: list[int], places: Mapping[int, int]) -> list[int]:
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0, 1))
-def _segment(
-    forward: Forward, outputs: tuple[str, ...], params: Params, values: Taps
-) -> Taps:
+def _segment(forward: Forward, outputs: tuple[str, ...], params: Params, values: Taps) -> Taps:
     taps = forward(params, values, outputs)
     return {name: taps[name] for name in outputs}
 

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jaxvis.optimize.remat import lean, rematerialised, segments
 from tiny_nets import Grey, conv_net, counted_net, relu_net
 
 from jaxvis.loss.canvas import Pixels
@@ -16,7 +17,6 @@ from jaxvis.nets.random import random_params
 from jaxvis.nets.table.forward import network
 from jaxvis.nets.table.layers import Layer, sources
 from jaxvis.optimize import Problem, solve, stepping
-from jaxvis.optimize.remat import lean, rematerialised, segments
 from jaxvis.optimize.rules.first_order import adam
 
 SIDE = 48
@@ -61,10 +61,7 @@ def test_a_deep_net_of_one_size_takes_little_more_than_half():
     canvas = Pixels((32, 32), noise=0.1)
     full = Problem(compose(net, canvas), canvas, adam(0.02), 2)
     items = jax.vmap(lambda i: Excite("relu16", i))(jnp.arange(2))
-    need = [
-        temporaries(problem, params, items)
-        for problem in (replace(full, remat=True), full)
-    ]
+    need = [temporaries(problem, params, items) for problem in (replace(full, remat=True), full)]
     assert need[0] < 0.65 * need[1]
 
 

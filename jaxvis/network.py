@@ -1,0 +1,192 @@
+"""A network: named activations of an image, as a pure function of its parameters."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import jax
+
+from jaxvis.types import Array, Image, Params, Taps
+
+
+class Forward:
+    """A network's forward pass: hashable, pure, on single images (no batch axis).
+
+    A forward pass of one's own needs `__call__` alone; what else a network may offer
+    has a default here.
+    """
+
+    def __call__(
+        self, params: Params, values: Mapping[str, Array], wanted: tuple[str, ...]
+    ) -> Taps:
+        """Computes the taps on the way from `values` to `wanted`."""
+        raise NotImplementedError(f"{type(self).__name__} has no __call__")
+
+    def prepare(self, params: Params, size: tuple[int, int]) -> Params:
+        """Brings parameters into the form that a step computes fastest with.
+
+        Args:
+          params: the network's parameters; leading axes of items are kept.
+          size: (H, W) of the images to come.
+        """
+        del size
+        return params
+
+    def rematerialise(self) -> "Forward":
+        """Makes a forward pass of the same taps whose gradient takes less memory.
+
+        Raises:
+          ValueError: where that is not possible.
+        """
+        raise ValueError(
+            "this network is not built from a table and cannot be cut into segments: "
+            "leave remat out, or use jax.checkpoint inside the network itself"
+        )
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network: a static, hashable description that gives the activations of an image.
+
+    Args:
+      name: what `jaxvis.load` and files call it.
+      forward: the pure forward pass from known activations to wanted ones.
+      taps: every tap name, in forward order; `"input"` is the image, after the
+        scale and shift that the weights want of it.
+      input_size: (H, W) in pixels of the native image.
+      scores: the tap that holds the class scores before softmax, `[classes]`; or None.
+      classes: the tap to maximise for a class; differs from `scores` where those are
+        rectified (SqueezeNet: the unrectified class maps); or None.
+      rows: the table the network was built from; empty for adapted networks.
+    """
+
+    name: str
+    forward: Forward
+    taps: tuple[str, ...]
+    input_size: tuple[int, int]
+    scores: str | None = None
+    classes: str | None = None
+    rows: tuple[Any, ...] = ()
+
+    def apply(
+        self,
+        params: Params,
+        image: Array | tuple[Array, ...],
+        *,
+        start: str | tuple[str, ...] | None = None,
+        stop: str | tuple[str, ...] | None = None,
+    ) -> Taps:
+        """Gives the taps of one image, by name.
+
+        Args:
+          params: this network's parameters.
+          image: `[H, W, 3]` float32 RGB in [0, 1]; with `start`, the activation of
+            that tap instead (a tuple of activations for a tuple of names).
+          start: tap(s) at which to re-enter; None enters at the image.
+          stop: tap(s) at which to stop; nothing that they do not need is computed.
+            None runs to the last tap.
+
+        Returns:
+          Taps: every activation computed on the way, `[h, w, c]` or `[d]`; the taps
+          named by `stop` are always among them.
+
+        Raises:
+          ValueError: for an unknown tap, an image of wrong rank or too small a size,
+            a size that the first fully connected layer cannot take, or a `start`
+            from which `stop` cannot be reached.
+        """
+        starts = (start or "input",) if not isinstance(start, tuple) else start
+        images = image if isinstance(start, tuple) else (image,)
+        wanted = self.named(stop if stop is not None else self.taps[-1])
+        self.named(starts)
+        if len(starts) != len(images):
+            raise ValueError(
+                f"start names {len(starts)} taps but {len(images)} activations came: "
+                "pass one activation per name"
+            )
+        if starts == ("input",) and jax.numpy.ndim(images[0]) != 3:
+            raise ValueError(
+                f"{self.name} takes one image [H, W, 3], got shape "
+                f"{jax.numpy.shape(images[0])}; use jax.vmap for a batch"
+            )
+        return self.forward(params, dict(zip(starts, images)), wanted)
+
+    def shape(
+        self, params: Params, tap: str, *, size: tuple[int, int] | None = None
+    ) -> tuple[int, ...]:
+        """Gives the shape of a tap, `(h, w, c)` or `(d,)`, computing nothing.
+
+        Args:
+          params: this network's parameters.
+          tap: the tap's name.
+          size: (H, W) of the image in pixels; None takes the native one.
+
+        Raises:
+          ValueError: as `apply` does.
+        """
+        image = jax.ShapeDtypeStruct((*(size or self.input_size), 3), "float32")
+        return jax.eval_shape(
+            lambda params, image: self.apply(params, image, stop=tap)[tap],
+            params,
+            image,
+        ).shape
+
+    def code(self, params: Params, image: Image, tap: str) -> Array:
+        """Gives the code Phi(image) at one tap, compiled: `[h, w, c]` or `[d]`.
+
+        Args:
+          params: this network's parameters.
+          image: `[H, W, 3]` in [0, 1].
+          tap: the tap's name.
+
+        Raises:
+          ValueError: as `apply` does.
+        """
+        self.named(tap)
+        return _code(self, tap, params, image)
+
+    def prepare(self, params: Params, *, size: tuple[int, int] | None = None) -> Params:
+        """Brings the parameters into the form that a step computes fastest with.
+
+        The same numbers, transformed once instead of in every step; `apply` takes them
+        in place of the original ones. The solver does this by itself.
+
+        Args:
+          params: this network's parameters; leading axes of items are kept.
+          size: (H, W) of the images to come; None takes the native one.
+        """
+        return self.forward.prepare(params, size or self.input_size)
+
+    def rematerialise(self) -> "Network":
+        """Makes a network of the same taps whose gradient takes less memory.
+
+        Raises:
+          ValueError: for an adapted network, which cannot be cut.
+        """
+        try:
+            return replace(self, forward=self.forward.rematerialise())
+        except ValueError as error:
+            raise ValueError(f"{self.name}: {error}") from None
+
+    def named(self, taps: str | tuple[str, ...]) -> tuple[str, ...]:
+        """Gives the tap name(s) as a tuple, checked against this network's.
+
+        Args:
+          taps: one name or several.
+
+        Raises:
+          ValueError: names the unknown tap and lists the known ones.
+        """
+        names = (taps,) if isinstance(taps, str) else tuple(taps)
+        for name in names:
+            if name not in self.taps:
+                raise ValueError(
+                    f"{self.name} has no tap {name!r}; its taps are {', '.join(self.taps)}"
+                )
+        return names
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _code(net: Network, tap: str, params: Params, image: Image) -> Array:
+    return net.apply(params, image, stop=tap)[tap]

@@ -1,4 +1,4 @@
-"""Reads the README's code blocks, so that what it says is what is run.
+"""Reads the README's code blocks, so that the checks run exactly what it says.
 
 A block may have a comment on the line before it:
 
@@ -28,8 +28,8 @@ class Block(NamedTuple):
     comment: str
 
 
-def blocks(readme: Path = README) -> list[Block]:
-    """Returns the fenced code blocks of a README."""
+def read_blocks(readme: Path = README) -> list[Block]:
+    """Reads the fenced code blocks of a README."""
     source = readme.read_text(encoding="utf-8")
     fence = re.compile(r"(?:^<!-- ([^\n]*) -->\n)?^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
     return [
@@ -38,11 +38,13 @@ def blocks(readme: Path = README) -> list[Block]:
     ]
 
 
-def command(name: str) -> str:
-    """Returns the shell command marked `run: name`; there must be exactly one."""
-    found = [block.text for block in blocks() if block.comment == f"run: {name}"]
+def find_command(name: str) -> str:
+    """Finds the shell command marked `run: name`; there must be exactly one."""
+    found = [block.text for block in read_blocks() if block.comment == f"run: {name}"]
     if len(found) != 1:
-        raise SystemExit(f"README.md has {len(found)} blocks marked 'run: {name}'")
+        raise SystemExit(
+            f"README.md has {len(found)} blocks marked 'run: {name}': mark exactly one"
+        )
     return found[0].strip()
 
 
@@ -50,7 +52,7 @@ def execute(folder: Path) -> None:
     """Executes the Python blocks in one namespace, in `folder`."""
     os.chdir(folder)
     namespace: dict[str, object] = {"__name__": "__main__"}
-    for block in blocks():
+    for block in read_blocks():
         if block.language != "python":
             continue
         if block.comment.startswith("skip:"):
@@ -65,7 +67,7 @@ def execute(folder: Path) -> None:
 
 if __name__ == "__main__":
     if len(sys.argv) == 3 and sys.argv[1] == "command":
-        print(command(sys.argv[2]))
+        print(find_command(sys.argv[2]))
     elif len(sys.argv) == 3 and sys.argv[1] == "python":
         execute(Path(sys.argv[2]))
     else:

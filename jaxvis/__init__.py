@@ -1,30 +1,127 @@
 """jaxvis shows what convolutional networks have learned, a thousand neurons at a time.
 
 An image is `[H, W, 3]` float32 RGB in [0, 1] everywhere; networks take it as it is.
+Everything that a user needs is one dot away and listed in `jaxvis.__all__`:
+
+- networks: `load`, `from_nnx`, `from_linen`, `from_function`,
+- images: `read_image`, `write_image`,
+- methods: `maximize`, `dream`, `facets`, `invert`, `caricature`, `texture`, `style`,
+  `feature_maps`, `generate`, `latent`, `stylize`, `fast_style`,
+- what methods are made of: `objectives`, `canvases`, `views`, `priors`, `recipes`,
+  `Status`, `Interrupted`,
+- figures: `plot`.
 """
 
 import importlib
-from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
-from jaxvis.methods.dream import dream
-from jaxvis.methods.maximize import maximize
-from jaxvis.methods.preimage.caricature import caricature
-from jaxvis.methods.preimage.invert import invert
-from jaxvis.weights.load import load
+if TYPE_CHECKING:
+    from jaxvis import recipes
+    from jaxvis.loss import canvas as canvases
+    from jaxvis.loss import objectives, priors, views
+    from jaxvis.methods.coupled.generate import generate
+    from jaxvis.methods.coupled.latent import latent
+    from jaxvis.methods.dream import dream
+    from jaxvis.methods.facets import facets
+    from jaxvis.methods.fast_style.stylize import stylize
+    from jaxvis.methods.fast_style.train import fast_style
+    from jaxvis.methods.maximize import maximize
+    from jaxvis.methods.preimage.caricature import caricature
+    from jaxvis.methods.preimage.invert import invert
+    from jaxvis.methods.style.feature_maps import feature_maps
+    from jaxvis.methods.style.style import style
+    from jaxvis.methods.style.texture import texture
+    from jaxvis.nets.adapters import from_function, from_linen, from_nnx
+    from jaxvis.network import Network
+    from jaxvis.output import plot
+    from jaxvis.output.io import read_image, write_image
+    from jaxvis.types import Interrupted, Run, Status
+    from jaxvis.weights.load import load
 
-__all__ = ["caricature", "dream", "invert", "load", "maximize"]
+__all__ = [
+    "Interrupted",
+    "Network",
+    "Run",
+    "Status",
+    "canvases",
+    "caricature",
+    "dream",
+    "facets",
+    "fast_style",
+    "feature_maps",
+    "from_function",
+    "from_linen",
+    "from_nnx",
+    "generate",
+    "invert",
+    "latent",
+    "load",
+    "maximize",
+    "objectives",
+    "plot",
+    "priors",
+    "read_image",
+    "recipes",
+    "style",
+    "stylize",
+    "texture",
+    "views",
+    "write_image",
+]
 __version__ = "0.1.0"
 
+_MODULES = {
+    "canvases": "jaxvis.loss.canvas",
+    "objectives": "jaxvis.loss.objectives",
+    "plot": "jaxvis.output.plot",
+    "priors": "jaxvis.loss.priors",
+    "recipes": "jaxvis.recipes",
+    "views": "jaxvis.loss.views",
+}
+_PLACES = {
+    "Interrupted": "jaxvis.types",
+    "Network": "jaxvis.network",
+    "Run": "jaxvis.types",
+    "Status": "jaxvis.types",
+    "caricature": "jaxvis.methods.preimage.caricature",
+    "dream": "jaxvis.methods.dream",
+    "facets": "jaxvis.methods.facets",
+    "fast_style": "jaxvis.methods.fast_style.train",
+    "feature_maps": "jaxvis.methods.style.feature_maps",
+    "from_function": "jaxvis.nets.adapters",
+    "from_linen": "jaxvis.nets.adapters",
+    "from_nnx": "jaxvis.nets.adapters",
+    "generate": "jaxvis.methods.coupled.generate",
+    "invert": "jaxvis.methods.preimage.invert",
+    "latent": "jaxvis.methods.coupled.latent",
+    "load": "jaxvis.weights.load",
+    "maximize": "jaxvis.methods.maximize",
+    "read_image": "jaxvis.output.io",
+    "style": "jaxvis.methods.style.style",
+    "stylize": "jaxvis.methods.fast_style.stylize",
+    "texture": "jaxvis.methods.style.texture",
+    "write_image": "jaxvis.output.io",
+}
 
-def __getattr__(name: str) -> ModuleType:
-    """Returns `jaxvis.plot`, whose matplotlib is imported when it is first used.
+
+def __getattr__(name: str) -> Any:
+    """Imports a public name when it is first used, so that `import jaxvis` is quick.
 
     Args:
       name: of an attribute that the package does not have yet.
 
     Raises:
-      AttributeError: for any other name.
+      AttributeError: for a name that is not public.
     """
-    if name == "plot":
-        return importlib.import_module("jaxvis.output.plot")
+    if name in _MODULES:
+        return importlib.import_module(_MODULES[name])
+    if name in _PLACES:
+        found = getattr(importlib.import_module(_PLACES[name]), name)
+        globals()[name] = found
+        return found
     raise AttributeError(f"module 'jaxvis' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """Lists the public names, for completion in a notebook."""
+    return [*__all__, "__version__"]

@@ -1,13 +1,14 @@
-"""Images: checks, resizing, starts of noise, and the colours of photographs."""
+"""Images at the border of every public call: checks and conversions, sizes, noise, colours."""
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxvis.types import Array, Image, Key
+from jaxvis.types import Array, Key
 
 MEAN = (0.485, 0.456, 0.406)
 """Mean RGB of ImageNet photographs, in [0, 1]."""
@@ -21,93 +22,233 @@ RECORRELATE = (_SQRT_COVARIANCE / np.linalg.norm(_SQRT_COVARIANCE, axis=0).max()
 """`decorrelated @ RECORRELATE` is RGB: the largest axis is scaled to length 1."""
 DECORRELATE = np.linalg.inv(RECORRELATE)
 
-SPREAD = 1 / 255
-"""Standard deviation of the noise that pictures start from."""
-MOST = 2**27
-"""Pixels of the largest picture that is taken, 1.6 GB as float32 RGB."""
+NOISE = 1 / 255
+"""Standard deviation of the noise that optimisations start from, in [0, 1] units."""
+MAX_PIXELS = 2**27
+"""Pixels of the largest image that is accepted, 1.6 GB as float32 RGB."""
+TOLERANCE = 1e-3
+"""How far a value may lie outside [0, 1], as resampling and rounding leave it."""
 
 
-def checked_image(image: Image, what: str) -> Array:
-    """Returns an image as float32, checked.
+def check_image(image: Any, what: str) -> Array:
+    """Returns an image as float32 RGB in [0, 1], checked and converted.
+
+    An input that can mean only one thing is converted; any other is refused. Inside
+    `jax.jit` and `jax.vmap` values are unknown, so only shapes and types are checked. An
+    array of JAX stays on its device.
 
     Args:
-      image: `[H, W, 3]` in [0, 1].
+      image: float RGB `[H, W, 3]` in [0, 1]; or uint8 in 0..255; or grey, `[H, W]` or
+        `[H, W, 1]`, which is repeated; or RGB and alpha, `[H, W, 4]`, without transparent
+        pixels; or an image of Pillow.
       what: what the messages call it, such as "the style image".
 
+    Returns:
+      jax.Array: `[H, W, 3]` float32.
+
     Raises:
-      ValueError: says what is wrong and what to do about it.
+      ValueError: says what is wrong and how to cure it.
     """
-    shape = np.shape(image)
-    if len(shape) == 2 or (len(shape) == 3 and shape[-1] == 1):
-        raise ValueError(f"{what} is grey, shape {shape}: repeat its channel three times")
-    if len(shape) == 3 and shape[-1] == 4:
+    found = _as_array(image, what)
+    shape = found.shape
+    if found.ndim == 4:
+        cure = "image[0]" if shape[0] == 1 else "the images one by one"
+        raise ValueError(f"{what} is a batch of {shape[0]}, shape {shape}: pass {cure}")
+    if found.ndim == 2:
+        found = found[..., None]
+    if len(shape) == 3 and _has_channels_first(shape):
         raise ValueError(
-            f"{what} has a transparent channel, shape {shape}: blend it over a background first"
+            f"{what} has its channels first, shape {shape}: move the channels last, "
+            "np.moveaxis(image, 0, -1)"
         )
-    if len(shape) != 3 or shape[-1] != 3 or 0 in shape:
-        raise ValueError(f"{what} must be one image [H, W, 3], got {shape}")
-    if shape[0] * shape[1] > MOST:
-        raise ValueError(f"{what} has more than {MOST} pixels: shrink it first")
-    found = jnp.asarray(image)
-    if not jnp.issubdtype(found.dtype, jnp.floating):
-        raise ValueError(f"{what} is {found.dtype}: pass float RGB in [0, 1]")
-    found = found.astype(jnp.float32)
-    low, high = float(jnp.min(found)), float(jnp.max(found))
-    if not -1e-3 <= low <= high <= 1 + 1e-3:
-        raise ValueError(f"{what} has values from {low:g} to {high:g}: pass RGB in [0, 1]")
-    return found
+    if found.ndim != 3 or found.shape[-1] not in (1, 3, 4):
+        raise ValueError(f"{what} must be one image [H, W, 3] or grey [H, W], not {shape}")
+    return _convert(found, what)
 
 
-def resized(image: Array, size: tuple[int, int]) -> Array:
-    """Returns an image resampled to a size, bilinearly, antialiased where it shrinks.
+def check_images(images: Any, what: str) -> Array:
+    """Returns several images of one size as float32 RGB in [0, 1], as `check_image`.
 
     Args:
-      image: `[H, W, 3]`.
+      images: `[N, H, W, 3]`, with the types and channels of `check_image`, or a list or
+        tuple of what `check_image` takes.
+      what: what the messages call them, such as "the photographs".
+
+    Returns:
+      jax.Array: `[N, H, W, 3]` float32.
+
+    Raises:
+      ValueError: says what is wrong and how to cure it.
+    """
+    if isinstance(images, (list, tuple)):
+        if not images:
+            raise ValueError(f"{what} is an empty list: pass at least one image")
+        found = [check_image(one, f"entry {i} of {what}") for i, one in enumerate(images)]
+        sizes = sorted({one.shape[:2] for one in found})
+        if len(sizes) > 1:
+            raise ValueError(f"{what} have different sizes, {sizes}: resize them to one size")
+        return jnp.stack(found)
+    found = _as_array(images, what)
+    shape = found.shape
+    if found.ndim in (2, 3):
+        raise ValueError(
+            f"{what} must be several images [N, H, W, 3], not {shape}: pass images[None] for "
+            "one image, or images[..., None] for grey ones"
+        )
+    if len(shape) == 4 and _has_channels_first(shape[1:]):
+        raise ValueError(
+            f"{what} have their channels first, shape {shape}: move the channels last, "
+            "np.moveaxis(images, 1, -1)"
+        )
+    if found.ndim != 4 or shape[-1] not in (1, 3, 4):
+        raise ValueError(f"{what} must be several images [N, H, W, 3], not {shape}")
+    return _convert(found, what)
+
+
+def _has_channels_first(shape: tuple[int, ...]) -> bool:
+    return (shape[0] == 3 and shape[2] not in (1, 3, 4)) or (shape[0] in (1, 4) and shape[2] > 4)
+
+
+def _as_array(image: Any, what: str) -> np.ndarray | Array:
+    """Returns an array of numbers: of JAX if it was one, else of NumPy."""
+    if hasattr(image, "getbands") and hasattr(image, "convert"):
+        image = _convert_pillow(image)
+    if not isinstance(image, jax.Array):
+        if isinstance(image, str) or hasattr(image, "__fspath__"):
+            raise ValueError(
+                f"{what} is the path {str(image)!r}: read the file first, "
+                "jaxvis.output.io.read_image(path)"
+            )
+        try:
+            image = np.asarray(image)
+        except ValueError:
+            raise ValueError(f"{what} is no array: its rows have different lengths") from None
+    if image.dtype != np.uint8 and not jnp.issubdtype(image.dtype, jnp.floating):
+        hint = " and divide by 65535 first" if image.dtype == np.uint16 else ""
+        raise ValueError(
+            f"{what} is {image.dtype}: pass float RGB in [0, 1]{hint}, or uint8 in 0..255"
+        )
+    if 0 in image.shape:
+        raise ValueError(f"{what} is empty, shape {image.shape}: pass at least one pixel")
+    return image
+
+
+def _convert_pillow(image: Any) -> np.ndarray:
+    """Returns a Pillow image as an array; palettes and other colour spaces become RGB."""
+    alpha = "A" in image.getbands() or "transparency" in image.info
+    if not alpha and (image.mode.startswith("I") or image.mode in ("F", "L", "RGB")):
+        return np.asarray(image)
+    return np.asarray(image.convert("RGBA" if alpha else "RGB"))
+
+
+def _convert(image: np.ndarray | Array, what: str) -> Array:
+    """Returns `[..., H, W, 1, 3 or 4]` uint8 or float as `[..., H, W, 3]` float32, checked."""
+    if image.shape[-3] * image.shape[-2] > MAX_PIXELS:
+        raise ValueError(f"{what} has more than {MAX_PIXELS} pixels: shrink it first")
+    if image.dtype == np.uint8:
+        image = image.astype(np.float32) / np.float32(255)
+    else:
+        _check_range(image, what)
+        image = image.astype(np.float32)
+    channels = image.shape[-1]
+    if channels == 4:
+        _check_opaque(image, what)
+        image = image[..., :3]
+    if channels == 1:
+        image = image.repeat(3, -1)
+    return jnp.asarray(image)
+
+
+def _check_range(image: np.ndarray | Array, what: str) -> None:
+    # NumPy's arrays are looked at by NumPy: JAX would compile a program for every shape.
+    try:
+        low, high = float(image.min()), float(image.max())
+    except jax.errors.ConcretizationTypeError:
+        return
+    if -TOLERANCE <= low and high <= 1 + TOLERANCE:
+        return
+    if not (np.isfinite(low) and np.isfinite(high)):
+        raise ValueError(f"{what} has values that are NaN or infinite: pass RGB in [0, 1]")
+    cure = "pass RGB in [0, 1]"
+    if low >= -TOLERANCE and high <= 2:
+        cure = "clip it to [0, 1], or divide by 255 if it runs from 0 to 255"
+    elif low >= -TOLERANCE and high <= 255:
+        cure = "divide by 255"
+    elif low >= -1 - TOLERANCE and high <= 1 + TOLERANCE:
+        cure = "pass (image + 1) / 2 if they run from -1 to 1"
+    elif high < 10:
+        cure += ", without subtracting a mean: the networks do that themselves"
+    raise ValueError(f"{what} has values from {low:g} to {high:g}: {cure}")
+
+
+def _check_opaque(image: np.ndarray | Array, what: str) -> None:
+    try:
+        least = float(image[..., 3].min())
+    except jax.errors.ConcretizationTypeError:
+        return
+    if least < 1 - TOLERANCE:
+        raise ValueError(
+            f"{what} has transparent pixels: blend it over a background first, for floats "
+            "image[..., :3] * image[..., 3:] + background * (1 - image[..., 3:])"
+        )
+
+
+def resize(image: Array, size: tuple[int, int]) -> Array:
+    """Resizes an image bilinearly, with antialiasing where it shrinks.
+
+    Args:
+      image: `[H, W, C]`.
       size: (H, W) in pixels.
+
+    Returns:
+      jax.Array: of that size; the image itself if it has the size already.
     """
     if tuple(image.shape[:2]) == tuple(size):
         return image
     return jax.image.resize(image, (*size, image.shape[-1]), "linear", antialias=True)
 
 
-def enlarged(images: Array, size: tuple[int, int]) -> Array:
-    """Returns images of a coarse scale at a finer one, bicubically.
+def enlarge(images: Array, size: tuple[int, int]) -> Array:
+    """Enlarges images of a coarse scale to a finer one, bicubically.
 
     Args:
       images: `[n, h, w, 3]` in [0, 1].
       size: (H, W) in pixels.
 
     Returns:
-      Array: `[n, H, W, 3]` in [0, 1].
+      jax.Array: `[n, H, W, 3]`, clipped to [0, 1].
     """
     shape = (len(images), *size, images.shape[-1])
     return jnp.clip(jax.image.resize(images, shape, "cubic", antialias=True), 0, 1)
 
 
-def noisy(key: Key, image: Array, *, part: float = 1.0, seeds: int = 1) -> Array:
-    """Returns starts `[seeds, H, W, 3]` in [0, 1]: an image and noise, mixed.
+def mix_noise(key: Key, image: Array, *, part: float = 1.0, seeds: int = 1) -> Array:
+    """Mixes an image with noise around its mean colour, to start an optimisation from.
 
-    (1 - part) image + part (its mean colour + SPREAD n), n standard normal.
+    The result is (1 - part) image + part (mean colour + NOISE n), n standard normal.
 
     Args:
-      key: a typed random key; start i draws from `fold_in(key, i)`.
+      key: a typed random key; start i draws its noise from `fold_in(key, i)`.
       image: `[H, W, 3]`.
-      part: of the noise, 0 to 1.
-      seeds: how many.
+      part: the share of the noise, from 0 to 1.
+      seeds: how many starts to make.
 
-    Source: Gatys, Ecker & Bethge (2015), the code: noise of one grey level.
+    Returns:
+      jax.Array: `[seeds, H, W, 3]`, clipped to [0, 1].
+
+    Source: Gatys, Ecker & Bethge (2015), the code: noise around one grey level.
     """
     keys = jax.vmap(partial(jax.random.fold_in, key))(jnp.arange(seeds))
-    drawn = jax.vmap(lambda one: jax.random.normal(one, image.shape))(keys)
-    drawn = jnp.mean(image, axis=(0, 1)) + SPREAD * drawn
-    return jnp.clip((1 - part) * image + part * drawn, 0, 1)
+    noise = jax.vmap(lambda one: jax.random.normal(one, image.shape))(keys)
+    noise = jnp.mean(image, axis=(0, 1)) + NOISE * noise
+    return jnp.clip((1 - part) * image + part * noise, 0, 1)
 
 
 def sides_of_area(shape: Sequence[int], area: float) -> tuple[int, int]:
-    """Returns the size (H, W) of the same aspect ratio and a given area.
+    """Gives the size (H, W) of a given area and the aspect ratio of an image.
 
     Args:
-      shape: (H, W, ...).
+      shape: (H, W, ...) of the image.
       area: in pixels.
     """
     factor = (area / (shape[0] * shape[1])) ** 0.5

@@ -1,4 +1,4 @@
-"""A network: named activations of an image, as a pure function of its parameters."""
+"""Networks: the named activations of an image as a pure function of the parameters."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -11,10 +11,10 @@ from jaxvis.types import Array, Image, Params, Taps
 
 
 class Forward:
-    """A network's forward pass: hashable, pure, on single images (no batch axis).
+    """The forward pass of a network: hashable, pure, and on single images.
 
-    A forward pass of one's own needs `__call__` alone; what else a network may offer
-    has a default here.
+    A forward pass of your own only needs `__call__`. Everything else that a network may
+    offer has a default here.
     """
 
     def __call__(
@@ -47,17 +47,17 @@ class Forward:
 
 @dataclass(frozen=True)
 class Network:
-    """A network: a static, hashable description that gives the activations of an image.
+    """A static, hashable description of a network, which gives the activations of an image.
 
     Args:
       name: what `jaxvis.load` and files call it.
       forward: the pure forward pass from known activations to wanted ones.
-      taps: every tap name, in forward order; `"input"` is the image, after the
-        scale and shift that the weights want of it.
+      taps: the names of all taps, in forward order. `"input"` is the image after the
+        scale and shift that the weights want.
       input_size: (H, W) in pixels of the native image.
-      scores: the tap that holds the class scores before softmax, `[classes]`; or None.
-      classes: the tap to maximise for a class; differs from `scores` where those are
-        rectified (SqueezeNet: the unrectified class maps); or None.
+      scores: the tap of the class scores before softmax, `[classes]`; or None.
+      classes: the tap to maximise for a class, or None. It differs from `scores` where
+        those are rectified (in SqueezeNet it is the class maps before the ReLU).
       rows: the table the network was built from; empty for adapted networks.
     """
 
@@ -83,9 +83,9 @@ class Network:
           params: this network's parameters.
           image: `[H, W, 3]` float32 RGB in [0, 1]; with `start`, the activation of
             that tap instead (a tuple of activations for a tuple of names).
-          start: tap(s) at which to re-enter; None enters at the image.
-          stop: tap(s) at which to stop; nothing that they do not need is computed.
-            None runs to the last tap.
+          start: tap(s) at which to enter; None enters at the image.
+          stop: tap(s) at which to stop; only what they need is computed. None runs to
+            the last tap.
 
         Returns:
           Taps: every activation computed on the way, `[h, w, c]` or `[d]`; the taps
@@ -98,8 +98,8 @@ class Network:
         """
         starts = (start or "input",) if not isinstance(start, tuple) else start
         images = image if isinstance(start, tuple) else (image,)
-        wanted = self.named(stop if stop is not None else self.taps[-1])
-        self.named(starts)
+        wanted = self.check_taps(stop if stop is not None else self.taps[-1])
+        self.check_taps(starts)
         if len(starts) != len(images):
             raise ValueError(
                 f"start names {len(starts)} taps but {len(images)} activations came: "
@@ -115,7 +115,7 @@ class Network:
     def shape(
         self, params: Params, tap: str, *, size: tuple[int, int] | None = None
     ) -> tuple[int, ...]:
-        """Gives the shape of a tap, `(h, w, c)` or `(d,)`, computing nothing.
+        """Gives the shape of a tap, `(h, w, c)` or `(d,)`, without computing it.
 
         Args:
           params: this network's parameters.
@@ -143,7 +143,7 @@ class Network:
         Raises:
           ValueError: as `apply` does.
         """
-        self.named(tap)
+        self.check_taps(tap)
         return _code(self, tap, params, image)
 
     def prepare(self, params: Params, *, size: tuple[int, int] | None = None) -> Params:
@@ -169,8 +169,8 @@ class Network:
         except ValueError as error:
             raise ValueError(f"{self.name}: {error}") from None
 
-    def named(self, taps: str | tuple[str, ...]) -> tuple[str, ...]:
-        """Gives the tap name(s) as a tuple, checked against this network's.
+    def check_taps(self, taps: str | tuple[str, ...]) -> tuple[str, ...]:
+        """Checks names of taps, and gives them as a tuple.
 
         Args:
           taps: one name or several.

@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from jaxvis.display import describe_run, encode_grid
+
 Array = jax.Array
 Key = jax.Array
 Image = jax.Array
@@ -61,7 +63,11 @@ class Canvas:
     work, so on a CPU they are optimised one by one."""
 
     def init(self, key: Key) -> Any:
-        """Draws fresh parameters z, a pytree of float32 arrays."""
+        """Draws fresh parameters z, a pytree of float32 arrays.
+
+        Raises:
+          NotImplementedError: where a canvas does not say how.
+        """
         raise NotImplementedError(f"{type(self).__name__} has no init(key) -> z")
 
     def decode(self, shared: Any, z: Any, key: Key) -> Image:
@@ -72,8 +78,28 @@ class Canvas:
             for a canvas that shares nothing.
           z: the parameters of one item.
           key: serves stochastic canvases.
+
+        Raises:
+          NotImplementedError: where a canvas does not say how.
         """
         raise NotImplementedError(f"{type(self).__name__} has no decode(shared, z, key) -> image")
+
+    def encode(self, image: Image) -> Any:
+        """Finds the z of an image `[H, W, 3]`, for a canvas that can begin from one.
+
+        Raises:
+          ValueError: for a canvas that cannot.
+        """
+        del image
+        raise ValueError(f"{type(self).__name__} cannot begin from an image: leave start out")
+
+    def image_size(self) -> tuple[int, int]:
+        """Gives (H, W) of the image in pixels.
+
+        By default it is read off `decode`, called without anything shared.
+        """
+        key = jax.random.key(0)
+        return jax.eval_shape(lambda: self.decode(None, self.init(key), key)).shape[:2]
 
     def draw(self, shared: Any, z: Any, key: Key) -> Drawing:
         """Makes what one step sees of z; by default the finished image alone."""
@@ -125,6 +151,16 @@ class Run(NamedTuple):
     status: Any
     facts: dict[str, Any]
 
+    def __repr__(self) -> str:
+        """One line: how many pictures, how large, and how they ended."""
+        values = np.asarray(self.status).ravel()
+        words = [Status(int(value)).name.lower() for value in values]
+        return describe_run(self.image, self.trace, words)
+
+    def _repr_png_(self) -> bytes | None:
+        """The pictures as a grid, which a notebook shows."""
+        return encode_grid(self.image)
+
 
 class Interrupted(KeyboardInterrupt):
     """Ctrl-C during a method; it carries what is there already.
@@ -155,7 +191,11 @@ class Loss:
     def __call__(
         self, params: Params, z: Any, item: Item, key: Key, shared: Any = None
     ) -> tuple[Array, Terms, Any]:
-        """Computes (loss `[]`, its terms, the canvas' next state or None)."""
+        """Computes (loss `[]`, its terms, the canvas' next state or None).
+
+        Raises:
+          NotImplementedError: where a loss does not say how.
+        """
         raise NotImplementedError(f"{type(self).__name__} has no __call__")
 
     def prepare(self, params: Params) -> Params:

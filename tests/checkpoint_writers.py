@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxvis.nets.table.forward import network, parameter_shapes
+from jaxvis.nets.table.forward import build_network, parameter_shapes
 from jaxvis.nets.table.layers import Layer, shapes, sources
 
 TORCH_LEAVES = {"mean": "running_mean", "var": "running_var", "scale": "weight"}
@@ -32,7 +32,7 @@ def tiny_net(*, norm=False, name="tiny"):
         Layer("relu6", "relu"),
         Layer("fc7", "fc", 3),
     ]
-    return network(name, tuple(rows), input_size=(8, 12), scores="fc7")
+    return build_network(name, tuple(rows), input_size=(8, 12), scores="fc7")
 
 
 def random_state(net, seed=0):

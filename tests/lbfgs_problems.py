@@ -7,9 +7,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from scipy import optimize as scipy_optimize
+from tiny_nets import FunctionLoss
 
 from jaxvis.optimize import Problem, lbfgs, solve
-from jaxvis.types import Status
+from jaxvis.types import Canvas, Status
 
 TIGHT = {"ftol": 1e-6, "gtol": 1e-4}
 SIDE = 12
@@ -17,15 +18,15 @@ ZEROS = np.zeros(32, np.float32)
 
 
 @dataclass(frozen=True)
-class Vector:
-    """A canvas whose z is a plain vector; its image is beside the point."""
+class Vector(Canvas):
+    """A canvas whose z is a plain vector; nothing depends on its image."""
 
     size: int
 
     def init(self, key):
         return jnp.zeros(self.size)
 
-    def decode(self, z, key):
+    def decode(self, shared, z, key):
         return jnp.zeros((1, 1, 3)) + jnp.mean(z)
 
 
@@ -40,8 +41,8 @@ def quadratic(params, z, item, key):
 
 
 @functools.cache
-def both(loss):
-    """Returns value and gradient of a loss, compiled once for all items."""
+def compile_both(loss):
+    """Gives value and gradient of a loss, compiled once for all items."""
 
     def scalar(z, params, item):
         return loss(params, z, item, jax.random.key(0))[0]
@@ -49,11 +50,11 @@ def both(loss):
     return jax.jit(jax.value_and_grad(scalar))
 
 
-def by_scipy(loss, item, start, params=1.0, bounds=None, **tolerances):
-    """Returns SciPy's result for one item, from the same float32 values."""
+def solve_by_scipy(loss, item, start, params=1.0, bounds=None, **tolerances):
+    """Solves one item by SciPy, from the same float32 values."""
 
     def value_and_grad(z):
-        value, grad = both(loss)(jnp.float32(z).reshape(start.shape), params, item)
+        value, grad = compile_both(loss)(jnp.float32(z).reshape(start.shape), params, item)
         return float(value), np.asarray(grad, np.float64).ravel()
 
     tolerances = tolerances or TIGHT
@@ -68,17 +69,17 @@ def by_scipy(loss, item, start, params=1.0, bounds=None, **tolerances):
     )
 
 
-def solved(loss, items, starts, *, steps=80, chunk=None, params=1.0, **options):
-    problem = Problem(loss, Vector(starts.shape[-1]), lbfgs(**options), steps)
+def solve_by_ours(loss, items, starts, *, steps=80, chunk=None, params=1.0, **options):
+    problem = Problem(FunctionLoss(loss), Vector(starts.shape[-1]), lbfgs(**options), steps)
     key, chunk = jax.random.key(0), chunk or len(starts)
     return solve(problem, np.float32(params), items, key, start=starts, chunk=chunk)
 
 
-def drawn(seed, count=8, size=10):
+def draw_starts(seed, count=8, size=10):
     return np.random.default_rng(seed).normal(size=(count, size)).astype(np.float32)
 
 
-def quadratics(count, size, condition, seed=0):
+def draw_quadratics(count, size, condition, seed=0):
     rng = np.random.default_rng(seed)
     found = []
     for _ in range(count):
@@ -89,10 +90,10 @@ def quadratics(count, size, condition, seed=0):
 
 
 def check_against_scipy(run, theirs, slack):
-    """Losses no worse, evaluations within a tenth in sum, every item converged."""
+    """Checks that losses are no worse, evaluations alike, and every item has converged."""
     values = np.array([one.fun for one in theirs])
     evaluations = np.array([one.nfev for one in theirs])
-    np.testing.assert_array_equal(run.trace["status"], Status.CONVERGED)
+    np.testing.assert_array_equal(run.status, Status.CONVERGED)
     assert np.mean(run.trace["loss"][:, -1] - values) <= slack
-    ratio = run.trace["evaluations"].sum() / evaluations.sum()
+    ratio = run.facts["evaluations"].sum() / evaluations.sum()
     assert 0.7 < ratio <= 1.1, ratio

@@ -1,6 +1,7 @@
 """Networks small enough to compile in a blink, for tests of everything above them."""
 
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import jax
@@ -8,8 +9,9 @@ import jax.numpy as jnp
 
 from jaxvis.nets import random_params
 from jaxvis.nets.adapters import from_function
-from jaxvis.nets.table.forward import network
+from jaxvis.nets.table.forward import build_network
 from jaxvis.nets.table.layers import Layer
+from jaxvis.types import Canvas, Loss
 
 SIDE = 16
 CONV = (
@@ -25,7 +27,7 @@ CONV = (
 def conv_net(side=SIDE):
     """Returns (net, params) of two convolutions and five mean scores: any size."""
     rows = (*CONV, Layer("gap", "gap"), Layer("fc", "fc", 5))
-    net = network("tiny_conv", rows, input_size=(side, side), scores="fc")
+    net = build_network("tiny_conv", rows, input_size=(side, side), scores="fc")
     return net, random_params(net, jax.random.key(7), preprocess="imagenet")
 
 
@@ -33,7 +35,7 @@ def conv_net(side=SIDE):
 def fc_net():
     """Returns (net, params) whose fully connected layer demands 16 x 16 pixels."""
     rows = (*CONV, Layer("fc", "fc", 5))
-    net = network("tiny_fc", rows, input_size=(SIDE, SIDE), scores="fc")
+    net = build_network("tiny_fc", rows, input_size=(SIDE, SIDE), scores="fc")
     return net, random_params(net, jax.random.key(8), preprocess="imagenet")
 
 
@@ -43,7 +45,7 @@ def relu_net(side, depth=3, width=8):
     rows = []
     for i in range(1, depth + 1):
         rows += [Layer(f"conv{i}", "conv", width, 3, pad=1), Layer(f"relu{i}", "relu")]
-    net = network("tiny_relu", tuple(rows), input_size=(side, side))
+    net = build_network("tiny_relu", tuple(rows), input_size=(side, side))
     return net, random_params(net, jax.random.key(4))
 
 
@@ -63,16 +65,26 @@ def counted_net(side=SIDE):
 
 
 @dataclass(frozen=True)
-class Grey:
-    """Returns image = 1/2 + z; starts as one random grey: one draw compiles at once."""
+class Grey(Canvas):
+    """A canvas with image = 1/2 + z that starts as one random grey, which compiles fast."""
 
     size: tuple[int, int]
 
     def init(self, key):
         return jnp.full((*self.size, 3), 0.3 * jax.random.normal(key))
 
-    def decode(self, z, key):
+    def decode(self, shared, z, key):
         return 0.5 + z
+
+
+@dataclass(frozen=True)
+class FunctionLoss(Loss):
+    """The loss that a function `(params, z, item, key) -> (value, terms)` computes."""
+
+    function: Callable
+
+    def __call__(self, params, z, item, key, shared=None):
+        return (*self.function(params, z, item, key), None)
 
 
 def photograph(side):
@@ -97,3 +109,12 @@ def compilations(call):
     finally:
         jax.monitoring.unregister_event_duration_listener(listen)
     return len(found)
+
+
+def run_once(function, *args):
+    """Returns what a function computes, in a program that is compiled without LLVM's passes.
+
+    They take most of the time to compile, and pay only where a program runs many times.
+    """
+    compiled = jax.jit(function).lower(*args)
+    return compiled.compile({"xla_backend_optimization_level": 0})(*args)

@@ -1,7 +1,7 @@
-"""Runs `python -m weights_convert`."""
+"""Runs `python -m weights_convert`, which is `jaxvis convert`."""
 
 import sys
 
-from weights_convert.command import main
+from jaxvis.cli import main
 
-sys.exit(main())
+sys.exit(main(["convert", *sys.argv[1:]]))

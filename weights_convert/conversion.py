@@ -1,10 +1,9 @@
-"""The conversion: check both sides, fold the preprocessing in, write whole or not."""
+"""The conversion: check both sides, fold the preprocessing in, write whole or not at all."""
 
-import hashlib
 import json
 import os
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,17 +12,21 @@ import numpy as np
 from jaxvis.nets import registry
 from jaxvis.nets.table.layers import shapes, sources
 from jaxvis.network import Network
-from jaxvis.weights import file as weights_file
-from weights_convert import names
-from weights_convert import preprocessing as conventions
-from weights_convert.checkpoint import Checkpoint, Stored
-from weights_convert.layout import Arrange, arrangement, native
-from weights_convert.readers import detect as readers
+from jaxvis.weights.escape import describe_shape, escape
+from jaxvis.weights.file import save, tensor_shapes
+from jaxvis.weights.tensor_file import check_regular, hash_file
+from weights_convert import names, preprocessing
+from weights_convert.checkpoint import Checkpoint, StoredTensor
+from weights_convert.layout import Arrange, file_shape, find_arrangement
+from weights_convert.readers import detect
+
+MAX_LABELS = 1 << 24
+"""Bytes of the largest file of labels."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """Returns one parameter to convert: where it is and how it is arranged.
+    """One parameter to convert: where it is and how it is arranged.
 
     Args:
       name: its name in the file.
@@ -34,7 +37,7 @@ class Part:
 
     name: str
     path: Path
-    tensor: Stored
+    tensor: StoredTensor
     arrange: Arrange
 
 
@@ -46,6 +49,7 @@ def convert(
     preprocess: str | None = None,
     stop: str | None = None,
     labels: str | os.PathLike | None = None,
+    overwrite: bool = False,
 ) -> Path:
     """Writes a checkpoint as a file that `jaxvis.load` reads, whole or not at all.
 
@@ -55,75 +59,84 @@ def convert(
       net: the network's name in `jaxvis.nets.registry`, or a table network of your
         own whose rows are named as the checkpoint names its layers.
       out: the .safetensors file to write.
-      preprocess: what the checkpoint wants of its input: a name in
+      preprocess: what the checkpoint expects of its input: a name in
         `weights_convert.preprocessing.PRESETS` or ORDER:MAXIMUM:MEAN:STD; None follows
         the file or its naming.
       stop: the last tap that is wanted; later layers are left out ("pool5" of a VGG
         saves nine tenths of the file).
       labels: a text file with one class label a line, by class index; WordNet ids in
         front of them are dropped. None takes the checkpoint's own, if it has any.
+      overwrite: whether `out` may be replaced if it exists.
 
     Returns:
       Path: `out`.
 
     Raises:
       FileNotFoundError: if an input does not exist.
+      FileExistsError: if `out` exists and `overwrite` is off.
       ValueError: for damaged, refused or unknown files, for values that are not
         finite, and for names that differ: every one is listed.
     """
+    paths, out = [Path(path) for path in inputs], Path(out)
+    if not paths:
+        raise ValueError("name at least one checkpoint to convert")
+    _check_out(out, paths, overwrite)
     network = registry.build(net) if isinstance(net, str) else net
-    found = {Path(path): readers.read(Path(path)) for path in inputs}
-    parts = _parts(network, found, stop)
-    convention = _convention(preprocess, network, found.values())
-    params = _params(network, parts, convention)
+    found = {path: detect.read(path) for path in paths}
+    parts = _match_tensors(network, found, stop)
+    convention = _choose_convention(preprocess, network, found.values())
+    params = _read_params(network, parts, convention)
     facts = {
         "source": json.dumps([path.name for path in found]),
-        "sha256": json.dumps([sha256(path) for path in found]),
+        "sha256": json.dumps([hash_file(path) for path in found]),
         "preprocess": str(convention),
         "stop": stop or "",
-        "labels": json.dumps(_labels(labels, found.values())),
+        "labels": json.dumps(_read_labels(labels, found.values())),
     }
-    weights_file.save(out, network, params, facts=facts)
-    return Path(out)
+    save(out, network, params, facts=facts)
+    return out
 
 
-def sha256(path: Path) -> str:
-    """Returns a file's sha256, 64 hexadecimal digits.
+def _check_out(out: Path, inputs: Sequence[Path], overwrite: bool) -> None:
+    """Raises an error, before any work, if `out` must not be written."""
+    if not out.exists():
+        return
+    if not out.is_file():
+        raise ValueError(f"{out} is no file that could be replaced: name another with --out")
+    if any(path.exists() and path.samefile(out) for path in inputs):
+        raise ValueError(f"{out} is the checkpoint itself: name another file with --out")
+    if not overwrite:
+        raise FileExistsError(
+            f"{out} exists already: name another file with --out, or replace it with "
+            "--overwrite (in Python: overwrite=True)"
+        )
 
-    Args:
-      path: the file.
-    """
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
-
-def _parts(net: Network, found: dict[Path, Checkpoint], stop: str | None) -> dict[str, Part]:
-    """Returns `row/leaf` -> the tensor it comes from; every problem in one error."""
-    wanted = weights_file.flat_shapes(net, stop=stop)
-    known = weights_file.flat_shapes(net)
-    at, reads = shapes(net.rows, net.input_size), sources(net.rows)
+def _match_tensors(
+    net: Network, found: Mapping[Path, Checkpoint], stop: str | None
+) -> dict[str, Part]:
+    """Returns `row/leaf` -> the tensor it comes from; every problem is in one error."""
+    wanted, known = tensor_shapes(net, stop=stop), tensor_shapes(net)
+    read_by, inputs_of = shapes(net.rows, net.input_size), sources(net.rows)
     parts: dict[str, Part] = {}
     problems = []
     for path, checkpoint in found.items():
-        rename = names.mapping(checkpoint.naming, net)
-        for name, bare in names.unprefixed(checkpoint.tensors).items():
+        naming = checkpoint.naming
+        rename = names.make_renamer(naming, net)
+        for name, bare in names.strip_prefix(checkpoint.tensors).items():
             tensor, target = checkpoint.tensors[name], rename(bare)
-            if target not in known:
-                if not names.HARMLESS.search(bare):
-                    problems.append(f"extra {name} {tensor.shape} in {path.name}")
-                continue
+            shape, shown = describe_shape(tensor.shape), escape(name)
+            if target not in known and not names.HARMLESS.search(bare):
+                problems.append(f"extra {shown} {shape} in {path.name}")
             if target not in wanted:
                 continue
             if target in parts:
-                problems.append(f"twice {target}: {parts[target].name} and {name}")
-            row = target.rpartition("/")[0]
-            naming, shape = checkpoint.naming, wanted[target]
-            arrange = arrangement(tensor.shape, shape, naming, at[reads[row][0]])
+                problems.append(f"twice {target}: {escape(parts[target].name)} and {shown}")
+            incoming = read_by[inputs_of[target.rpartition("/")[0]][0]]
+            arrange = find_arrangement(tensor.shape, wanted[target], naming, incoming)
             if arrange is None:
-                problems.append(
-                    f"misshaped {name}: {tensor.shape} in the file, {target} needs "
-                    f"{native(shape, naming)}"
-                )
+                needed = file_shape(wanted[target], naming)
+                problems.append(f"misshaped {shown}: {shape} in the file, {target} needs {needed}")
             parts[target] = Part(name, path, tensor, arrange or np.asarray)
     problems += [
         f"missing {target} {wanted[target]}"
@@ -139,47 +152,52 @@ def _parts(net: Network, found: dict[Path, Checkpoint], stop: str | None) -> dic
     return parts
 
 
-def _params(
-    net: Network, parts: dict[str, Part], convention: conventions.Preprocess
+def _read_params(
+    net: Network, parts: Mapping[str, Part], convention: preprocessing.Preprocess
 ) -> dict[str, dict[str, np.ndarray]]:
     """Returns the parameters, the preprocessing folded in; refuses what is not finite.
 
-    Departures: with "bgr" the first kernel's input channels are reversed, once.
+    Departures: with "bgr" the input channels of the first kernel are reversed, once.
     """
-    params: dict[str, dict[str, np.ndarray]] = {"input": convention.affine()}
-    reads, broken = sources(net.rows), []
+    params: dict[str, dict[str, np.ndarray]] = {"input": convention.as_affine()}
+    inputs_of, broken = sources(net.rows), []
     for target, part in parts.items():
         row, _, leaf = target.rpartition("/")
         array = part.arrange(part.tensor.read())
-        with np.errstate(over="ignore"):  # a double too large is told as infinite
+        with np.errstate(over="ignore"):  # a double that is too large becomes infinite
             array = np.ascontiguousarray(array, dtype=np.float32)
         bad = array.size - int(np.count_nonzero(np.isfinite(array)))
         if bad:
-            broken.append(f"{row} ({part.name}): {bad} of {array.size}")
-        if reads[row] == ("input",) and leaf == "kernel" and convention.order == "bgr":
+            broken.append(f"{row} ({escape(part.name)}): {bad} of {array.size}")
+        if inputs_of[row] == ("input",) and leaf == "kernel" and convention.order == "bgr":
             array = array[:, :, ::-1]
         params.setdefault(row, {})[leaf] = array
     if broken:
+        files = ", ".join(sorted({part.path.name for part in parts.values()}))
         raise ValueError(
-            f"{', '.join(sorted({p.path.name for p in parts.values()}))}: values that "
-            "are not finite (NaN or infinite) in:\n  " + "\n  ".join(broken)
+            f"{files}: values that are not finite (NaN or infinite) in:\n  " + "\n  ".join(broken)
         )
     return params
 
 
-def _convention(
+def _choose_convention(
     text: str | None, net: Network, found: Collection[Checkpoint]
-) -> conventions.Preprocess:
+) -> preprocessing.Preprocess:
     if text is not None:
-        return conventions.parse(text)
-    own = [c.preprocess for c in found if c.preprocess is not None]
+        return preprocessing.parse(text)
+    own = [each.preprocess for each in found if each.preprocess is not None]
     if own:
         return own[0]
-    return conventions.default(next(iter(found)).naming, net.name)
+    return preprocessing.default_preprocess(next(iter(found)).naming, net.name)
 
 
-def _labels(path: str | os.PathLike | None, found: Collection[Checkpoint]) -> list[str]:
-    if path is not None:
+def _read_labels(path: str | os.PathLike | None, found: Collection[Checkpoint]) -> list[str]:
+    if path is None:
+        return next((list(each.labels) for each in found if each.labels), [])
+    if check_regular(path) > MAX_LABELS:
+        raise ValueError(f"{path} is no list of class labels: it is too large")
+    try:
         lines = Path(path).read_text(encoding="utf-8").splitlines()
-        return [re.sub(r"^n\d{8}\s+", "", line) for line in lines]
-    return next((list(c.labels) for c in found if c.labels), [])
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is no text in UTF-8 ({error}): save it as that") from None
+    return [re.sub(r"^n\d{8}\s+", "", line) for line in lines]

@@ -1,9 +1,11 @@
-"""From a file's names to rows of a network's table: the one naming inside."""
+"""From the names in a file to rows of a network's table: the one naming inside."""
 
 import re
 from collections.abc import Callable, Iterable
 
 from jaxvis.network import Network
+from jaxvis.weights.escape import escape
+from weights_convert.checkpoint import CheckpointError
 
 LEAVES = {
     "weight": "kernel",
@@ -34,8 +36,34 @@ OLD_DENSE = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12])$")
 """torchvision's first DenseNets wrote norm.1 for norm1."""
 
 
-def mapping(naming: str, net: Network) -> Callable[[str], str | None]:
-    """Returns the function from a file's tensor name to ours, `row/leaf`, or None.
+def naming_of(names: Iterable[str]) -> str:
+    """Returns who names tensors like this: "torch", "caffe", "keras" or "variables".
+
+    "variables" is TensorFlow's Variable_0, Variable_1... in the order of their making.
+
+    Args:
+      names: the names of the tensors in a file.
+
+    Raises:
+      CheckpointError: if the names are none of theirs; quotes the first of them.
+    """
+    names = list(names)
+    leaves = {re.split(r"[./]", name)[-1].split(":")[0] for name in names}
+    if names and all(re.fullmatch(r"Variable_\d+", name) for name in names):
+        return "variables"
+    if leaves & {"kernel", "kernel_q"}:
+        return "keras"
+    if "weight" in leaves:
+        return "caffe" if any("/" in name for name in names) else "torch"
+    first = ", ".join(map(escape, names[:5]))
+    raise CheckpointError(
+        f"holds no weights that are recognised among its {len(names)} names ({first}): they "
+        "end in weight (torch, Caffe) or kernel (Keras)"
+    )
+
+
+def make_renamer(naming: str, net: Network) -> Callable[[str], str | None]:
+    """Returns the function from a tensor's name in a file to ours, `row/leaf`, or None.
 
     Args:
       naming: "torch", "caffe", "keras", "matconvnet" or "variables".
@@ -46,13 +74,13 @@ def mapping(naming: str, net: Network) -> Callable[[str], str | None]:
     """
     ops = {row.name: row.op for row in net.rows}
     if naming == "variables":
-        return _variables(net).get
-    layer_of = _layers(naming, net)
+        return _number_variables(net).get
+    find_row = _make_row_finder(naming, net)
 
     def rename(name: str) -> str | None:
         layer, _, leaf = re.sub(r":\d+$", "", name).replace(".", "/").rpartition("/")
         layer = name[: len(layer)]
-        row = layer_of(layer)
+        row = find_row(layer)
         if row not in ops or leaf not in LEAVES:
             return None
         leaf = LEAVES[leaf]
@@ -62,13 +90,13 @@ def mapping(naming: str, net: Network) -> Callable[[str], str | None]:
     return rename
 
 
-def _variables(net: Network) -> dict[str, str]:
+def _number_variables(net: Network) -> dict[str, str]:
     """Returns TensorFlow's numbered names -> ours, for style networks.
 
-    In the order of the layers, kernel, shift and scale of each.
+    They are numbered in the order of the layers: kernel, shift and scale of each.
 
     Raises:
-      ValueError: for another network: numbers say nothing of its layers.
+      ValueError: for another network: the numbers do not say which layers it has.
     """
     if net.name != "transform_same":
         raise ValueError(f"numbered variables are read as those of transform_same, not {net.name}")
@@ -82,11 +110,11 @@ def _variables(net: Network) -> dict[str, str]:
     return {f"Variable_{i}": name for i, name in enumerate(ours)}
 
 
-def unprefixed(names: Iterable[str]) -> dict[str, str]:
+def strip_prefix(names: Iterable[str]) -> dict[str, str]:
     """Returns each name -> the name without the "module." that torch's wrappers add.
 
     Args:
-      names: all names of a file; the prefix goes only if every one has it.
+      names: all names of a file; the prefix is removed only if every one has it.
     """
     names = list(names)
     prefix = "module."
@@ -94,26 +122,26 @@ def unprefixed(names: Iterable[str]) -> dict[str, str]:
     return {name: name.removeprefix(prefix) if shared else name for name in names}
 
 
-def _layers(naming: str, net: Network) -> Callable[[str], str | None]:
-    """Returns the function from a file's layer name to a row's."""
+def _make_row_finder(naming: str, net: Network) -> Callable[[str], str | None]:
+    """Returns the function from the name of a layer in a file to that of a row."""
     if naming == "keras":
         return lambda layer: KERAS.get(layer, re.sub(r"^block(\d)_conv(\d)$", r"conv\1_\2", layer))
     if naming != "torch":
         return lambda layer: layer
     if net.name == "googlenet":
         raise ValueError(
-            "torchvision's GoogLeNet has batch norm and no LRN: it is not Caffe's, "
-            "which this network is; convert Caffe's own file: python -m "
-            "weights_convert bvlc_googlenet.caffemodel --net googlenet --out FILE"
+            "torchvision's GoogLeNet has batch norm and no LRN: it is not Caffe's, which this "
+            "network is; convert Caffe's own file: "
+            "jaxvis convert bvlc_googlenet.caffemodel --net googlenet"
         )
     if net.name.startswith("caffe"):
         raise ValueError(f"no torch file holds {net.name}: convert its .caffemodel")
-    table = _torch(net)
+    table = _list_torch_layers(net)
     return lambda layer: table.get(layer, OLD_DENSE.sub(r"\1\2", layer))
 
 
-def _torch(net: Network) -> dict[str, str]:
-    """Returns torchvision's and timm's layer names -> rows, where they differ."""
+def _list_torch_layers(net: Network) -> dict[str, str]:
+    """Returns torchvision's and timm's names of layers -> rows, where they differ."""
     table = {}
     if net.name in FIRES:
         table = {"features.0": "conv1", "classifier.1": "conv10"}
@@ -123,7 +151,7 @@ def _torch(net: Network) -> dict[str, str]:
                 table[f"features.{index}.{part}"] = f"fire{number}/{row}"
     kind = re.match("vgg|alexnet|", net.name).group()
     if kind in CLASSIFIERS:
-        # The rows are one to one torch's Sequential, behind the input row.
+        # Behind the input row, the rows are those of torch's Sequential, one to one.
         rows = enumerate(net.rows[1:])
         table = {f"features.{i}": row.name for i, row in rows if row.op != "fc"}
         table |= dict(zip(CLASSIFIERS[kind], ("fc6", "fc7", "fc8"))) | TIMM

@@ -1,4 +1,4 @@
-"""What a checkpoint wants of its input, folded into parameters at conversion.
+"""What a checkpoint expects of its input, folded into the parameters at conversion.
 
 Networks here take RGB in [0, 1]; y = x * scale + shift happens in their `input` row,
 and the order of channels is that of the first kernel.
@@ -14,7 +14,7 @@ LARGEST = 1e6
 
 @dataclass(frozen=True)
 class Preprocess:
-    """Returns an input convention: y = (x * maximum - mean) / std, channel by channel.
+    """An input convention: y = (x * maximum - mean) / std, channel by channel.
 
     Args:
       order: "rgb" or "bgr": the channels of the first kernel, of mean and of std.
@@ -41,7 +41,7 @@ class Preprocess:
         mean, std = (",".join(f"{v:.9g}" for v in t) for t in (self.mean, self.std))
         return f"{self.order}:{self.maximum:g}:{mean}:{std}"
 
-    def affine(self) -> dict[str, np.ndarray]:
+    def as_affine(self) -> dict[str, np.ndarray]:
         """Returns {"scale", "shift"}, `[3]` float32 in R, G, B order."""
         mean, std = np.asarray(self.mean), np.asarray(self.std)
         affine = {"scale": self.maximum / std, "shift": -mean / std}
@@ -62,8 +62,8 @@ mean of the BVLC nets, caffe_vgg that of the VGG group's (also in Keras), amdegr
 that of torchvision's vgg16 features, unit [0, 1] and symmetric [-1, 1]."""
 
 
-def default(naming: str, net: str) -> Preprocess:
-    """Returns the convention that goes with a naming, where the file says nothing.
+def default_preprocess(naming: str, net: str) -> Preprocess:
+    """Returns the convention that goes with a naming, for files that do not say it.
 
     Args:
       naming: "torch", "caffe", "keras" or "matconvnet".

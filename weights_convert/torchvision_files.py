@@ -7,7 +7,7 @@ URL = "https://download.pytorch.org/models/"
 
 @dataclass(frozen=True)
 class Source:
-    """Returns one file of torchvision's.
+    """One file of torchvision's.
 
     Args:
       net: the network it is for.
@@ -15,8 +15,8 @@ class Source:
       top1, top5: published accuracy on ImageNet's validation set in per cent, at
         `short_side` and a centre crop of 224; None without a classifier.
       short_side: pixels that images are resized to before the crop.
-      preprocess: what it wants of its input where that is not torchvision's mean and
-        standard deviation.
+      preprocess: what it expects of its input, if not torchvision's mean and standard
+        deviation.
       stop: the last tap that its values are good for; None if all are.
     """
 
@@ -69,4 +69,4 @@ CAFFE_FILES = {
     "caffenet": "bvlc_reference_caffenet.caffemodel",
     "vgg_m": "VGG_CNN_M.caffemodel",
 }
-"""Networks that torchvision has no file of -> the file that their authors published."""
+"""Network that torchvision has no file of -> the file that its authors published."""

@@ -1,6 +1,6 @@
-"""Processes of their own: started by memory and start, which measure whole processes.
+"""Child processes: memory and start-up time are measured of whole processes.
 
-Neither JAX nor torch is imported here: a child imports the one it measures, alone.
+Neither JAX nor torch is imported here: a child imports only the one that it measures.
 """
 
 import gc
@@ -17,24 +17,26 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.harness.paths import ROOT
+
 MIB = 2**20
 
 
-def resident() -> float:
-    """Returns the MiB of memory that this process holds; NaN where nothing tells."""
-    return _status("VmRSS")
+def read_resident() -> float:
+    """Reads the MiB of memory that this process holds; NaN where the system has no figure."""
+    return _read_status("VmRSS")
 
 
-def peak() -> float:
-    """Returns the most MiB that this process held since the last `forget_peak`."""
-    found = _status("VmHWM")
+def read_peak() -> float:
+    """Reads the most MiB that this process has held since the last `reset_peak`."""
+    found = _read_status("VmHWM")
     if np.isnan(found):
         found = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return found
 
 
-def forget_peak() -> bool:
-    """Starts the peak anew; returns whether the system lets one (Linux does)."""
+def reset_peak() -> bool:
+    """Starts the peak anew; returns whether the system allows it (Linux does)."""
     gc.collect()
     try:
         Path("/proc/self/clear_refs").write_text("5")
@@ -43,7 +45,7 @@ def forget_peak() -> bool:
     return True
 
 
-def _status(name: str) -> float:
+def _read_status(name: str) -> float:
     try:
         text = Path("/proc/self/status").read_text()
     except OSError:
@@ -52,14 +54,14 @@ def _status(name: str) -> float:
     return int(found[1]) / 1024 if found else float("nan")
 
 
-def measured(
+def measure_memory(
     load: Callable[[], Any], step: Callable[[Any], tuple], spec: Mapping[str, Any]
 ) -> dict[str, float | bool]:
-    """Returns the MiB a gradient step takes beyond what importing took.
+    """Measures the MiB that a gradient step takes beyond what importing took.
 
     Args:
-      load: returns what the step needs; what it takes on the way is not counted, what
-        stays is.
+      load: returns what the step needs. What it leaves in memory counts; what it needs
+        only on the way does not.
       step: takes a step and waits for it: (scores, gradients) as NumPy arrays.
       spec: "steps", how many; "out", the .npz file for the last step's outputs.
 
@@ -68,58 +70,58 @@ def measured(
       others; "held", what `load` left; "resettable", whether peaks could be told apart.
     """
     gc.collect()
-    base = resident()
+    base = read_resident()
     given = load()
-    resettable = forget_peak()
-    held = resident() - base
+    resettable = reset_peak()
+    held = read_resident() - base
     scores, gradients = step(given)
-    first = peak() - base
-    forget_peak()
+    first = read_peak() - base
+    reset_peak()
     for _ in range(spec["steps"]):
         scores, gradients = step(given)
-    later = peak() - base
+    later = read_peak() - base
     np.savez(spec["out"], scores=scores, gradients=gradients)
     return {"first": first, "steps": later, "held": held, "resettable": resettable}
 
 
-def call(module: str, task: str, spec: Mapping[str, Any], folder: Path, **more: str) -> dict:
-    """Returns what a child says: the JSON object on its last line.
+def call_child(module: str, task: str, spec: Mapping[str, Any], folder: Path, **more: str) -> dict:
+    """Runs a child and returns the JSON object on the last line that it prints.
 
     Args:
       module: `benchmarks.harness.child_jaxvis` or `benchmarks.peers.child_torch`.
       task: what it is to do.
-      spec: what it needs to know; written to a file, since tables are long.
+      spec: what it needs to know. It goes through a file, since tables are long.
       folder: where that file goes.
       **more: environment variables to set.
 
     Raises:
-      RuntimeError: if it fails; with the end of what it said.
+      RuntimeError: if it fails; with the end of its messages.
     """
     done = subprocess.run(
-        command(module, task, spec, folder),
+        child_command(module, task, spec, folder),
         capture_output=True,
         text=True,
-        env=environment(**more),
-        cwd=Path(__file__).resolve().parent.parent,
+        env=child_environment(**more),
+        cwd=ROOT,
     )
     if done.returncode != 0:
         raise RuntimeError(f"{module} {task} failed: {done.stderr[-2000:]}")
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def command(module: str, task: str, spec: Mapping[str, Any], folder: Path) -> list[str]:
-    """Returns the words that start a child.
+def child_command(module: str, task: str, spec: Mapping[str, Any], folder: Path) -> list[str]:
+    """Writes a child's spec into a file and gives the words that start the child.
 
     Args:
-      module, task, spec, folder: as for `call`.
+      module, task, spec, folder: as for `call_child`.
     """
     file = folder / f"{module}.{task}.json"
     file.write_text(json.dumps(spec), encoding="utf-8")
     return [sys.executable, "-m", module, task, str(file)]
 
 
-def environment(**more: str) -> dict[str, str]:
-    """Returns this process's environment, without JAX's own compilation cache.
+def child_environment(**more: str) -> dict[str, str]:
+    """Gives this process's environment, without JAX's own compilation cache.
 
     Args:
       **more: variables to set.
@@ -128,8 +130,8 @@ def environment(**more: str) -> dict[str, str]:
     return {**kept, **more}
 
 
-def until_picture(words: Sequence[str], folder: Path, env: Mapping[str, str]) -> float:
-    """Returns the seconds from starting a program to its first picture in a folder.
+def time_first_picture(words: Sequence[str], folder: Path, env: Mapping[str, str]) -> float:
+    """Measures the seconds from starting a program to its first picture in a folder.
 
     Args:
       words: the program.
@@ -147,21 +149,21 @@ def until_picture(words: Sequence[str], folder: Path, env: Mapping[str, str]) ->
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
-        cwd=Path(__file__).resolve().parent.parent,
+        cwd=ROOT,
     ) as process:
         while at is None and process.poll() is None:
             if next(folder.glob("*.png"), None):
                 at = time.perf_counter() - begin
             time.sleep(0.005)
-        _, said = process.communicate()
+        _, messages = process.communicate()
     if process.returncode != 0:
-        raise RuntimeError(f"{' '.join(words)} failed: {said[-2000:]}")
+        raise RuntimeError(f"{' '.join(words)} failed: {messages[-2000:]}")
     if at is None and next(folder.glob("*.png"), None) is None:
         raise RuntimeError(f"{' '.join(words)} made no picture in {folder}")
     return at if at is not None else time.perf_counter() - begin
 
 
-def main(tasks: Mapping[str, Callable[[dict], Any]]) -> None:
+def run_task(tasks: Mapping[str, Callable[[dict], Any]]) -> None:
     """Runs a child: does the task named by the first word with the spec in a file.
 
     Args:

@@ -1,7 +1,7 @@
-"""How much arithmetic a step is, and how much the machine could do.
+"""How much arithmetic a step needs, and how much the machine could do in a second.
 
-Model FLOP utilisation is the first over the second, per second: the share of the
-machine's measured matrix-product rate that a sweep turns into useful arithmetic.
+Model FLOP utilisation is the ratio of the two: the share of the machine's measured
+matrix-product rate that a sweep turns into useful arithmetic.
 """
 
 import math
@@ -12,18 +12,18 @@ import jax
 import jax.numpy as jnp
 
 from jaxvis.nets.table.forward import Table
-from jaxvis.nets.table.layers import shapes, sources
+from jaxvis.nets.table.layers import rows_between, shapes, sources
 from jaxvis.network import Network
 
 SIDES = {"cpu": 2048, "gpu": 8192}
 """Backend -> side of the square matrices whose product is the ceiling."""
 
 
-def forward(net: Network, tap: str | Sequence[str], size: tuple[int, int]) -> int:
-    """Returns the FLOP of one image's way to a tap; a multiply-add counts 2.
+def count_forward(net: Network, tap: str | Sequence[str], size: tuple[int, int]) -> int:
+    """Counts the FLOP of one image's forward pass to a tap; a multiply-add counts 2.
 
-    Convolutions and fully connected rows are counted, as the direct method takes them,
-    without their biases; all else is less than a hundredth.
+    Convolutions and fully connected rows are counted as the direct method computes
+    them, without their biases. Everything else is less than a hundredth.
 
     Args:
       net: a network built from a table.
@@ -36,7 +36,7 @@ def forward(net: Network, tap: str | Sequence[str], size: tuple[int, int]) -> in
     if not isinstance(net.forward, Table):
         raise ValueError(f"{net.name} is not a table network: its rows are unknown")
     wanted = (tap,) if isinstance(tap, str) else tuple(tap)
-    used = net.forward.needed(frozenset({"input"}), wanted)
+    used = rows_between(net.rows, frozenset({"input"}), wanted)
     at, reads = shapes(net.rows, size), sources(net.rows)
     total = 0
     for row in net.rows:
@@ -51,27 +51,27 @@ def forward(net: Network, tap: str | Sequence[str], size: tuple[int, int]) -> in
     return total
 
 
-def step(net: Network, tap: str | Sequence[str], size: tuple[int, int]) -> int:
-    """Returns the FLOP of one image's gradient step: forward, and back to the image.
+def count_step(net: Network, tap: str | Sequence[str], size: tuple[int, int]) -> int:
+    """Counts the FLOP of one image's gradient step: forward, and back to the image.
 
     Args:
       net: a network built from a table.
       tap: the last tap, or several.
       size: (H, W) in pixels of what the network sees.
     """
-    return 2 * forward(net, tap, size)
+    return 2 * count_forward(net, tap, size)
 
 
-def ceiling(*, dtype: str = "float32", side: int | None = None, runs: int = 5) -> float:
-    """Returns the FLOP per second of the fastest of a few large matrix products.
+def measure_ceiling(*, dtype: str = "float32", side: int | None = None, runs: int = 5) -> float:
+    """Measures the FLOP per second of the fastest of a few large matrix products.
 
     Args:
       dtype: of the factors; products accumulate in float32.
       side: of the square matrices; None takes the backend's.
-      runs: how many.
+      runs: how many products are timed.
     """
     side = side or SIDES.get(jax.default_backend(), SIDES["gpu"])
-    # The multiply keeps values of one size, so that no run meets infinities.
+    # Entries of 1 / side keep the products finite.
     a = jnp.full((side, side), 1 / side, dtype)
     product = jax.jit(lambda a, b: jnp.matmul(a, b))
     b = jax.block_until_ready(product(a, a * side))

@@ -1,15 +1,16 @@
 """Every benchmark by name, imported when it is run.
 
-A benchmark is a module with `rows(quick) -> list of rows` (see `benchmarks.harness.rows`). It
-may also have `smoke()`, the same rows at the smallest sizes that still compare outputs
-(else `rows(True)` stands in), and `gpu(quick)`, what is measured on a GPU alone.
+A benchmark is a module with `measure(quick) -> list of rows` (see
+`benchmarks.harness.rows`). It may also have `measure_smoke()`, the same rows at the
+smallest sizes that still compare outputs (`measure(True)` is used where it is missing),
+and `measure_gpu(quick)`, what is measured on a GPU alone.
 """
 
 import importlib
 from collections.abc import Sequence
 from functools import partial
 
-from benchmarks.harness.rows import Row, check
+from benchmarks.harness.rows import Row, check_rows
 
 NAMES = {
     "step": "benchmarks.speed.step",
@@ -37,18 +38,18 @@ HOURS = (
     "natural_preimages_figures",
     "ranvgg_claims",
 )
-"""They reproduce papers, in hours on a CPU: in full only where they are named."""
+"""These reproduce papers and take hours on a CPU: they run in full only when named."""
 
 SIZES = ("full", "quick", "smoke")
 """How much is measured: `quick` ends within two minutes a name on two cores."""
 
 
-def chosen(names: Sequence[str], *, size: str = "full") -> list[str]:
-    """Returns the benchmarks asked for; if none is named, all that end soon.
+def choose(names: Sequence[str], *, size: str = "full") -> list[str]:
+    """Chooses the benchmarks to run: those named, or all that end soon.
 
     Args:
       names: what the command line says.
-      size: one of `SIZES`; what takes `HOURS` is left out of "full" alone.
+      size: one of `SIZES`; the benchmarks in `HOURS` are left out of "full" alone.
 
     Raises:
       ValueError: names the unknown ones and lists the known.
@@ -63,21 +64,21 @@ def chosen(names: Sequence[str], *, size: str = "full") -> list[str]:
 
 
 def measure(name: str, *, size: str = "full", gpu: bool = False) -> list[Row]:
-    """Returns the rows of one benchmark.
+    """Measures the rows of one benchmark.
 
     Args:
       name: one of `NAMES`.
       size: one of `SIZES`.
-      gpu: the benchmark's GPU case instead of its common ones.
+      gpu: whether to measure the benchmark's GPU case instead of its common ones.
 
     Raises:
       ValueError: if it has no GPU case, or makes a row that lacks something.
     """
     module = importlib.import_module(NAMES[name])
     if gpu:
-        if not hasattr(module, "gpu"):
+        if not hasattr(module, "measure_gpu"):
             raise ValueError(f"{name} has no case of its own for a GPU: leave out --gpu")
-        return check(module.gpu(size != "full"))
+        return check_rows(module.measure_gpu(size != "full"))
     if size == "smoke":
-        return check(getattr(module, "smoke", partial(module.rows, True))())
-    return check(module.rows(size == "quick"))
+        return check_rows(getattr(module, "measure_smoke", partial(module.measure, True))())
+    return check_rows(module.measure(size == "quick"))

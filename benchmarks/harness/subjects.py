@@ -1,6 +1,7 @@
 """Our side of every comparison: networks with random weights, and their gradients.
 
-Speed does not depend on what the weights are; He's keep activations of one size.
+Speed does not depend on the values of the weights; He's initialisation keeps the
+activations of all layers at one scale.
 """
 
 import dataclasses
@@ -8,7 +9,6 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from jaxvis.nets import build, random_params
@@ -20,7 +20,7 @@ Gradient = Callable[[Params, Array, Array], tuple[Array, Array]]
 """`(params, images [N, H, W, 3], index [N]) -> (scores [N], gradients like images)`."""
 
 
-def subject(
+def make_network(
     name: str,
     side: int,
     *,
@@ -28,7 +28,7 @@ def subject(
     seed: int = 0,
     precision: str = "float32",
 ) -> tuple[Network, Params]:
-    """Returns a network made for images of side x side pixels, and random parameters.
+    """Makes a network for images of side x side pixels, with random parameters.
 
     Args:
       name: of `jaxvis.nets.registry`.
@@ -44,8 +44,8 @@ def subject(
     return net, params
 
 
-def ours(net: Network, params: Params, side: int) -> Params:
-    """Returns the parameters as the step wants them, made once as the solver does it.
+def prepare_params(net: Network, params: Params, side: int) -> Params:
+    """Prepares parameters once for all steps, as the solver does.
 
     Args:
       net, params: the network; leading axes of items are kept.
@@ -54,17 +54,17 @@ def ours(net: Network, params: Params, side: int) -> Params:
     return net.prepare(params, size=(side, side))
 
 
-def plain(params: Params) -> dict[str, dict[str, np.ndarray]]:
-    """Returns the parameters as NumPy arrays, for the peer.
+def to_arrays(params: Params) -> dict[str, dict[str, np.ndarray]]:
+    """Converts parameters to NumPy arrays, for the peer.
 
     Args:
-      params: as `subject` returns them.
+      params: as `make_network` returns them.
     """
     return jax.tree.map(np.asarray, {row: dict(leaf) for row, leaf in params.items()})
 
 
 def rows_of(net: Network) -> list[dict[str, Any]]:
-    """Returns a network's table as plain dicts, for the peer and for JSON.
+    """Gives a network's table as plain dicts, for the peer and for JSON.
 
     Args:
       net: a network built from a table.
@@ -73,7 +73,7 @@ def rows_of(net: Network) -> list[dict[str, Any]]:
 
 
 def shapes_of(net: Network, side: int) -> dict[str, tuple[int, ...]]:
-    """Returns every tap's shape for an image of side x side pixels.
+    """Gives every tap's shape for an image of side x side pixels.
 
     Args:
       net: a network built from a table.
@@ -82,8 +82,8 @@ def shapes_of(net: Network, side: int) -> dict[str, tuple[int, ...]]:
     return shapes(net.rows, (side, side))
 
 
-def photographs(count: int, side: int, *, seed: int = 0) -> np.ndarray:
-    """Returns smooth random images `[count, side, side, 3]` float32 in [0, 1].
+def draw_images(count: int, side: int, *, seed: int = 0) -> np.ndarray:
+    """Draws smooth random images `[count, side, side, 3]` float32 in [0, 1].
 
     Args:
       count: how many.
@@ -91,18 +91,18 @@ def photographs(count: int, side: int, *, seed: int = 0) -> np.ndarray:
       seed: of the draw.
     """
     draw = np.random.default_rng(seed)
-    # Away from 0 and 1: clipped to equal pixels, maxima would be ties.
+    # Away from 0 and 1: pixels that are clipped to one value would be ties under max pooling.
     coarse = draw.uniform(0.25, 0.75, size=(count, side // 8 + 2, side // 8 + 2, 3))
     large = coarse.repeat(8, 1).repeat(8, 2)[:, :side, :side]
     noisy = large + 0.05 * draw.standard_normal(large.shape)
     return np.clip(noisy, 0, 1).astype(np.float32)
 
 
-def gradient(net: Network, tap: str, *, params_axis: int | None = None) -> Gradient:
-    """Returns the compiled gradient of one score an image with respect to the images.
+def make_gradient(net: Network, tap: str, *, params_axis: int | None = None) -> Gradient:
+    """Makes the compiled gradient of one score an image with respect to the images.
 
     Of a tap `[d]` the score is entry `index`, of a tap `[h, w, c]` the mean of channel
-    `index`: the step that every method takes, under the vmap that the solver uses.
+    `index`. Every method takes this step, under the same `vmap` that the solver uses.
 
     Args:
       net: the network.
@@ -122,10 +122,10 @@ def gradient(net: Network, tap: str, *, params_axis: int | None = None) -> Gradi
     return jax.jit(both)
 
 
-def indices(count: int) -> np.ndarray:
-    """Returns the classes whose scores are taken, one an image, `[count]` int32.
+def number_classes(count: int) -> np.ndarray:
+    """Numbers the classes whose scores are taken, one an image: `[count]` int32.
 
     Args:
       count: how many images.
     """
-    return np.asarray(jnp.arange(count), np.int32)
+    return np.arange(count, dtype=np.int32)

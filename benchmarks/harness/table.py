@@ -9,8 +9,8 @@ from benchmarks.harness.rows import Row
 BEGIN, END = "<!-- benchmarks -->", "<!-- /benchmarks -->"
 
 
-def amount(value: float | None, unit: str) -> str:
-    """Returns a figure with its unit, three digits: "431 ms", "1.24 s", "312 MiB".
+def format_amount(value: float | None, unit: str) -> str:
+    """Formats a figure with its unit, three digits: "431 ms", "1.24 s", "312 MiB".
 
     Args:
       value: the figure, or None.
@@ -24,8 +24,8 @@ def amount(value: float | None, unit: str) -> str:
     return f"{value:.{min(digits, 3)}f} {unit}"
 
 
-def ratio(row: Row) -> str:
-    """Returns a row's ratio and its quartiles: "1.31 (1.28-1.34)".
+def format_ratio(row: Row) -> str:
+    """Formats a row's ratio and its quartiles: "1.31 (1.28-1.34)".
 
     Args:
       row: the row.
@@ -36,8 +36,8 @@ def ratio(row: Row) -> str:
     return f"{row['ratio']:.2f} ({low:.2f}-{high:.2f})"
 
 
-def target(row: Row) -> str:
-    """Returns a row's target and whether it is met: ">= 1.25, met".
+def format_target(row: Row) -> str:
+    """Formats a row's target and whether it is met: ">= 1.25, met".
 
     Args:
       row: the row.
@@ -51,7 +51,7 @@ def target(row: Row) -> str:
     return f">= {wanted:.2f}, {met}"
 
 
-def _agreement(row: Row) -> str:
+def _describe_verdict(row: Row) -> str:
     if row["agree"] is None:
         return "not compared"
     found, allowed = row.get("difference", {}), row.get("tolerance", {})
@@ -64,39 +64,30 @@ def _agreement(row: Row) -> str:
     )
 
 
-def _said(row: Row) -> str:
-    return "; ".join(filter(None, (row["case"], row.get("note"))))
+def _format_figures(row: Row) -> tuple[str, str, str, str]:
+    """Formats what both tables show of a row: ours, the peer, the ratio, the target."""
+    unit = row.get("unit", "s")
+    peer = f"{format_amount(row['peer'], unit)}, {row['peer_name']}"
+    return format_amount(row["ours"], unit), peer, format_ratio(row), format_target(row)
 
 
-def lines(rows: Sequence[Row]) -> list[str]:
-    """Returns the rows as a table for people, one line each, headed.
+def format_lines(rows: Sequence[Row]) -> list[str]:
+    """Formats the rows as a table for the screen, one line each under a head.
 
     Args:
       rows: rows of any benchmarks.
     """
     cells = [("", "", "jaxvis", "peer", "peer / jaxvis", "target", "outputs")]
     for row in rows:
-        unit = row.get("unit", "s")
-        peer = f"{amount(row['peer'], unit)} {row['peer_name']}"
-        cells.append(
-            (
-                row["name"],
-                row["case"],
-                amount(row["ours"], unit),
-                peer,
-                ratio(row),
-                target(row),
-                _agreement(row),
-            )
-        )
+        cells.append((row["name"], row["case"], *_format_figures(row), _describe_verdict(row)))
     widths = [max(len(line[i]) for line in cells) for i in range(len(cells[0]))]
     return [
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in cells
     ]
 
 
-def markdown(rows: Sequence[Row]) -> str:
-    """Returns the rows as the README shows them: what was measured on, one table.
+def format_markdown(rows: Sequence[Row]) -> str:
+    """Formats the rows as the README shows them: the machine, then one table.
 
     Args:
       rows: rows of any benchmarks; at least one.
@@ -106,21 +97,13 @@ def markdown(rows: Sequence[Row]) -> str:
         "|---|---|---|---|---|---|",
     ]
     for row in rows:
-        unit = row.get("unit", "s")
-        peer = f"{amount(row['peer'], unit)}, {row['peer_name']}"
-        cells = (
-            f"`{row['name']}`",
-            _said(row),
-            amount(row["ours"], unit),
-            peer,
-            ratio(row),
-            target(row),
-        )
+        case = "; ".join(filter(None, (row["case"], row.get("note"))))
+        cells = (f"`{row['name']}`", case, *_format_figures(row))
         out.append("| " + " | ".join(cell.replace("|", "/") for cell in cells) + " |")
-    return "\n".join([*_machines(rows), "", *out])
+    return "\n".join([*_describe_machines(rows), "", *out])
 
 
-def _machines(rows: Sequence[Row]) -> list[str]:
+def _describe_machines(rows: Sequence[Row]) -> list[str]:
     found: dict[str, dict[str, None]] = {}
     for row in rows:
         facts = {key: value or "none" for key, value in row["versions"].items()}
@@ -151,4 +134,4 @@ def write_readme(path: Path, rows: Sequence[Row]) -> None:
     _, end, after = rest.partition(END)
     if not (begin and end) or END in before or BEGIN in rest or END in after:
         raise ValueError(f"{path} must have the lines {BEGIN} and {END}, once each")
-    path.write_text(f"{before}{BEGIN}\n{markdown(rows)}\n{END}{after}", "utf-8")
+    path.write_text(f"{before}{BEGIN}\n{format_markdown(rows)}\n{END}{after}", "utf-8")

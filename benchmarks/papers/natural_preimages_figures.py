@@ -1,41 +1,29 @@
-"""Figures 2, 3 and 5 to 15 of the natural pre-images paper, redrawn as mosaics.
+"""Figures 2, 3 and 5 to 15 of the natural pre-images paper, drawn as mosaics.
 
-The networks are those whose weights can be had (SqueezeNet and GoogLeNet for AlexNet
-and VGG-M, VGG-19 for VGG-VD-16); the photographs are of the same kinds: a fox, a
-flamingo, a monkey, an abstract pattern. A row tells the mosaic's file and what can be
-counted: the errors of inversions in percent, the data terms of the others.
+The networks are those whose weights can be had: SqueezeNet and GoogLeNet instead of
+AlexNet and VGG-M, VGG-19 instead of VGG-VD-16. The photographs are of the same kinds: a
+fox, a flamingo, a monkey, an abstract pattern. A row tells the mosaic's file and what
+can be counted: the errors of inversions in percent, the data terms of the others.
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
-from benchmarks.harness.rows import Row, row
-from benchmarks.papers.preimage_figures import (
-    GOOGLE,
-    SQUEEZE,
-    VGG,
-    Drawn,
-    Setting,
-    caricatures,
-    classes,
-    filters,
-    jitter,
-    layers,
-    levels,
-    parts,
-    seeds,
-)
-from benchmarks.papers.preimages import FOLDER, whose
+from benchmarks.harness.rows import Case, Row, make_row
+from benchmarks.papers import preimage_figures as draw
+from benchmarks.papers.preimage_figures import GOOGLE, SQUEEZE, VGG, Mosaic, Setting
+from benchmarks.papers.preimages import FOLDER, describe_photographs
 from jaxvis.output.io import write_image
 from jaxvis.output.sheet import contact_sheet
 
 NAME = "natural_preimages_figures"
 FULL = Setting(
-    224,
-    300,
-    50,
-    {
+    side=224,
+    steps=300,
+    second=50,
+    layers={
         SQUEEZE: (
             "relu_conv1",
             "pool1",
@@ -73,84 +61,96 @@ FULL = Setting(
             "fc8",
         ),
     },
-    (GOOGLE, "inception_3b/output"),
-    7,
-    25,
+    middle=(GOOGLE, "inception_3b/output"),
+    classes=7,
+    filters=25,
 )
 QUICK = Setting(
-    64,
-    30,
-    5,
-    {SQUEEZE: ("fire2/concat", "fire9/concat")},
-    (SQUEEZE, "fire5/concat"),
-    1,
-    2,
-    (2, 5, 9, 14),
+    side=64,
+    steps=30,
+    second=5,
+    layers={SQUEEZE: ("fire2/concat", "fire9/concat")},
+    middle=(SQUEEZE, "fire5/concat"),
+    classes=1,
+    filters=2,
+    figures=(2, 5, 9, 14),
 )
-SMOKE = Setting(48, 2, 0, {SQUEEZE: ("pool1",)}, (SQUEEZE, "pool1"), 1, 1, (9,), drawn=True)
+SMOKE = Setting(
+    side=48,
+    steps=2,
+    second=0,
+    layers={SQUEEZE: ("pool1",)},
+    middle=(SQUEEZE, "pool1"),
+    classes=1,
+    filters=1,
+    figures=(9,),
+    drawn=True,
+)
 
 
-FIGURES: dict[int, tuple[str, Callable[[Setting], Drawn]]] = {
-    2: ("strength C and exponent beta", levels),
-    3: ("jitter and beta", jitter),
-    5: ("SqueezeNet's layers", layers(SQUEEZE)),
-    6: ("GoogLeNet's layers", layers(GOOGLE)),
-    7: ("VGG-19's layers", layers(VGG)),
-    8: ("four seeds", seeds),
-    9: ("central 5x5 window", parts("window")),
-    10: ("groups of channels", parts("groups")),
-    11: ("filters of GoogLeNet", filters(GOOGLE)),
-    12: ("filters of VGG-19", filters(VGG)),
-    13: ("classes", classes),
-    14: ("caricatures of a fox", caricatures("fox")),
-    15: ("caricatures of a pattern", caricatures("pattern")),
+FIGURES: dict[int, tuple[str, Callable[[Setting], Mosaic]]] = {
+    2: ("strength C and exponent beta", draw.draw_levels),
+    3: ("jitter and beta", draw.draw_jitter),
+    5: ("SqueezeNet's layers", partial(draw.draw_layers, SQUEEZE)),
+    6: ("GoogLeNet's layers", partial(draw.draw_layers, GOOGLE)),
+    7: ("VGG-19's layers", partial(draw.draw_layers, VGG)),
+    8: ("four seeds", draw.draw_seeds),
+    9: ("central 5x5 window", partial(draw.draw_parts, "window")),
+    10: ("groups of channels", partial(draw.draw_parts, "groups")),
+    11: ("filters of GoogLeNet", partial(draw.draw_filters, GOOGLE)),
+    12: ("filters of VGG-19", partial(draw.draw_filters, VGG)),
+    13: ("classes", draw.draw_classes),
+    14: ("caricatures of a fox", partial(draw.draw_caricatures, "fox")),
+    15: ("caricatures of a pattern", partial(draw.draw_caricatures, "pattern")),
 }
 """Number in the paper -> what it shows, and what draws it."""
+ERRORS = (2, 5, 6, 7, 8, 9, 10)
+"""Figures whose rows are errors in percent."""
 
 
-def measured(setting: Setting) -> list[Row]:
-    """Returns a row a figure, and writes the mosaics.
+def measure_figures(setting: Setting) -> list[Row]:
+    """Draws the mosaics into files, and measures a row a figure.
 
     Args:
       setting: how much.
     """
-    out, weights = [], "random" if setting.drawn else "trained"
-    for number in setting.chosen:
-        words, draw = FIGURES[number]
-        drawn = draw(setting)
-        page = contact_sheet(drawn.pictures, captions=drawn.captions, columns=drawn.columns)
-        FOLDER.mkdir(parents=True, exist_ok=True)
-        path = FOLDER / f"figure{number:02d}.png"
-        write_image(path, page)
-        counted = "%" if number in (2, 5, 6, 7, 8, 9, 10) else "(data term)"
-        out.append(
-            row(
-                NAME,
-                f"figure {number}: {words}",
-                ours=np.asarray(drawn.values),
-                peer=None,
-                peer_name="Mahendran & Vedaldi 2016: look",
-                verdict=None,
-                sizes={"pixels": setting.side, "steps": setting.steps},
-                unit=counted,
-                file=str(path),
-                pictures=len(drawn.pictures),
-                whose=f"{whose()}, {weights} weights",
-            )
-        )
-        print(f"figure {number}: {path} ({whose()})", flush=True)
-    return out
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    return [_measure_figure(number, setting) for number in setting.figures]
 
 
-def rows(quick: bool) -> list[Row]:
-    """Returns the rows: every figure, at 224 pixels.
+def _measure_figure(number: int, setting: Setting) -> Row:
+    words, draw_figure = FIGURES[number]
+    mosaic = draw_figure(setting)
+    page = contact_sheet(mosaic.pictures, captions=mosaic.captions, columns=mosaic.columns)
+    path, whose = FOLDER / f"figure{number:02d}.png", describe_photographs()
+    write_image(path, page)
+    print(f"figure {number}: {path} ({whose})", flush=True)
+    case = Case(
+        NAME,
+        f"figure {number}: {words}",
+        {"pixels": setting.side, "steps": setting.steps},
+        unit="%" if number in ERRORS else "(data term)",
+    )
+    weights = "random" if setting.drawn else "trained"
+    return make_row(
+        case,
+        ours=np.asarray(mosaic.values),
+        peer_name="Mahendran & Vedaldi 2016: look",
+        file=str(path),
+        pictures=len(mosaic.pictures),
+        whose=f"{whose}, {weights} weights",
+    )
+
+
+def measure(quick: bool) -> list[Row]:
+    """Measures every figure, at 224 pixels.
 
     Args:
       quick: four figures of SqueezeNet at 64 pixels, 30 updates.
     """
-    return measured(QUICK if quick else FULL)
+    return measure_figures(QUICK if quick else FULL)
 
 
-def smoke() -> list[Row]:
-    """Returns the rows at the smallest sizes: figure 9 of one layer, 2 updates."""
-    return measured(SMOKE)
+def measure_smoke() -> list[Row]:
+    """Measures the smallest sizes: figure 9 of one layer, 2 updates."""
+    return measure_figures(SMOKE)

@@ -1,10 +1,10 @@
-"""Table 4 of the natural pre-images paper: HOG, HOGb and dense SIFT, inverted.
+"""Table 4 of the natural pre-images paper: inversions of HOG, HOGb and dense SIFT.
 
-The errors |Phi - Phi0| / |Phi0| of the last iterate, in percent, mean over photographs,
-beside the paper's means over 100 others. The paper's HOG figure is of 32-channel HOG
-with texture channels, and HOGgle (60.1 +- 11.6 %) needs a dictionary that is not to be
-had: both are quoted. Further rows of each show what Adam (with a falling rate) and
-L-BFGS (without jitter or wall) reach with the same number of gradients.
+The rows give the error |Phi - Phi0| / |Phi0| of the last iterate in percent, the mean
+over photographs, beside the paper's mean over 100 others. The paper's HOG figure is of
+32-channel HOG with texture channels. HOGgle (60.1 +- 11.6 % in the paper) needs a
+dictionary that is not available. Further rows show what Adam (with a falling rate) and
+L-BFGS (without jitter and projection) reach with the same number of gradients.
 """
 
 from typing import Any, NamedTuple
@@ -12,17 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import jaxvis
-from benchmarks.harness.rows import Row
-from benchmarks.papers.preimages import (
-    adam,
-    errors_row,
-    intersection,
-    markdown,
-    photographs,
-    quasi_newton,
-    write,
-)
-from jaxvis.recipes.natural import Natural, bare
+from benchmarks.harness.rows import Case, Row
+from benchmarks.papers import preimages
+from jaxvis.recipes.natural import Natural, without_priors
 
 NAME = "natural_preimages_table4"
 PAPER = {"hog": (36.6, 17.3), "hogb": (11.5, 4.8), "dsift": (9.4, 8.6)}
@@ -38,8 +30,8 @@ class Setting(NamedTuple):
     Attributes:
       count, side: photographs, and pixels of a side.
       steps: updates.
-      few: about as many photographs have the arms beyond the paper's; 0 has none.
-      levels: C beyond 100, for a few.
+      few: about how many photographs have the rows beyond the paper's; 0 has none.
+      levels: C beyond 100, for these few.
     """
 
     count: int
@@ -54,29 +46,29 @@ QUICK = Setting(2, 64, 100)
 SMOKE = Setting(1, 48, 4)
 
 
-def measured(setting: Setting) -> list[Row]:
-    """Returns the rows, and writes the table.
+def measure_table(setting: Setting) -> list[Row]:
+    """Measures the rows, and writes the table.
 
     Args:
       setting: how much.
     """
-    images, whose = photographs(setting.count, setting.side)
+    images, whose = preimages.read_photographs(setting.count, setting.side)
     arms: list[tuple[str, np.ndarray, dict[str, Any]]] = [("", images, {})]
     if setting.few:
         few = images[:: max(len(images) // setting.few, 1)]
         arms += [("", few, {"fidelity": level}) for level in setting.levels]
-        arms.append((", Adam", few, {"optimizer": adam(setting.steps)}))
-        arms.append((", L-BFGS", few, quasi_newton(CODE)))
-        arms.append((", no regulariser", few, {"natural": bare(CODE)}))
+        arms.append((", Adam", few, {"optimizer": preimages.make_adam(setting.steps)}))
+        arms.append((", L-BFGS", few, preimages.lbfgs_options(CODE)))
+        arms.append((", no regulariser", few, {"natural": without_priors(CODE)}))
     out: list[Row] = []
-    for words, chosen, options in arms:
+    for words, some, options in arms:
         for name in PAPER:
-            out.append(_cell(name, words, chosen, setting, whose, options))
-            write("table4.md", _table(out, whose))
+            out.append(_measure_cell(name, words, some, setting, whose, options))
+            preimages.write_text("table4.md", _format_table(out, whose))
     return out
 
 
-def _cell(
+def _measure_cell(
     name: str,
     words: str,
     images: np.ndarray,
@@ -84,7 +76,7 @@ def _cell(
     whose: str,
     options: dict[str, Any],
 ) -> Row:
-    """Returns the row of one arm of one descriptor."""
+    """Measures one descriptor with one set of options."""
     net, params = jaxvis.load(name, input_size=(setting.side, setting.side))
     given = {"natural": CODE, "fidelity": 100.0, **options}
     run = jaxvis.invert(net, params, images, tap=net.taps[-1], steps=setting.steps, **given)
@@ -96,45 +88,40 @@ def _cell(
         "steps": setting.steps,
         "C": level,
     }
-    alike = [intersection(x, y) for x, y in zip(run.image[:, 0], images)]
-    found = errors_row(
-        NAME,
-        f"{name}, C = {level:g}{words}",
-        run.trace["code_error"],
+    alike = [preimages.direction_overlap(x, y) for x, y in zip(run.image[:, 0], images)]
+    row = preimages.make_errors_row(
+        Case(NAME, f"{name}, C = {level:g}{words}", sizes),
+        run.facts["code_error"],
         paper=PAPER[name] if level == 100 else None,
         source=SOURCE,
-        sizes=sizes,
         whose=whose,
         directions=round(float(np.mean(alike)), 4),
     )
-    print(found["case"], found["mean"], "+-", found["std"], flush=True)
-    return found
+    print(row["case"], row["mean"], "+-", row["std"], flush=True)
+    return row
 
 
-def _table(rows: list[Row], whose: str) -> str:
-    head = ("arm", "photographs", "error %", "paper %", "gradient directions alike")
+def _format_table(rows: list[Row], whose: str) -> str:
+    head = ("case", "photographs", "error %", "paper %", "gradient directions alike")
     lines = [
         (
-            found["case"],
-            str(found["sizes"]["photographs"]),
-            f"{found['mean']:.1f} +- {found['std']:.1f}",
-            "-" if found["paper"] is None else "{} +- {}".format(*found["paper"]),
-            f"{found['directions']:.3f}",
+            *preimages.format_errors(row),
+            f"{row['directions']:.3f}",
         )
-        for found in rows
+        for row in rows
     ]
-    return markdown(f"Table 4: {whose}; the paper's are 100 others.", head, lines)
+    return preimages.format_table(f"Table 4: {whose}; the paper's are 100 others.", head, lines)
 
 
-def rows(quick: bool) -> list[Row]:
-    """Returns the rows: 60 photographs of 256 pixels, and cells beyond C = 100.
+def measure(quick: bool) -> list[Row]:
+    """Measures 60 photographs of 256 pixels, and a few with other C and optimizers.
 
     Args:
       quick: two photographs of 64 pixels, 100 updates, C = 100 alone.
     """
-    return measured(QUICK if quick else FULL)
+    return measure_table(QUICK if quick else FULL)
 
 
-def smoke() -> list[Row]:
-    """Returns the rows at the smallest sizes: one photograph of 48 pixels, 4 steps."""
-    return measured(SMOKE)
+def measure_smoke() -> list[Row]:
+    """Measures the smallest sizes: one photograph of 48 pixels, 4 steps."""
+    return measure_table(SMOKE)

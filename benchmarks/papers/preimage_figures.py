@@ -1,17 +1,18 @@
-"""What draws the figures of natural pre-images, each from a setting."""
+"""The figures of natural pre-images: one function draws each, from a setting."""
 
-from collections.abc import Callable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 import jaxvis
-from benchmarks.papers.preimages import DATA, network, photograph
+from benchmarks.harness.paths import DATA
+from benchmarks.papers.preimages import load_network, read_photograph
 from jaxvis.methods.preimage.code_masks import group, window
-from jaxvis.methods.preimage.peaks import peaks
+from jaxvis.methods.preimage.peaks import measure_peaks
 from jaxvis.network import Network
-from jaxvis.output.io import read_image, sample_photo
+from jaxvis.output.io import read_image, read_sample_photo
 from jaxvis.recipes.natural import Natural
 from jaxvis.types import Params
 
@@ -38,7 +39,7 @@ class Setting(NamedTuple):
       middle: network and layer of figure 2.
       classes: how many of figure 13.
       filters: of each mosaic of figures 11 and 12.
-      chosen: the figures drawn.
+      figures: which are drawn.
       drawn: whether weights are random.
     """
 
@@ -49,235 +50,205 @@ class Setting(NamedTuple):
     middle: tuple[str, str]
     classes: int
     filters: int
-    chosen: tuple[int, ...] = (2, 3, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
+    figures: tuple[int, ...] = (2, 3, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
     drawn: bool = False
 
 
-class Drawn(NamedTuple):
-    """A mosaic: pictures, captions, pictures in a row, and figures of each."""
+class Mosaic(NamedTuple):
+    """Pictures with their captions, pictures in a row, and a number of each."""
 
     pictures: list[np.ndarray]
     captions: list[str]
     columns: int
     values: list[float]
 
+    def add(self, pictures: Iterable, captions: Iterable[str], values: Iterable[float]) -> None:
+        """Adds pictures, each with a caption and a value."""
+        self.pictures.extend(pictures)
+        self.captions.extend(captions)
+        self.values.extend(values)
 
-def _inverted(
+    def add_errors(
+        self, pictures: Sequence, captions: Sequence[str], errors: Sequence[float]
+    ) -> None:
+        """Adds reconstructions, with their errors in percent in the captions."""
+        notes = [f"{note}: {error:.0f} %" for note, error in zip(captions, errors)]
+        self.add(pictures, notes, errors)
+
+
+def _invert(
     net: Network, params: Params, image: np.ndarray, tap: str, setting: Setting, **more
 ) -> tuple[list[np.ndarray], list[float]]:
-    """Returns reconstructions and their errors in percent."""
+    """Inverts one layer; returns reconstructions and their errors in percent."""
     natural = replace(more.pop("natural", Natural()), second=setting.second)
     run = jaxvis.invert(net, params, image, tap=tap, natural=natural, steps=setting.steps, **more)
     pictures = run.image.reshape(-1, *run.image.shape[-3:])
-    return list(pictures), (100 * run.trace["code_error"]).ravel().tolist()
+    return list(pictures), (100 * run.facts["code_error"]).ravel().tolist()
 
 
-def levels(setting: Setting) -> Drawn:
-    """Returns figure 2: one layer, C along the first row, beta along the second.
+def draw_levels(setting: Setting) -> Mosaic:
+    """Draws figure 2: one layer, C along the first row, beta along the second.
 
     Args:
       setting: how much.
     """
     name, tap = setting.middle
-    net, params, _ = network(name, setting.side, drawn=setting.drawn)
-    image = photograph("fox", setting.side)
-    some = [1.0, 20.0, 100.0]
-    first, errors = _inverted(net, params, image, tap, setting, fidelity=some)
-    captions = [f"C = {level:g}" for level in some]
+    net, params, _ = load_network(name, setting.side, drawn=setting.drawn)
+    image = read_photograph("fox", setting.side)
+    out, levels = Mosaic([], [], 3, []), [1.0, 20.0, 100.0]
+    found = _invert(net, params, image, tap, setting, fidelity=levels)
+    out.add_errors(found[0], [f"C = {level:g}" for level in levels], found[1])
     for beta in BETAS:
-        more, found = _inverted(
-            net, params, image, tap, setting, fidelity=20.0, natural=Natural(beta=beta)
-        )
-        first, errors = first + more, errors + found
-        captions.append(f"C = 20, beta = {beta:g}")
-    return Drawn(first, _with(captions, errors), 3, errors)
+        options = {"fidelity": 20.0, "natural": Natural(beta=beta)}
+        pictures, errors = _invert(net, params, image, tap, setting, **options)
+        out.add_errors(pictures, [f"C = 20, beta = {beta:g}"], errors)
+    return out
 
 
-def _with(captions: list[str], errors: list[float]) -> list[str]:
-    return [f"{note}: {error:.0f} %" for note, error in zip(captions, errors)]
-
-
-def jitter(setting: Setting) -> Drawn:
-    """Returns figure 3: the tree frog with and without jitter, by beta.
+def draw_jitter(setting: Setting) -> Mosaic:
+    """Draws figure 3: the tree frog with and without jitter, by beta.
 
     Args:
       setting: how much.
     """
-    net, params, _ = network(SQUEEZE, 224, drawn=setting.drawn)
-    out, found = Drawn([], [], len(BETAS), []), _peaks(net, params)
+    net, params, _ = load_network(SQUEEZE, 224, drawn=setting.drawn)
+    out, found = Mosaic([], [], len(BETAS), []), _measure_peaks(net, params)
     for offsets, words in ((None, "jitter"), (1, "none")):
         for beta in BETAS:
-            run = jaxvis.maximize(
-                net,
-                params,
-                index=31,
-                preset="mahendran",
-                steps=setting.steps,
-                natural=Natural(jitter=offsets, beta=beta),
-                peaks=found,
-            )
-            out.pictures.append(run.image[0, 0])
-            out.captions.append(f"{words}, beta = {beta:g}")
-            out.values.append(float(run.trace["objective"][0, 0, -1]))
+            recipe = Natural(jitter=offsets, beta=beta)
+            pictures, values = _maximize(net, params, setting, index=31, recipe=recipe, peaks=found)
+            out.add(pictures, [f"{words}, beta = {beta:g}"], values)
     return out
 
 
-def _peaks(net: Network, params: Params, tap: str | None = None) -> np.ndarray:
+def _maximize(
+    net: Network, params: Params, setting: Setting, **options: Any
+) -> tuple[np.ndarray, list[float]]:
+    """Draws channels with the recipe of the paper; returns pictures and data terms."""
+    options = {"recipe": Natural(), "steps": setting.steps, **options}
+    run = jaxvis.maximize(net, params, **options)
+    return run.image[:, 0], run.trace["objective"][:, 0, -1].tolist()
+
+
+def _measure_peaks(net: Network, params: Params, tap: str | None = None) -> np.ndarray:
     files, size = sorted((DATA / "images/imagenet_a").glob("*.jpg")), net.input_size
     images = [read_image(file, size=size) for file in files]
-    images = images or [sample_photo("chelsea", size=size)]
-    return peaks(net, params, images, tap=tap or net.classes)
+    images = images or [read_sample_photo("chelsea", size=size)]
+    return measure_peaks(net, params, images, tap=tap or net.classes)
 
 
-def layers(name: str) -> Callable[[Setting], Drawn]:
-    """Returns what draws figures 5 to 7: the fox from every layer of a network.
+def draw_layers(name: str, setting: Setting) -> Mosaic:
+    """Draws figures 5 to 7: the fox from every layer of a network.
 
     Args:
       name: of the network.
+      setting: how much.
     """
-
-    def draw(setting: Setting) -> Drawn:
-        net, params, _ = network(name, setting.side, drawn=setting.drawn)
-        image = photograph("fox", setting.side)
-        out = Drawn([image], ["photograph"], 4, [])
-        for tap in _taps(net, setting, name):
-            found, errors = _inverted(net, params, image, tap, setting)
-            out.pictures.extend(found)
-            out.captions.extend(_with([tap], errors))
-            out.values.extend(errors)
-        return out
-
-    return draw
+    net, params, _ = load_network(name, setting.side, drawn=setting.drawn)
+    image = read_photograph("fox", setting.side)
+    out = Mosaic([image], ["photograph"], 4, [])
+    for tap in _choose_taps(net, setting, name):
+        pictures, errors = _invert(net, params, image, tap, setting)
+        out.add_errors(pictures, [tap], errors)
+    return out
 
 
-def _taps(net: Network, setting: Setting, name: str) -> tuple[str, ...]:
-    """Returns the layers chosen; fully connected ones at the native size alone."""
+def _choose_taps(net: Network, setting: Setting, name: str) -> tuple[str, ...]:
+    """Chooses the layers of a setting; fully connected ones at the native size alone."""
     small = net.input_size != (224, 224)
-    dense = {entry.name for entry in net.rows if small and entry.op == "fc"}
+    dense = {row.name for row in net.rows if small and row.op == "fc"}
     return tuple(tap for tap in setting.layers[name] if tap not in dense)
 
 
-def seeds(setting: Setting) -> Drawn:
-    """Returns figure 8: four reconstructions of three photographs, from deep layers.
+def draw_seeds(setting: Setting) -> Mosaic:
+    """Draws figure 8: four reconstructions of three photographs, from deep layers.
 
     Args:
       setting: how much.
     """
     name = VGG if VGG in setting.layers else SQUEEZE
-    net, params, _ = network(name, setting.side, drawn=setting.drawn)
-    chosen = _taps(net, setting, name)
-    out = Drawn([], [], 4, [])
+    net, params, _ = load_network(name, setting.side, drawn=setting.drawn)
+    taps = _choose_taps(net, setting, name)
+    out = Mosaic([], [], 4, [])
     for photo in ("flamingo", "pattern", "monkey"):
-        image = photograph(photo, setting.side)
-        for tap in (chosen[len(chosen) // 3], chosen[-1]):
-            found, errors = _inverted(net, params, image, tap, setting, seeds=4)
-            out.pictures.extend(found)
-            out.captions.extend(_with([f"{photo}, {tap}"] * 4, errors))
-            out.values.extend(errors)
+        image = read_photograph(photo, setting.side)
+        for tap in (taps[len(taps) // 3], taps[-1]):
+            pictures, errors = _invert(net, params, image, tap, setting, seeds=4)
+            out.add_errors(pictures, [f"{photo}, {tap}"] * 4, errors)
     return out
 
 
-def parts(kind: str) -> Callable[[Setting], Drawn]:
-    """Returns what draws figures 9 and 10: from a part of every layer's code.
+def draw_parts(kind: str, setting: Setting) -> Mosaic:
+    """Draws figures 9 and 10: reconstructions from a part of every layer's code.
 
     Args:
       kind: "window", the central 5x5 cells; or "groups", each half of the channels.
+      setting: how much.
     """
-
-    def draw(setting: Setting) -> Drawn:
-        name = GOOGLE if GOOGLE in setting.layers else SQUEEZE
-        net, params, _ = network(name, setting.side, drawn=setting.drawn)
-        out = Drawn([], [], 4, [])
-        image = photograph("monkey", setting.side)
-        for tap in setting.layers[name]:
-            shape = net.shape(params, tap, size=image.shape[:2])
-            masks = {f"{tap}, half {n}": group(shape, n) for n in (1, 2)}
-            if kind == "window":  # which needs a map of 5x5
-                fits = len(shape) == 3 and min(shape[:2]) >= 5
-                masks = {tap: window(shape, 5)} if fits else {}
-            for words, mask in masks.items():
-                found, errors = _inverted(net, params, image, tap, setting, mask=mask)
-                out.pictures.extend(found)
-                out.captions.extend(_with([words], errors))
-                out.values.extend(errors)
-        return out
-
-    return draw
+    name = GOOGLE if GOOGLE in setting.layers else SQUEEZE
+    net, params, _ = load_network(name, setting.side, drawn=setting.drawn)
+    image = read_photograph("monkey", setting.side)
+    out = Mosaic([], [], 4, [])
+    for tap in setting.layers[name]:
+        shape = net.shape(params, tap, size=image.shape[:2])
+        masks = {f"{tap}, half {n}": group(shape, n) for n in (1, 2)}
+        if kind == "window":  # which needs a map of 5x5
+            fits = len(shape) == 3 and min(shape[:2]) >= 5
+            masks = {tap: window(shape, 5)} if fits else {}
+        for words, mask in masks.items():
+            pictures, errors = _invert(net, params, image, tap, setting, mask=mask)
+            out.add_errors(pictures, [words], errors)
+    return out
 
 
-def filters(name: str) -> Callable[[Setting], Drawn]:
-    """Returns what draws figures 11 and 12: the first filters of every layer.
+def draw_filters(name: str, setting: Setting) -> Mosaic:
+    """Draws figures 11 and 12: the first filters of every layer.
 
     Args:
       name: of the network.
+      setting: how much.
     """
-
-    def draw(setting: Setting) -> Drawn:
-        net, params, _ = network(name, 224, drawn=setting.drawn)
-        out = Drawn([], [], 5, [])
-        for tap in setting.layers[name]:
-            if len(net.shape(params, tap)) != 3:
-                continue
-            found = _peaks(net, params, tap)
-            alive = np.flatnonzero(found > 0)[: setting.filters]
-            run = jaxvis.maximize(
-                net,
-                params,
-                tap=tap,
-                index=alive.tolist(),
-                preset="mahendran",
-                peaks=found,
-                steps=setting.steps,
-            )
-            out.pictures.extend(run.image[:, 0])
-            out.captions.extend(f"{tap} {channel}" for channel in alive)
-            out.values.extend(run.trace["objective"][:, 0, -1].tolist())
-        return out
-
-    return draw
+    net, params, _ = load_network(name, 224, drawn=setting.drawn)
+    out = Mosaic([], [], 5, [])
+    for tap in setting.layers[name]:
+        if len(net.shape(params, tap)) != 3:
+            continue
+        found = _measure_peaks(net, params, tap)
+        alive = np.flatnonzero(found > 0)[: setting.filters].tolist()
+        pictures, values = _maximize(net, params, setting, tap=tap, index=alive, peaks=found)
+        out.add(pictures, [f"{tap} {channel}" for channel in alive], values)
+    return out
 
 
-def classes(setting: Setting) -> Drawn:
-    """Returns figure 13: pictures of classes, a row a network.
+def draw_classes(setting: Setting) -> Mosaic:
+    """Draws figure 13: pictures of classes, a row a network.
 
     Args:
       setting: how much.
     """
     numbers = list(CLASSES)[: setting.classes]
-    out = Drawn([], [], len(numbers), [])
+    out = Mosaic([], [], len(numbers), [])
     for name in setting.layers:
-        net, params, _ = network(name, 224, drawn=setting.drawn)
-        run = jaxvis.maximize(
-            net,
-            params,
-            index=numbers,
-            preset="mahendran",
-            steps=setting.steps,
-            peaks=_peaks(net, params),
-        )
-        out.pictures.extend(run.image[:, 0])
-        out.captions.extend(f"{name}: {CLASSES[n]}" for n in numbers)
-        out.values.extend(run.trace["objective"][:, 0, -1].tolist())
+        net, params, _ = load_network(name, 224, drawn=setting.drawn)
+        found = _measure_peaks(net, params)
+        pictures, values = _maximize(net, params, setting, index=numbers, peaks=found)
+        out.add(pictures, [f"{name}: {CLASSES[n]}" for n in numbers], values)
     return out
 
 
-def caricatures(photo: str) -> Callable[[Setting], Drawn]:
-    """Returns what draws figures 14 and 15: a caricature from every layer.
+def draw_caricatures(photo: str, setting: Setting) -> Mosaic:
+    """Draws figures 14 and 15: a caricature from every layer.
 
     Args:
       photo: of `PHOTOGRAPHS`, or "pattern".
+      setting: how much.
     """
-
-    def draw(setting: Setting) -> Drawn:
-        out = Drawn([], [], 5, [])
-        for name in setting.layers:
-            net, params, _ = network(name, setting.side, drawn=setting.drawn)
-            image = photograph(photo, setting.side)
-            for tap in _taps(net, setting, name):
-                run = jaxvis.caricature(net, params, image, tap=tap, steps=setting.steps)
-                out.pictures.append(run.image[0])
-                out.captions.append(f"{name} {tap}")
-                out.values.append(float(run.trace["objective"][0, -1]))
-        return out
-
-    return draw
+    out = Mosaic([], [], 5, [])
+    for name in setting.layers:
+        net, params, _ = load_network(name, setting.side, drawn=setting.drawn)
+        image = read_photograph(photo, setting.side)
+        for tap in _choose_taps(net, setting, name):
+            run = jaxvis.caricature(net, params, image, tap=tap, steps=setting.steps)
+            value = float(run.trace["objective"][0, -1])
+            out.add([run.image[0]], [f"{name} {tap}"], [value])
+    return out

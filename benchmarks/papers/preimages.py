@@ -6,8 +6,7 @@ validation set, with AlexNet's weights for Table 5; here the photographs are up 
 of ImageNet-A and the networks those whose weights can be had.
 """
 
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
@@ -18,72 +17,70 @@ import numpy as np
 import optax
 
 import jaxvis
-from benchmarks.harness.rows import Row, row
+from benchmarks.harness.paths import DATA
+from benchmarks.harness.rows import Case, Row, make_row
 from jaxvis.network import Network
 from jaxvis.optimize import lbfgs
-from jaxvis.output.io import SAMPLES, read_image, sample_photo
+from jaxvis.output.io import SAMPLES, read_image, read_sample_photo
 from jaxvis.recipes.natural import Natural
 from jaxvis.types import Params
 
-DATA = Path(os.environ.get("JAXVIS_TEST_DATA", "../shared/data"))
 FOLDER = Path("build/natural_preimages")
 """Where tables and mosaics are written, below the current folder."""
-LEVELS = (1.0, 20.0, 100.0, 300.0)
-"""C of Table 5."""
 PHOTOGRAPHS = {
     "fox": "images/imagenet_a/277_n02119022_red_fox.jpg",
     "flamingo": "images/imagenet_a/130_n02007558_flamingo.jpg",
     "monkey": "images/imagenet_a/373_n02487347_macaque.jpg",
 }
 RATE = 6.0
-"""Adam's first step in grey levels, where a better optimizer is asked for."""
+"""Adam's first step in grey levels, in the rows that try other optimizers."""
 
 
-def photographs(count: int, side: int) -> tuple[np.ndarray, str]:
-    """Returns images `[N, side, side, 3]` in [0, 1], and whose they are in words.
+def read_photographs(count: int, side: int) -> tuple[np.ndarray, str]:
+    """Reads images `[N, side, side, 3]` in [0, 1], and tells whose they are in words.
 
     Args:
-      count: at most so many, evenly over the folder.
-      side: pixels; covered, and cut in the middle.
+      count: at most this many, spread evenly over the folder.
+      side: pixels; the images are scaled to cover the square and cut in the middle.
     """
     files = sorted((DATA / "images" / "imagenet_a").glob("*.jpg"))
     if files:
         picked = np.unique(np.linspace(0, len(files) - 1, count).round().astype(int))
         images = [read_image(files[i], size=side) for i in picked]
         return np.stack(images), f"{len(images)} photographs of ImageNet-A"
-    images = [sample_photo(name, size=side) for name in list(SAMPLES)[:count]]
+    images = [read_sample_photo(name, size=side) for name in list(SAMPLES)[:count]]
     where = f"images/imagenet_a under {DATA} (JAXVIS_TEST_DATA)"
-    return np.stack(images), f"{len(images)} photographs of scikit-image: no {where}"
+    return np.stack(images), f"{len(images)} photographs of jaxvis: no {where}"
 
 
-def photograph(name: str, side: int) -> np.ndarray:
-    """Returns a photograph `[side, side, 3]`; where there is none, another one.
+def read_photograph(name: str, side: int) -> np.ndarray:
+    """Reads a photograph `[side, side, 3]`, or another one where it is missing.
 
     Args:
       name: of `PHOTOGRAPHS`, or "pattern" for the abstract one.
       side: pixels.
     """
     if name == "pattern":
-        return pattern(side)
+        return draw_pattern(side)
     path = DATA / PHOTOGRAPHS[name]
     if path.exists():
         return read_image(path, size=side)
-    return sample_photo("chelsea", size=side)
+    return read_sample_photo("chelsea", size=side)
 
 
-def whose() -> str:
-    """Returns whose photographs `photograph` reads, in words."""
+def describe_photographs() -> str:
+    """Tells whose photographs `read_photograph` reads, in words."""
     missing = [name for name, path in PHOTOGRAPHS.items() if not (DATA / path).exists()]
     if not missing:
         return "photographs of ImageNet-A"
     return (
-        f"a cat of scikit-image stands for {', '.join(missing)}: no images/imagenet_a "
+        f"a cat of jaxvis stands for {', '.join(missing)}: no images/imagenet_a "
         f"under {DATA} (JAXVIS_TEST_DATA)"
     )
 
 
-def pattern(side: int) -> np.ndarray:
-    """Returns an abstract pattern `[side, side, 3]`: coloured discs and stripes.
+def draw_pattern(side: int) -> np.ndarray:
+    """Draws an abstract pattern `[side, side, 3]`: coloured discs and stripes.
 
     Args:
       side: pixels.
@@ -100,21 +97,21 @@ def pattern(side: int) -> np.ndarray:
     return image
 
 
-def network(name: str, side: int, *, drawn: bool = False) -> tuple[Network, Params, str]:
-    """Returns a network with its real weights, and which these are in words.
+def load_network(name: str, side: int, *, drawn: bool = False) -> tuple[Network, Params, str]:
+    """Loads a network with its real weights, and tells which these are in words.
 
     Args:
       name: of the network.
-      side: pixels of a side; the native size where fully connected layers want it.
-      drawn: whether the weights are drawn at random instead, as smoke runs have them:
-        never in place of weights that are not there, for the errors would look real.
+      side: pixels of a side.
+      drawn: whether the weights are drawn at random instead, as in smoke runs. They
+        never replace weights that are missing, because the errors would look real.
 
     Raises:
       FileNotFoundError: if the weights are not in the cache.
     """
     wanted = {} if name == "vgg19" and side == 224 else {"input_size": (side, side)}
     if name == "vgg19" and side != 224:
-        # Fully connected layers are made for their own size: the file has others.
+        # The fully connected layers in the file fit 224 pixels alone.
         wanted["stop"] = "pool5"
     if drawn:
         wanted["weights"] = jax.random.key(0)
@@ -123,8 +120,8 @@ def network(name: str, side: int, *, drawn: bool = False) -> tuple[Network, Para
 
 
 @lru_cache(maxsize=8)
-def adam(steps: int) -> optax.GradientTransformation:
-    """Returns Adam in grey levels whose rate falls to 0 along a cosine.
+def make_adam(steps: int) -> optax.GradientTransformation:
+    """Makes an Adam in grey levels whose rate falls to 0 along a cosine.
 
     Args:
       steps: updates.
@@ -132,29 +129,29 @@ def adam(steps: int) -> optax.GradientTransformation:
     return optax.adam(optax.cosine_decay_schedule(RATE, steps))
 
 
-def quasi_newton(natural: Natural) -> dict[str, Any]:
-    """Returns the options of `jaxvis.invert` for L-BFGS, one stage.
+def lbfgs_options(natural: Natural) -> dict[str, Any]:
+    """Gives the options of `jaxvis.invert` for L-BFGS, one stage.
 
-    A line search compares values of one function, so there is no jitter, and has no
-    wall that bends its path: the priors alone bound the image.
+    A line search compares values of one function along a straight line. So there is no
+    jitter and no projection: the priors alone bound the image.
 
     Args:
-      natural: the settings otherwise.
+      natural: all other settings.
     """
     plain = replace(natural, jitter=1, radius=None, second=0)
     return {"natural": plain, "optimizer": lbfgs(memory=20)}
 
 
 @partial(jax.jit, static_argnums=0)
-def _histogram(net: Network, image: jax.Array) -> jax.Array:
+def _direction_histogram(net: Network, image: jax.Array) -> jax.Array:
     bins = net.apply({}, image, stop="bins")["bins"].sum((0, 1))
     return bins / bins.sum()
 
 
-def intersection(first: np.ndarray, second: np.ndarray) -> float:
-    """Returns how alike two images' gradient directions are, 1 for the same.
+def direction_overlap(first: np.ndarray, second: np.ndarray) -> float:
+    """Computes how alike two images' gradient directions are, 1 for the same.
 
-    The sum of the minima of two histograms of 18 directions, weighed by magnitude.
+    It is the intersection of two histograms of 18 directions, weighted by magnitude.
 
     Args:
       first, second: `[H, W, 3]` in [0, 1].
@@ -162,42 +159,35 @@ def intersection(first: np.ndarray, second: np.ndarray) -> float:
     Source: the authors' code, an extra measure of the published version.
     """
     net = jaxvis.load("hogb", input_size=first.shape[:2])[0]
-    return float(np.minimum(_histogram(net, first), _histogram(net, second)).sum())
+    return float(
+        np.minimum(_direction_histogram(net, first), _direction_histogram(net, second)).sum()
+    )
 
 
-def errors_row(
-    name: str,
-    case: str,
+def make_errors_row(
+    case: Case,
     errors: np.ndarray,
     *,
     paper: tuple[float, float] | None,
     source: str,
-    sizes: Mapping[str, Any],
     **facts: Any,
 ) -> Row:
-    """Returns a row of errors in percent beside the paper's, which is quoted.
+    """Makes a row of errors in percent beside the paper's, which is quoted.
 
     Args:
-      name: the benchmark.
-      case: what was inverted, in words.
+      case: what was inverted.
       errors: |Phi - Phi0| / |Phi0| of every photograph, `[N]`, of 1.
       paper: mean and standard deviation in the paper, in percent.
       source: where the paper has it.
-      sizes: what was computed.
       **facts: whatever else the row should say.
     """
     percent = 100 * np.asarray(errors, np.float64).ravel()
     mean, spread = float(percent.mean()), float(percent.std())
     quoted = "no figure of the paper" if paper is None else f"{paper[0]} +- {paper[1]} %"
-    return row(
-        name,
-        case,
+    return make_row(
+        case._replace(unit="%"),
         ours=percent,
-        peer=None,
         peer_name=f"{source}: {quoted}",
-        verdict=None,
-        sizes=sizes,
-        unit="%",
         mean=round(mean, 2),
         std=round(spread, 2),
         paper=None if paper is None else list(paper),
@@ -206,8 +196,19 @@ def errors_row(
     )
 
 
-def markdown(title: str, head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    """Returns a table in Markdown under a title.
+def format_errors(row: Row) -> tuple[str, str, str, str]:
+    """Formats a row of errors as cells: case, photographs, error and the paper's in %.
+
+    Args:
+      row: as `make_errors_row` makes it.
+    """
+    paper = "-" if row["paper"] is None else "{} +- {}".format(*row["paper"])
+    error = f"{row['mean']:.1f} +- {row['std']:.1f}"
+    return row["case"], str(row["sizes"]["photographs"]), error, paper
+
+
+def format_table(title: str, head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    """Formats a table in Markdown under a title.
 
     Args:
       title: its first line.
@@ -218,12 +219,12 @@ def markdown(title: str, head: Sequence[str], lines: Sequence[Sequence[str]]) ->
     return "\n".join([title, "", *(f"| {' | '.join(cells)} |" for cells in rows), ""])
 
 
-def write(name: str, text: str) -> Path:
+def write_text(name: str, text: str) -> Path:
     """Writes a text into `FOLDER`; returns the file.
 
     Args:
       name: of the file.
-      text: what it says.
+      text: its content.
     """
     FOLDER.mkdir(parents=True, exist_ok=True)
     (FOLDER / name).write_text(text, encoding="utf-8")

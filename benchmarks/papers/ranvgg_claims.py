@@ -1,14 +1,15 @@
 """Is an untrained VGG-19 inverted better than a trained one? The claims in numbers.
 
-He, Wang & Hopcroft (2016) claim that ranVGG (random weights, stacked layer by layer)
-converges faster and ends nearer than the trained network, that stacking brings it
-nearer than pure chance, and that it varies less. A row is one claim at one layer: ours
-is whom the claim favours, the peer whom it does not, a pair is one photograph and seed;
-above 1 the claim holds. Nothing is timed, and different networks compute different
-images: "same" says that no run failed.
+He, Wang & Hopcroft (2016) make three claims about ranVGG, a VGG with random weights that
+were stacked layer by layer: its inversions converge faster and end nearer than those of
+the trained network, they end nearer than those of purely random weights, and they vary
+less. A row is one claim at one layer: "ours" is the network that the claim favours, the
+peer is the other one, and a pair is one photograph and seed. The claim holds where the
+ratio is above 1. Nothing is timed, and different networks compute different images:
+"same" says that no run failed.
 
-Codes of different networks have different scales, so distances are relative; the image
-error, which is comparable as it is, has rows of its own.
+Codes of different networks have different scales, so distances are relative. The image
+error is comparable as it is, and has rows of its own.
 """
 
 from collections.abc import Mapping
@@ -17,18 +18,21 @@ from typing import NamedTuple
 import numpy as np
 
 import jaxvis
-from benchmarks.harness.rows import Row, row, verdict
-from jaxvis.methods.ranvgg.candidates import random_networks
-from jaxvis.methods.ranvgg.stack import reconstruct, stack
+from benchmarks.harness.rows import Case, Row, make_row
+from benchmarks.harness.verdicts import Verdict, judge
+from jaxvis.methods.ranvgg.candidates import draw_networks
+from jaxvis.methods.ranvgg.reconstruct import reconstruct
+from jaxvis.methods.ranvgg.stack import stack
 from jaxvis.nets import registry
 from jaxvis.network import Network
-from jaxvis.output.io import sample_photo
+from jaxvis.output.io import read_sample_photo
 from jaxvis.types import Params, Run, Status
 
 NEAR = 0.1
 """The relative distance at which a run counts as converged."""
 REFERENCE = "chelsea"
-"""What the stacked networks are built on; it is inverted, too, as in the paper."""
+"""The photograph that the stacked networks are built on. It is inverted too, as in the
+paper."""
 
 
 class Setting(NamedTuple):
@@ -36,7 +40,7 @@ class Setting(NamedTuple):
 
     Attributes:
       pixels: of a side.
-      networks: random and stacked ones; of the trained one, as many starts.
+      networks: random ones, stacked ones, and starts of the trained one.
       candidates, stacking: for each layer, and the evaluations of each.
       steps: evaluations of the reconstructions that are compared.
       taps: the layers, in forward order.
@@ -53,32 +57,45 @@ class Setting(NamedTuple):
 
 
 PAPER = Setting(
-    256,
-    8,
-    5,
-    100,
-    300,
-    ("pool3", "relu5_1", "pool5"),
-    ("astronaut", "chelsea", "coffee"),
+    pixels=256,
+    networks=8,
+    candidates=5,
+    stacking=100,
+    steps=300,
+    taps=("pool3", "relu5_1", "pool5"),
+    photographs=("astronaut", "chelsea", "coffee"),
 )
 FULL = PAPER._replace(pixels=64, candidates=3, stacking=30, steps=120, taps=("pool3", "pool5"))
 QUICK = Setting(48, 3, 2, 20, 40, ("pool2",), ("astronaut", "chelsea"))
 SMOKE = Setting(32, 2, 2, 3, 4, ("pool1",), ("chelsea",))
 
+CLAIMS = (
+    ("stacked", "trained", "evaluations to 10 %"),
+    ("stacked", "trained", "distance"),
+    ("stacked", "trained", "image error"),
+    ("random", "trained", "distance"),
+    ("random", "trained", "image error"),
+    ("stacked", "random", "distance"),
+    ("stacked", "random", "image error"),
+    ("stacked", "random", "spread of distance"),
+    ("stacked", "random", "spread of image error"),
+)
+"""Kind that the claim favours, the other kind, and the measure that is smaller."""
+
 Found = dict[str, np.ndarray]
 """Measure -> `[photographs, networks]`, smaller is better."""
 
 
-def networks(setting: Setting) -> tuple[Network, dict[str, tuple[Params, int | None]]]:
-    """Returns the network, and kind -> parameters and their axis.
+def make_networks(setting: Setting) -> tuple[Network, dict[str, tuple[Params, int | None]]]:
+    """Makes the network, and kind -> parameters and their axis.
 
     Args:
       setting: how much; without weights of VGG-19 in the cache "trained" is missing.
     """
     side, stop = (setting.pixels, setting.pixels), setting.taps[-1]
     net = registry.build("vgg19", pool="avg", input_size=side)
-    reference = sample_photo(REFERENCE, size=side)
-    chance = random_networks(net, reference, networks=setting.networks, stop=stop)
+    reference = read_sample_photo(REFERENCE, size=side)
+    chance = draw_networks(net, reference, networks=setting.networks, stop=stop)
     built = stack(
         net,
         reference,
@@ -99,8 +116,8 @@ def networks(setting: Setting) -> tuple[Network, dict[str, tuple[Params, int | N
     return net, {**kinds, "trained": (trained, None)}
 
 
-def measures(runs: list[Run]) -> Found:
-    """Returns what is compared of the runs of each photograph.
+def take_measures(runs: list[Run]) -> Found:
+    """Takes what is compared from the runs of each photograph.
 
     Args:
       runs: one a photograph, each of as many networks.
@@ -110,18 +127,18 @@ def measures(runs: list[Run]) -> Found:
     never = losses.shape[-1] + 1
     return {
         "evaluations to 10 %": np.where(near.any(-1), near.argmax(-1) + 1, never),
-        "distance": np.stack([run.trace["distance"] for run in runs]),
-        "image error": np.stack([run.trace["image_error"] for run in runs]),
+        "distance": np.stack([run.facts["distance"] for run in runs]),
+        "image error": np.stack([run.facts["image_error"] for run in runs]),
     }
 
 
-def measured(setting: Setting) -> list[Row]:
-    """Returns the rows of every claim at every layer.
+def measure_claims(setting: Setting) -> list[Row]:
+    """Measures every claim at every layer.
 
     Args:
       setting: how much.
     """
-    net, kinds = networks(setting)
+    net, kinds = make_networks(setting)
     side, out = (setting.pixels, setting.pixels), []
     for tap in setting.taps:
         runs = {
@@ -129,7 +146,7 @@ def measured(setting: Setting) -> list[Row]:
                 reconstruct(
                     net,
                     params,
-                    sample_photo(name, size=side),
+                    read_sample_photo(name, size=side),
                     tap=tap,
                     params_axis=axis,
                     seeds=1 if axis == 0 else setting.networks,
@@ -140,104 +157,83 @@ def measured(setting: Setting) -> list[Row]:
             ]
             for kind, (params, axis) in kinds.items()
         }
-        out += claims(tap, runs, setting)
+        out += make_rows(tap, runs, setting)
     return out
 
 
-def claims(tap: str, runs: Mapping[str, list[Run]], setting: Setting) -> list[Row]:
-    """Returns the rows of one layer.
+def make_rows(tap: str, runs: Mapping[str, list[Run]], setting: Setting) -> list[Row]:
+    """Makes the rows of one layer.
 
     Args:
       tap: the layer.
       runs: kind -> one run a photograph.
       setting: how much was computed.
     """
-    found = {kind: measures(each) for kind, each in runs.items()}
-    failed = {kind: sum(_failed(run) for run in each) for kind, each in runs.items()}
+    found = {kind: take_measures(each) for kind, each in runs.items()}
+    failed = {kind: sum(_count_failed(run) for run in each) for kind, each in runs.items()}
     out = []
-    for ours, peer, measure in (
-        ("stacked", "trained", "evaluations to 10 %"),
-        ("stacked", "trained", "distance"),
-        ("stacked", "trained", "image error"),
-        ("random", "trained", "distance"),
-        ("random", "trained", "image error"),
-        ("stacked", "random", "distance"),
-        ("stacked", "random", "image error"),
-        ("stacked", "random", "spread of distance"),
-        ("stacked", "random", "spread of image error"),
-    ):
-        both = [_values(found[kind], measure) for kind in (ours, peer) if kind in found]
-        check = verdict(failed_runs=(failed[ours] + failed.get(peer, 0), 0))
-        out.append(_claim(f"{tap}: {measure}, {ours}", peer, both, check, setting))
+    for ours, peer, measure in CLAIMS:
+        both = [_read_measure(found[kind], measure) for kind in (ours, peer) if kind in found]
+        verdict = judge(failed_runs=(failed[ours] + failed.get(peer, 0), 0))
+        words = f"{tap}: {measure}, {ours} against {peer}"
+        out.append(_make_row(words, peer, both, verdict, setting))
     return out
 
 
-def _failed(run: Run) -> int:
-    bad = np.isin(run.trace["status"], (Status.FAILED, Status.UNFINISHED))
-    return int(np.sum(bad | ~np.isfinite(run.trace["distance"])))
+def _count_failed(run: Run) -> int:
+    bad = np.isin(run.status, (Status.FAILED, Status.UNFINISHED))
+    return int(np.sum(bad | ~np.isfinite(run.facts["distance"])))
 
 
-def _values(found: Found, measure: str) -> np.ndarray:
-    """Returns `[photographs, networks]`, of a spread `[photographs, 1]`."""
+def _read_measure(found: Found, measure: str) -> np.ndarray:
+    """Reads a measure `[photographs, networks]`, of a spread `[photographs, 1]`."""
     if measure.startswith("spread of "):
         return np.std(found[measure.removeprefix("spread of ")], axis=1, keepdims=True)
     return found[measure]
 
 
-def _claim(case: str, peer: str, both: list, check, setting: Setting) -> Row:
-    """Returns one row; without trained weights it has no peer."""
-    unit = "evaluations" if "evaluations" in case else "(relative)"
-    unit = "(of 1)" if "image error" in case else unit
+def _make_row(words: str, peer: str, both: list, verdict: Verdict, setting: Setting) -> Row:
+    """Makes one row; without trained weights it has no peer."""
+    unit = "evaluations" if "evaluations" in words else "(relative)"
+    unit = "(of 1)" if "image error" in words else unit
     sizes = {**setting._asdict(), "net": "vgg19", "reference": REFERENCE}
+    case = Case("ranvgg_claims", words, sizes, unit=unit, target=1.0)
     if len(both) == 1:
-        return row(
-            "ranvgg_claims",
-            f"{case} against {peer}",
-            ours=both[0].ravel(),
-            peer=None,
-            peer_name="no weights here: jaxvis weights get vgg19",
-            verdict=None,
-            sizes=sizes,
-            unit=unit,
-            target=1.0,
-        )
+        missing = "no weights here: jaxvis weights get vgg19"
+        return make_row(case, ours=both[0].ravel(), peer_name=missing)
     ours, theirs = both
     holds = dict(zip(setting.photographs, (ours < theirs).sum(1).tolist()))
-    return row(
-        "ranvgg_claims",
-        f"{case} against {peer}",
+    return make_row(
+        case,
         ours=ours.ravel(),
         peer=theirs.ravel(),
         peer_name=f"{peer} vgg19",
-        verdict=check,
-        sizes=sizes,
-        unit=unit,
-        target=1.0,
+        verdict=verdict,
         holds=holds,
         note=f"lower in {sum(holds.values())} of {ours.size}",
     )
 
 
-def rows(quick: bool) -> list[Row]:
-    """Returns the rows: eight networks of each kind, three photographs, two layers.
+def measure(quick: bool) -> list[Row]:
+    """Measures eight networks of each kind, three photographs, two layers.
 
     Photographs have 64 pixels a side, about an hour on two CPU cores.
 
     Args:
       quick: three networks up to pool2, two photographs of 48 pixels.
     """
-    return measured(QUICK if quick else FULL)
+    return measure_claims(QUICK if quick else FULL)
 
 
-def gpu(quick: bool) -> list[Row]:
-    """Returns the rows at the paper's 256 pixels.
+def measure_gpu(quick: bool) -> list[Row]:
+    """Measures the same at the paper's 256 pixels.
 
     Args:
-      quick: as in `rows`.
+      quick: as in `measure`.
     """
-    return measured(QUICK if quick else PAPER)
+    return measure_claims(QUICK if quick else PAPER)
 
 
-def smoke() -> list[Row]:
-    """Returns the rows at the smallest sizes: two networks up to pool1, 32 pixels."""
-    return measured(SMOKE)
+def measure_smoke() -> list[Row]:
+    """Measures the smallest sizes: two networks up to pool1, 32 pixels."""
+    return measure_claims(SMOKE)

@@ -1,6 +1,6 @@
-"""The inversions that `benchmarks.speed.lbfgs` measures, as others solve them.
+"""The inversions that `benchmarks.speed.lbfgs` measures, solved by other libraries.
 
-optax under `vmap`; SciPy and torch one item after another. See `benchmarks.speed.lbfgs`.
+optax takes all of them under `vmap`; SciPy and torch take one item after another.
 """
 
 from collections.abc import Callable
@@ -26,12 +26,13 @@ MEMORY, FTOL, STEPS = 10, 1e-4, 200
 
 
 @dataclass(frozen=True)
-class Case:
-    """What all ways need.
+class Inversions:
+    """Inversions of one layer's codes: what all ways to solve them need.
 
     Args:
       net, tap, side: the network, the layer that is inverted, pixels of a side.
-      params: as the step wants them; `plain`, as they were drawn, for torch.
+      params: as the step wants them.
+      plain: as they were drawn, for torch.
       loss: of one item.
       items: targets, leaves `[N, ...]`.
       start: `[N, side, side, 3]`, the first z.
@@ -50,8 +51,8 @@ class Case:
         """Returns one item's target."""
         return jax.tree.map(lambda leaf: leaf[at], self.items)
 
-    def value(self, z: Array, item: Match) -> Array:
-        """Returns the loss of one z `[side, side, 3]`."""
+    def compute_loss(self, z: Array, item: Match) -> Array:
+        """Computes the loss of one z `[side, side, 3]`."""
         return self.loss(self.params, z, item, jax.random.key(0))[0]
 
 
@@ -62,8 +63,8 @@ class Found(NamedTuple):
     evaluations: int
 
 
-def case(name: str, tap: str, side: int, count: int) -> Case:
-    """Returns the inversions of `count` images from one layer of a random network.
+def make_inversions(name: str, tap: str, side: int, count: int) -> Inversions:
+    """Makes the inversions of `count` images from one layer of a random network.
 
     Args:
       name: the network.
@@ -71,43 +72,43 @@ def case(name: str, tap: str, side: int, count: int) -> Case:
       side: pixels.
       count: images.
     """
-    net, drawn = subjects.subject(name, side, stop=tap)
+    net, plain = subjects.make_network(name, side, stop=tap)
     canvas = Pixels((side, side), noise=0.1)
-    params = subjects.ours(net, drawn, side)
-    images = jnp.asarray(subjects.photographs(count, side))
-    codes = jax.vmap(lambda image: net.apply(drawn, image, stop=tap)[tap])(images)
+    params = subjects.prepare_params(net, plain, side)
+    images = jnp.asarray(subjects.draw_images(count, side))
+    codes = jax.vmap(lambda image: net.apply(plain, image, stop=tap)[tap])(images)
     start = jax.vmap(canvas.init)(jax.random.split(jax.random.key(1), count))
     items = Match(tap, codes, mask=jnp.ones(count))
-    return Case(net, tap, side, params, drawn, compose(net, canvas), items, start)
+    return Inversions(net, tap, side, params, plain, compose(net, canvas), items, start)
 
 
-def optax_step(given: Case) -> tuple[Callable, Callable]:
-    """Returns optax's first states and its step, of all items, compiled.
+def compile_optax(given: Inversions) -> tuple[Callable, Callable]:
+    """Compiles optax's first states and its step, of all items.
 
     Args:
-      given: the case.
+      given: the inversions.
     """
     optimizer = optax.lbfgs(memory_size=MEMORY)
 
     def one(z: Array, state: Any, done: Array, item: Match) -> tuple:
-        value_of = partial(given.value, item=item)
+        value_of = partial(given.compute_loss, item=item)
         value, grad = optax.value_and_grad_from_state(value_of)(z, state=state)
         updates, new = optimizer.update(grad, state, z, value=value, grad=grad, value_fn=value_of)
         after = optax.tree.get(new, "value")
-        kept = partial(jax.tree.map, lambda old, new: jnp.where(done, old, new))
+        keep = partial(jax.tree.map, lambda old, new: jnp.where(done, old, new))
         small = value - after <= FTOL * jnp.maximum(value, 1.0)
-        z, state = kept((z, state), (optax.apply_updates(z, updates), new))
+        z, state = keep((z, state), (optax.apply_updates(z, updates), new))
         return z, state, done | small, optax.tree.get(state, "value")
 
     return jax.jit(jax.vmap(optimizer.init)), jax.jit(jax.vmap(one))
 
 
-def by_optax(given: Case, init: Callable, step: Callable) -> Found:
-    """Returns what `optax.lbfgs` finds; its evaluations are not told: 0.
+def solve_by_optax(given: Inversions, init: Callable, step: Callable) -> Found:
+    """Solves the inversions with `optax.lbfgs`, which does not count its evaluations: 0.
 
     Args:
-      given: the case.
-      init, step: of `optax_step`.
+      given: the inversions.
+      init, step: of `compile_optax`.
     """
     z, done = given.start, jnp.zeros(len(given.start), bool)
     state, losses = init(z), None
@@ -118,71 +119,57 @@ def by_optax(given: Case, init: Callable, step: Callable) -> Found:
     return Found(np.asarray(losses), 0)
 
 
-def by_scipy(given: Case, value: Callable) -> Found:
-    """Returns what SciPy's L-BFGS-B finds, one item after another.
+def solve_by_scipy(given: Inversions, value_and_grad: Callable) -> Found:
+    """Solves the inversions with SciPy's L-BFGS-B, one item after another.
 
     Args:
-      given: the case.
-      value: the compiled value and gradient of one item.
+      given: the inversions.
+      value_and_grad: the compiled loss and gradient of one item.
     """
     from scipy.optimize import minimize
 
-    losses, taken = [], 0
+    losses, evaluations = [], 0
     shape = given.start.shape[1:]
     for at, start in enumerate(np.asarray(given.start, np.float64)):
         item = given.item(at)
 
         def both(z: np.ndarray, item: Match = item) -> tuple[float, np.ndarray]:
-            loss, grad = value(np.float32(z).reshape(shape), item)
+            loss, grad = value_and_grad(np.float32(z).reshape(shape), item)
             return float(loss), np.asarray(grad, np.float64).ravel()
 
         options = {"maxcor": MEMORY, "maxfun": STEPS, "ftol": FTOL, "gtol": 0.0}
         end = minimize(both, start.ravel(), jac=True, method="L-BFGS-B", options=options)
         losses.append(end.fun)
-        taken += end.nfev
-    return Found(np.array(losses), taken)
+        evaluations += end.nfev
+    return Found(np.array(losses), evaluations)
 
 
-def by_torch(given: Case, module: Callable) -> Found:
-    """Returns what `torch.optim.LBFGS` finds, one item after another.
+def solve_by_torch(given: Inversions, module: Callable) -> Found:
+    """Solves the inversions with `torch.optim.LBFGS`, one item after another.
 
     Args:
-      given: the case.
+      given: the inversions.
       module: images -> tap.
     """
     import torch
 
-    losses, taken = [], 0
+    from benchmarks.peers.torch_lbfgs import minimize
+
+    losses, evaluations = [], 0
     for at in range(len(given.start)):
-        value, z = torch_value(given, module, at)
-        optimizer = torch.optim.LBFGS(
-            [z],
-            max_iter=STEPS,
-            max_eval=STEPS,
-            history_size=MEMORY,
-            tolerance_grad=0,
-            tolerance_change=FTOL,
-            line_search_fn="strong_wolfe",
-        )
-
-        def closure(value: Callable = value, z: torch.Tensor = z) -> torch.Tensor:
-            z.grad = None
-            loss = value()
-            loss.backward()
-            return loss
-
-        optimizer.step(closure)
-        taken += optimizer.state[z]["func_evals"]
+        compute_loss, z = make_torch_loss(given, module, at)
+        options = {"evaluations": STEPS, "memory": MEMORY, "tolerance": FTOL}
+        evaluations += len(minimize(compute_loss, z, **options))
         with torch.no_grad():
-            losses.append(float(value()))
-    return Found(np.array(losses), taken)
+            losses.append(float(compute_loss()))
+    return Found(np.array(losses), evaluations)
 
 
-def torch_value(given: Case, module: Callable, at: int) -> tuple[Callable, Any]:
-    """Returns torch's loss of one item, and the z `[1, 3, side, side]` it is of.
+def make_torch_loss(given: Inversions, module: Callable, at: int) -> tuple[Callable, Any]:
+    """Makes torch's loss of one item, and the z `[1, 3, side, side]` that it reads.
 
     Args:
-      given: the case.
+      given: the inversions.
       module: images -> tap.
       at: which item.
     """

@@ -1,6 +1,6 @@
 """The peer of a deep generator: the same rows as a torch module, in training.
 
-Like `benchmarks.peers.torch_net` it knows rows as plain tuples and parameters as NumPy
+Like `benchmarks.peers.torch_net` it knows rows as plain data and parameters as NumPy
 arrays.
 """
 
@@ -17,7 +17,7 @@ MEAN = (123.68, 116.779, 103.939)
 
 
 class Drawer(nn.Module):
-    """Returns a generator that draws its image `[1, 3, H, W]` from a code of ones.
+    """A generator that draws its image `[1, 3, H, W]` from a learned code.
 
     Args:
       rows: (op, name, kernel side, whether it keeps the size) each.
@@ -50,7 +50,7 @@ class Drawer(nn.Module):
         self.register_buffer("mean", torch.tensor(MEAN).reshape(1, 3, 1, 1))
 
     def forward(self) -> Tensor:
-        """Returns the image, in [0, 1] where its grey levels are."""
+        """Returns the image; it may leave [0, 1]."""
         x = self.alpha
         for op, name, size, same in self.rows:
             if op == "reshape":
@@ -68,22 +68,22 @@ class Drawer(nn.Module):
         return (self.mean + x) / 255
 
 
-def gradient_means(one: Drawer, tool: torch.optim.Adamax) -> dict[str, np.ndarray]:
-    """Returns AdaMax's moving mean of the gradient, "row/leaf" -> array as in jaxvis.
+def read_gradient_means(drawer: Drawer, optimizer: torch.optim.Adamax) -> dict[str, np.ndarray]:
+    """Reads AdaMax's moving mean of the gradient, "row/leaf" -> array as in jaxvis.
 
     Args:
-      one: the generator.
-      tool: its optimizer, after a step.
+      drawer: the generator.
+      optimizer: its optimizer, after a step.
     """
 
     def mean(parameter: nn.Parameter) -> np.ndarray:
-        return tool.state[parameter]["exp_avg"].detach().cpu().numpy()
+        return optimizer.state[parameter]["exp_avg"].detach().cpu().numpy()
 
-    found: dict[str, Any] = {"alpha/alpha": mean(one.alpha)}
-    for name, conv in one.convs.items():
+    found: dict[str, Any] = {"alpha/alpha": mean(drawer.alpha)}
+    for name, conv in drawer.convs.items():
         found[f"{name}/kernel"] = mean(conv.weight).transpose(2, 3, 1, 0)
         found[f"{name}/bias"] = mean(conv.bias)
-    for name, norm in one.norms.items():
+    for name, norm in drawer.norms.items():
         found[f"{name}/scale"] = mean(norm.weight)
         found[f"{name}/bias"] = mean(norm.bias)
     return found

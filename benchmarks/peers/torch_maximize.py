@@ -1,8 +1,9 @@
 """Activation maximisation in torch: jaxvis's default recipe, and lucent's loop.
 
-`Batched` takes the steps of `jaxvis.maximize` (Fourier canvas, random windows, scales,
-light and colour, Adam) for a batch of classes at once; `one_by_one` is the usual torch
-program: one image at a time, a hook on the layer, pad, jitter, scale, rotate, jitter.
+`maximize_batch` takes the steps of `jaxvis.maximize` (Fourier canvas, random windows, scales,
+light and colour, Adam) for a batch of classes at once; `maximize_one_by_one` is the usual
+torch program: one image at a time, a hook on the layer, pad, jitter, scale, rotate,
+jitter.
 Neither JAX nor jaxvis is imported here.
 """
 
@@ -18,7 +19,7 @@ RATE = 0.05
 
 
 class Canvas(NamedTuple):
-    """What turns z into an image: `image = sigmoid(irfft2(gain * z) @ colour)`.
+    """The Fourier canvas, which turns z into an image: `sigmoid(irfft2(gain * z) @ colour)`.
 
     Attributes:
       gain: `[H, W // 2 + 1]`, of every frequency.
@@ -37,8 +38,8 @@ class Canvas(NamedTuple):
         return torch.sigmoid(axes @ self.colour).permute(0, 3, 1, 2)
 
 
-def fourier(size: tuple[int, int], colour: np.ndarray, *, device: str) -> Canvas:
-    """Returns the canvas of `jaxvis.loss.canvas.Fourier`.
+def make_canvas(size: tuple[int, int], colour: np.ndarray, *, device: str) -> Canvas:
+    """Makes the canvas of `jaxvis.loss.canvas.Fourier`.
 
     Args:
       size: (H, W) in pixels.
@@ -48,12 +49,12 @@ def fourier(size: tuple[int, int], colour: np.ndarray, *, device: str) -> Canvas
     fy, fx = np.fft.fftfreq(size[0])[:, None], np.fft.rfftfreq(size[1])[None]
     fall = np.maximum(np.sqrt(fy * fy + fx * fx), 1 / max(size)) ** -1.0
     gain = fall * np.sqrt(size[0] * size[1]) / 4
-    as_tensor = lambda x: torch.from_numpy(x.astype(np.float32)).to(device)  # noqa: E731
-    return Canvas(as_tensor(gain), as_tensor(colour), size)
+    gain, colour = (torch.from_numpy(x.astype(np.float32)).to(device) for x in (gain, colour))
+    return Canvas(gain, colour, size)
 
 
-def zoomed(images: Tensor, factor: Tensor, move: Tensor, seen: tuple[int, int]) -> Tensor:
-    """Returns images scaled about their centres, `[N, 3, *seen]`, grey outside.
+def zoom(images: Tensor, factor: Tensor, move: Tensor, seen: tuple[int, int]) -> Tensor:
+    """Scales images about their centres, `[N, 3, *seen]`, grey outside.
 
     Args:
       images: `[N, 3, H, W]`.
@@ -72,8 +73,8 @@ def zoomed(images: Tensor, factor: Tensor, move: Tensor, seen: tuple[int, int]) 
     return functional.grid_sample(images - 0.5, grid, align_corners=False) + 0.5
 
 
-def robust_view(seen: tuple[int, int]) -> Callable[[Tensor], Tensor]:
-    """Returns the default recipe's view: random window and scale, light and colour.
+def make_robust_view(seen: tuple[int, int]) -> Callable[[Tensor], Tensor]:
+    """Makes the default recipe's view: random window and scale, light and colour.
 
     Args:
       seen: (H, W) in pixels of what the network is shown.
@@ -81,11 +82,11 @@ def robust_view(seen: tuple[int, int]) -> Callable[[Tensor], Tensor]:
 
     def view(images: Tensor) -> Tensor:
         count, kind = len(images), {"device": images.device}
-        zoom = seen[0] / images.shape[2]
-        low, high = np.log(0.82 * zoom), np.log(1.28 * zoom)
+        ratio = seen[0] / images.shape[2]
+        low, high = np.log(0.82 * ratio), np.log(1.28 * ratio)
         factor = torch.exp(torch.empty(count, **kind).uniform_(low, high))
         move = torch.empty(count, 2, **kind).uniform_(-0.1, 0.1) * seen[0]
-        shown = zoomed(images, factor, move, seen) - 0.5
+        shown = zoom(images, factor, move, seen) - 0.5
         gain = torch.exp(0.2 * torch.randn(count, 3, 1, 1, **kind))
         lit = shown * gain + 0.5 + 0.1 * torch.randn(count, 3, 1, 1, **kind)
         fade = torch.rand(count, 1, 1, 1, **kind)
@@ -94,11 +95,11 @@ def robust_view(seen: tuple[int, int]) -> Callable[[Tensor], Tensor]:
     return view
 
 
-def lucent_view(seen: tuple[int, int]) -> Callable[[Tensor], Tensor]:
-    """Returns lucid's and lucent's transforms, one draw for the whole batch.
+def make_lucent_view(seen: tuple[int, int]) -> Callable[[Tensor], Tensor]:
+    """Makes lucid's and lucent's transforms, one draw for the whole batch.
 
-    Pad 12 in grey, jitter 8, scale by 0.9 to 1.1, rotate by up to 10 degrees, jitter 4,
-    then resize to what the network takes.
+    They pad 12 pixels in grey, jitter by 8, scale by 0.9 to 1.1, rotate by up to 10
+    degrees, jitter by 4, then resize to what the network takes.
 
     Args:
       seen: (H, W) in pixels of what the network is shown.
@@ -129,8 +130,8 @@ def lucent_view(seen: tuple[int, int]) -> Callable[[Tensor], Tensor]:
     return view
 
 
-def objective(values: Tensor, index: Tensor) -> Tensor:
-    """Returns -s_c - log softmax(s)_c of every image, `[N]`: smaller is better.
+def compute_objective(values: Tensor, index: Tensor) -> Tensor:
+    """Computes -s_c - log softmax(s)_c of every image, `[N]`: smaller is better.
 
     Args:
       values: the class scores s, `[N, d]`, or maps `[N, C, h, w]`, whose means count.
@@ -143,14 +144,14 @@ def objective(values: Tensor, index: Tensor) -> Tensor:
 
 
 class Found(NamedTuple):
-    """What a run leaves: z, images `[N, H, W, 3]` and losses `[N, steps]`."""
+    """The outcome of a run: z, images `[N, H, W, 3]` and losses `[N, steps]`."""
 
     z: np.ndarray
     images: np.ndarray
     losses: np.ndarray
 
 
-def batched(
+def maximize_batch(
     module: nn.Module,
     canvas: Canvas,
     start: np.ndarray,
@@ -159,9 +160,9 @@ def batched(
     steps: int,
     view: Callable[[Tensor], Tensor] | None = None,
     dtype: torch.dtype = torch.float32,
-    channels_last: bool = True,
+    form: torch.memory_format = torch.channels_last,
 ) -> Found:
-    """Returns the optimised images of one batch of classes.
+    """Optimises the images of one batch of classes.
 
     Args:
       module: images `[N, 3, h, w]` -> class scores.
@@ -171,19 +172,18 @@ def batched(
       steps: updates.
       view: what the network sees; None shows the images as they are.
       dtype: what the network computes in; canvas, loss and Adam stay float32.
-      channels_last: memory format of what the network is shown.
+      form: memory format of what the network is shown.
     """
     device = canvas.gain.device
     z = torch.from_numpy(np.array(start, np.float32)).to(device).requires_grad_()
-    chosen = torch.tensor(np.asarray(index).tolist(), device=device)
+    numbers = torch.tensor(np.asarray(index).tolist(), device=device)
     adam = torch.optim.Adam([z], lr=RATE, fused=True)
-    form = torch.channels_last if channels_last else torch.contiguous_format
     losses = []
     for _ in range(steps):
         images = canvas.decode(z)
         seen = images if view is None else view(images)
         values = module(seen.to(dtype).contiguous(memory_format=form))
-        each = objective(values, chosen)
+        each = compute_objective(values, numbers)
         (z.grad,) = torch.autograd.grad(each.sum(), z)
         adam.step()
         losses.append(each.detach())
@@ -193,7 +193,7 @@ def batched(
     return Found(z.detach().cpu().numpy(), images.cpu().numpy(), trace)
 
 
-def one_by_one(
+def maximize_one_by_one(
     module: nn.Module,
     layer: nn.Module,
     canvas: Canvas,
@@ -203,7 +203,7 @@ def one_by_one(
     steps: int,
     view: Callable[[Tensor], Tensor] | None = None,
 ) -> Found:
-    """Returns the optimised images of classes, each on its own, as lucent's loop does.
+    """Optimises the images of classes one after another, as lucent's loop does.
 
     Args:
       module: images `[1, 3, h, w]` -> anything.
@@ -220,13 +220,13 @@ def one_by_one(
     try:
         for first, number in zip(start, np.asarray(index).tolist()):
             z = torch.from_numpy(np.array(first[None], np.float32)).to(device)
-            chosen = torch.tensor([number], device=device)
+            numbers = torch.tensor([number], device=device)
             adam, losses = torch.optim.Adam([z.requires_grad_()], lr=RATE), []
             for _ in range(steps):
                 adam.zero_grad()
                 image = canvas.decode(z)
                 module(image if view is None else view(image))
-                loss = objective(kept["out"], chosen).sum()
+                loss = compute_objective(kept["out"], numbers).sum()
                 loss.backward()
                 adam.step()
                 losses.append(loss.detach())

@@ -5,23 +5,20 @@ jaxvis, so that a process that measures torch alone holds nothing else.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-BN_EPSILON = 1e-5
+from benchmarks.peers.torch_layers import Row, make_layer
 
-Rows = Sequence[Mapping[str, Any]]
+Rows = Sequence[Row]
 """`dataclasses.asdict` of every row of a table, the input row first."""
 Arrays = Mapping[str, Mapping[str, np.ndarray]]
 """Row -> {"kernel", "bias", ...} -> array, in jaxvis's layout."""
 
 
-def reads(rows: Rows) -> dict[str, tuple[str, ...]]:
-    """Returns the names of the rows that each row reads.
+def sources_of(rows: Rows) -> dict[str, tuple[str, ...]]:
+    """Gives the names of the rows that each row reads.
 
     Args:
       rows: the table.
@@ -33,14 +30,14 @@ def reads(rows: Rows) -> dict[str, tuple[str, ...]]:
     }
 
 
-def needed(rows: Rows, tap: str) -> list[Mapping[str, Any]]:
-    """Returns the rows that `tap` needs, in order.
+def select_rows(rows: Rows, tap: str) -> list[Row]:
+    """Selects the rows that `tap` needs, in order.
 
     Args:
       rows: the table.
       tap: the last row wanted.
     """
-    sources, queue, found = reads(rows), [tap], set()
+    sources, queue, found = sources_of(rows), [tap], set()
     while queue:
         name = queue.pop()
         if name not in found:
@@ -49,123 +46,8 @@ def needed(rows: Rows, tap: str) -> list[Mapping[str, Any]]:
     return [row for row in rows if row["name"] in found]
 
 
-def _tensor(array: np.ndarray) -> nn.Parameter:
-    # Frozen: torch then neither computes nor keeps what weights' gradients need.
-    tensor = torch.from_numpy(np.array(array, np.float32))
-    return nn.Parameter(tensor, requires_grad=False)
-
-
-class Scale(nn.Module):
-    """Returns x * scale + shift, by colour."""
-
-    def __init__(self, leaves: Mapping[str, np.ndarray]) -> None:
-        super().__init__()
-        self.scale = _tensor(leaves["scale"].reshape(3, 1, 1))
-        self.shift = _tensor(leaves["shift"].reshape(3, 1, 1))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Returns the image `[N, 3, H, W]` as the first layer wants it."""
-        return x * self.scale + self.shift
-
-
-def _conv(row: Mapping[str, Any], leaves: Mapping[str, np.ndarray]) -> nn.Module:
-    kernel = np.ascontiguousarray(leaves["kernel"].transpose(3, 2, 0, 1))
-    out = nn.Conv2d(
-        kernel.shape[1] * row["groups"],
-        row["width"],
-        row["size"],
-        row["stride"],
-        row["pad"],
-        groups=row["groups"],
-        bias=row["bias"],
-        device="meta",
-    )
-    out.weight = _tensor(kernel)
-    if row["bias"]:
-        out.bias = _tensor(leaves["bias"])
-    return out
-
-
-class Linear(nn.Module):
-    """Returns a fully connected layer whose columns follow torch's order, C, H, W."""
-
-    def __init__(self, leaves: Mapping[str, np.ndarray], shape: tuple[int, ...] | None) -> None:
-        super().__init__()
-        kernel = leaves["kernel"]
-        if shape is not None:  # ours flattens H, W, C
-            kernel = kernel.reshape(*shape, -1).transpose(2, 0, 1, 3)
-            kernel = kernel.reshape(-1, kernel.shape[-1])
-        self.weight = _tensor(np.ascontiguousarray(kernel.T))
-        self.bias = _tensor(leaves["bias"]) if "bias" in leaves else None
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Returns `[N, width]`."""
-        return functional.linear(x.flatten(1), self.weight, self.bias)
-
-
-class BatchNorm(nn.Module):
-    """Returns batch norm with its running statistics."""
-
-    def __init__(self, leaves: Mapping[str, np.ndarray]) -> None:
-        super().__init__()
-        self.mean, self.var = _tensor(leaves["mean"]), _tensor(leaves["var"])
-        self.scale, self.bias = _tensor(leaves["scale"]), _tensor(leaves["bias"])
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Returns the normalised map `[N, C, h, w]`."""
-        return functional.batch_norm(x, self.mean, self.var, self.scale, self.bias, eps=BN_EPSILON)
-
-
-class ResponseNorm(nn.Module):
-    """Returns local response normalisation; its sum over channels is a convolution.
-
-    With a band matrix for a 1x1 kernel, oneDNN takes a third of the time that
-    `torch.nn.functional.local_response_norm` takes.
-    """
-
-    def __init__(self, row: Mapping[str, Any], channels: int) -> None:
-        super().__init__()
-        half = row["size"] // 2
-        offset = np.arange(channels)[None, :] - np.arange(channels)[:, None]
-        band = (offset >= -half) & (offset <= row["size"] - 1 - half)
-        self.band = _tensor(band.astype(np.float32)[:, :, None, None])
-        self.alpha, self.kappa = row["alpha"] / row["size"], row["kappa"]
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Returns the normalised map `[N, C, h, w]`."""
-        square = functional.conv2d(x * x, self.band)
-        root = torch.rsqrt(self.kappa + self.alpha * square)
-        return x * (root * torch.sqrt(root))
-
-
-class Plain(nn.Module):
-    """Returns an op without parameters, as a module, so that hooks may see it."""
-
-    def __init__(self, row: Mapping[str, Any]) -> None:
-        super().__init__()
-        self.row = dict(row)
-
-    def forward(self, *xs: Tensor) -> Tensor:
-        """Returns the op of the maps `[N, C, h, w]` or vectors `[N, C]`."""
-        row, x = self.row, xs[0]
-        if row["op"] == "relu":
-            return functional.relu(x)
-        if row["op"] == "gap":
-            return x.mean((2, 3))
-        if row["op"] == "softmax":
-            return functional.softmax(x, 1)
-        if row["op"] == "concat":
-            return torch.cat(xs, 1)
-        if row["op"] == "add":
-            return sum(xs[1:], x)
-        window = (row["size"], row["stride"], row["pad"])
-        if row["op"] == "max":
-            return functional.max_pool2d(x, *window, ceil_mode=row["ceil"])
-        return functional.avg_pool2d(x, *window, ceil_mode=row["ceil"], count_include_pad=False)
-
-
 class Net(nn.Module):
-    """Returns one tap of a network, `[N, C, h, w]` or `[N, d]`, of images in [0, 1].
+    """A network up to one tap: images in [0, 1] -> `[N, C, h, w]` or `[N, d]`.
 
     Args:
       rows: the table.
@@ -186,20 +68,21 @@ class Net(nn.Module):
         inplace: bool = True,
     ) -> None:
         super().__init__()
-        used = needed(rows, tap)
-        sources = reads(rows)
+        used = select_rows(rows, tap)
+        sources = sources_of(rows)
         self.plan = [(row["name"], sources[row["name"]]) for row in used]
         readers = [name for _, names in self.plan for name in names]
-        modules = {}
+        modules: dict[str, nn.Module] = {}
         for row in used:
-            name, of = row["name"], sources[row["name"]]
-            module = _module(row, params.get(name), [shapes[source] for source in of])
-            alone = len(of) == 1 and readers.count(of[0]) == 1
+            name, given = row["name"], sources[row["name"]]
+            alone = len(given) == 1 and readers.count(given[0]) == 1
             if inplace and row["op"] == "relu" and alone:
                 module = nn.ReLU(inplace=True)
+            else:
+                module = make_layer(row, params.get(name), shapes[given[0]] if given else ())
             modules[_key(name)] = module
         self.layers = nn.ModuleDict(modules)
-        self.last = {of: at for at, (_, names) in enumerate(self.plan) for of in names}
+        self.last = {name: at for at, (_, names) in enumerate(self.plan) for name in names}
 
     def layer(self, tap: str) -> nn.Module:
         """Returns the module of one row.
@@ -223,22 +106,3 @@ class Net(nn.Module):
 
 def _key(name: str) -> str:
     return name.replace(".", "_")
-
-
-def _module(
-    row: Mapping[str, Any],
-    leaves: Mapping[str, np.ndarray] | None,
-    given: Sequence[Sequence[int]],
-) -> nn.Module:
-    """Returns the module of one row; `given` are the shapes that it reads."""
-    if row["op"] == "input":
-        return Scale(leaves)
-    if row["op"] == "conv":
-        return _conv(row, leaves)
-    if row["op"] == "fc":
-        return Linear(leaves, tuple(given[0]) if len(given[0]) == 3 else None)
-    if row["op"] == "bn":
-        return BatchNorm(leaves)
-    if row["op"] == "lrn":
-        return ResponseNorm(row, given[0][-1])
-    return Plain(row)

@@ -1,18 +1,19 @@
 """The peer at its best: torch's gradient step in every configuration, the fastest kept.
 
-torch is imported inside, so that what needs no torch runs without it.
+torch is imported inside functions, so that everything else runs where it is missing.
 """
 
 import signal
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from benchmarks.harness import subjects
-from benchmarks.harness.rows import installed, threads
+from benchmarks.harness.machine import package_version, thread_count
+from benchmarks.harness.timing import time_call
 from jaxvis.network import Network
 from jaxvis.types import Params
 
@@ -21,10 +22,15 @@ if TYPE_CHECKING:
 
 COMPILE_SECONDS = 150
 """A configuration that takes longer to compile is not used."""
-TRIALS = 3  # timed runs of a configuration, the fastest counts
+TRIALS = 3
+"""Timed runs of a configuration; the fastest counts."""
 
 
-class Best(NamedTuple):
+FORMATS = {"contiguous": "contiguous_format", "channels_last": "channels_last"}
+"""Memory format -> its name in torch."""
+
+
+class Fastest(NamedTuple):
     """The fastest configuration of one step.
 
     Attributes:
@@ -32,23 +38,23 @@ class Best(NamedTuple):
       run: takes the step and waits for it: (scores `[N]`, gradients `[N, 3, H, W]`).
       tried: configuration -> milliseconds, or why it was not used.
       module: images -> tap, in that configuration.
-      channels_last: whether it wants its images so.
+      form: the memory format of its images, of `FORMATS`.
     """
 
     name: str
     run: Callable[[], tuple]
     tried: dict[str, Any]
     module: Callable
-    channels_last: bool
+    form: str
 
 
-def absent() -> str | None:
-    """Returns why there is no peer, or None where there is one."""
-    return None if installed("torch") else "torch is not installed"
+def why_absent() -> str | None:
+    """Tells why there is no peer, or returns None where there is one."""
+    return None if package_version("torch") else "torch is not installed"
 
 
-def device() -> str:
-    """Returns the device torch works on: the GPU where JAX has one too."""
+def choose_device() -> str:
+    """Chooses the device torch works on: the GPU where JAX has one too."""
     import jax
     import torch
 
@@ -56,18 +62,18 @@ def device() -> str:
     return "cuda" if on_gpu else "cpu"
 
 
-def prepare() -> None:
-    """Gives torch as many threads as JAX has, and float32 products where it says so."""
+def configure() -> None:
+    """Gives torch as many threads as JAX has, and true float32 products on a GPU."""
     import torch
 
-    torch.set_num_threads(threads())
+    torch.set_num_threads(thread_count())
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
 
 
-def network(
+def make_module(
     net: Network, params: Params, tap: str, side: int, *, inplace: bool = True
 ) -> "torch.nn.Module":
-    """Returns the torch module of a table network and its parameters, up to a tap.
+    """Makes the torch module of a table network and its parameters, up to a tap.
 
     Args:
       net, params: the network.
@@ -77,81 +83,54 @@ def network(
     """
     from benchmarks.peers.torch_net import Net
 
-    module = Net(
-        subjects.rows_of(net),
-        subjects.plain(params),
-        tap,
-        subjects.shapes_of(net, side),
-        inplace=inplace,
-    )
-    return module.eval().to(device())
+    arrays, shapes = subjects.to_arrays(params), subjects.shapes_of(net, side)
+    module = Net(subjects.rows_of(net), arrays, tap, shapes, inplace=inplace)
+    return module.eval().to(choose_device())
 
 
 def to_torch(images: np.ndarray) -> "torch.Tensor":
-    """Returns images `[N, H, W, 3]` as torch has them, `[N, 3, H, W]`, contiguous.
+    """Converts images `[N, H, W, 3]` to torch's layout, `[N, 3, H, W]`, contiguous.
 
     Args:
       images: float32.
     """
     import torch
 
-    return torch.from_numpy(images.transpose(0, 3, 1, 2).copy()).to(device())
+    return torch.from_numpy(images.transpose(0, 3, 1, 2).copy()).to(choose_device())
 
 
-def score(values: "torch.Tensor", index: "torch.Tensor") -> "torch.Tensor":
-    """Returns the score of every image `[N]`: see `benchmarks.harness.subjects.gradient`.
-
-    Args:
-      values: the tap, `[N, d]` or `[N, C, h, w]`.
-      index: `[N]`.
-    """
-    values = values.mean((2, 3)) if values.ndim == 4 else values
-    return values.gather(1, index[:, None])[:, 0]
-
-
-def step(module: Callable, images: "torch.Tensor", index: "torch.Tensor") -> Callable:
-    """Returns a call that takes one gradient step and waits for it.
+def format_of(name: str) -> "torch.memory_format":
+    """Gives torch's object for a memory format.
 
     Args:
-      module: images -> tap, compiled or not.
-      images: `[N, 3, H, W]`.
-      index: `[N]`.
+      name: of `FORMATS`.
     """
     import torch
 
-    def run() -> tuple[torch.Tensor, torch.Tensor]:
-        given = images.detach().requires_grad_()
-        scores = score(module(given), index)
-        (found,) = torch.autograd.grad(scores.sum(), given)
-        if found.is_cuda:
-            torch.cuda.synchronize()
-        return scores.detach(), found
-
-    return run
+    return getattr(torch, FORMATS[name])
 
 
-def as_ours(found: "tuple[torch.Tensor, torch.Tensor]") -> tuple:
-    """Returns scores `[N]` and gradients `[N, H, W, 3]` as NumPy arrays.
+def time_formats(make_run: Callable[[Any], Callable]) -> tuple[str, dict[str, float]]:
+    """Finds the memory format in which a run is fastest.
 
     Args:
-      found: what a step returns.
+      make_run: torch's memory format -> a call that computes in it and waits.
+
+    Returns:
+      The fastest of `FORMATS`, and format -> milliseconds.
     """
-    scores, gradients = found
-    return scores.cpu().numpy(), gradients.permute(0, 2, 3, 1).contiguous().cpu().numpy()
+    tried = {name: _time_fastest(make_run(format_of(name))) for name in FORMATS}
+    return min(tried, key=tried.__getitem__), tried
 
 
-def _fastest(run: Callable[[], Any]) -> float:
+def _time_fastest(run: Callable[[], Any]) -> float:
+    """Measures the milliseconds of the fastest of a few runs."""
     run()
-    times = []
-    for _ in range(TRIALS):
-        begin = time.perf_counter()
-        run()
-        times.append(time.perf_counter() - begin)
-    return min(times)
+    return 1000 * min(time_call(run) for _ in range(TRIALS))
 
 
 @contextmanager
-def limited(limit: int) -> Iterator[None]:
+def limit_time(limit: int) -> Iterator[None]:
     """Stops what runs inside after a while; in the main thread of Unix alone.
 
     Args:
@@ -173,64 +152,60 @@ def limited(limit: int) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def best(
+def find_fastest(
     module: "torch.nn.Module",
     images: np.ndarray,
     index: np.ndarray,
     *,
     compiled: bool = True,
-) -> Best:
-    """Returns the fastest of torch's configurations of one gradient step.
+) -> Fastest:
+    """Finds the fastest of torch's configurations of one gradient step.
 
     Parameters are frozen, ReLUs work in place, oneDNN is on. Tried: contiguous and
     channels_last; then torch.compile of the faster.
 
     Args:
-      module: as `network` returns it.
+      module: as `make_module` returns it.
       images: `[N, H, W, 3]`.
       index: `[N]`.
       compiled: whether torch.compile is tried, which takes a minute or two a network.
     """
     import torch
 
-    prepare()
+    from benchmarks.peers.torch_steps import take_step
+
+    configure()
     version = torch.__version__.partition("+")[0]
     given = to_torch(images)
-    chosen = torch.tensor(index.tolist(), device=given.device)
-    tried: dict[str, Any] = {}
-    seconds: dict[str, float] = {}
-    formats = {
-        "contiguous": torch.contiguous_format,
-        "channels_last": torch.channels_last,
-    }
+    numbers = torch.tensor(index.tolist(), device=given.device)
 
-    def configured(name: str) -> Callable:
-        form = formats[name]
-        return step(module.to(memory_format=form), given.to(memory_format=form), chosen)
+    def make_step(form: torch.memory_format) -> partial:
+        return partial(
+            take_step, module.to(memory_format=form), given.to(memory_format=form), numbers
+        )
 
-    for name in formats:
-        seconds[name] = _fastest(configured(name))
-        tried[name] = round(1000 * seconds[name], 2)
-    name = min(seconds, key=seconds.__getitem__)
-    run = configured(name)
-    key, last = f"torch.compile {name}", name == "channels_last"
+    form, times = time_formats(make_step)
+    step = make_step(format_of(form))
+    tried: dict[str, Any] = {name: round(time, 2) for name, time in times.items()}
+    fastest = Fastest(f"torch {version} {form}", step, tried, module, form)
+    key = f"torch.compile {form}"
     tried[key] = "not tried: --quick"
     if compiled:
         faster = torch.compile(module, dynamic=False)
-        compiled_run = step(faster, given.to(memory_format=formats[name]), chosen)
-        tried[key] = _compiled_ms(compiled_run)
-        if isinstance(tried[key], float) and tried[key] < tried[name]:
-            full_name = f"torch {version} compiled {name}"
-            return Best(full_name, compiled_run, tried, faster, last)
-    return Best(f"torch {version} {name}", run, tried, module, last)
+        run = partial(take_step, faster, *step.args[1:])
+        tried[key] = _time_compiled(run)
+        if isinstance(tried[key], float) and tried[key] < tried[form]:
+            name = f"torch {version} compiled {form}"
+            return fastest._replace(name=name, run=run, module=faster)
+    return fastest
 
 
-def _compiled_ms(run: Callable[[], Any]) -> float | str:
-    """Returns the milliseconds of a compiled step, or why it cannot be compiled."""
+def _time_compiled(run: Callable[[], Any]) -> float | str:
+    """Measures the milliseconds of a compiled step, or tells why it cannot be compiled."""
     try:
-        with limited(COMPILE_SECONDS):
+        with limit_time(COMPILE_SECONDS):
             run()
-        return round(1000 * _fastest(run), 2)
+        return round(_time_fastest(run), 2)
     # Whatever the compiler stumbles over, the eager step is still there.
     except Exception as error:
         words = " ".join(f"{type(error).__name__}: {error}".split())

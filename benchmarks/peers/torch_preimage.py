@@ -1,7 +1,7 @@
 """Inversion in torch: Algorithm 1 on the objective of natural pre-images, in batches.
 
-The port of what `jaxvis.invert` does where there is no jitter. Neither JAX nor jaxvis
-is imported here.
+It takes the steps of `jaxvis.invert` without jitter. Neither JAX nor jaxvis is imported
+here.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,8 +13,8 @@ ALPHA, BOUND, RADIUS, RHO = 6, 80.0, 160.0, 0.9
 SLOPE = BOUND / 6.5
 
 
-def priors(z: Tensor) -> Tensor:
-    """Returns R_alpha + R_TV of every image `[N]`.
+def compute_priors(z: Tensor) -> Tensor:
+    """Computes R_alpha + R_TV of every image `[N]`.
 
     Args:
       z: `[N, 3, H, W]`, grey levels around the mean colour.
@@ -35,7 +35,7 @@ def invert(
     fidelity: float,
     steps: int,
 ) -> Tensor:
-    """Returns z after `steps` updates, all images of the batch at once.
+    """Inverts codes: returns z after `steps` updates, all images of the batch at once.
 
     Args:
       module: images `[N, 3, H, W]` in [0, 1] -> codes.
@@ -48,15 +48,11 @@ def invert(
     middle = torch.tensor(center, device=start.device)[:, None, None]
     scale = fidelity / targets.square().flatten(1).sum(1)
     rate = 0.05 * BOUND**2 / ALPHA * start.shape[2] * start.shape[3]
-    z, squares, momentum = (
-        start.clone(),
-        torch.zeros_like(start),
-        torch.zeros_like(start),
-    )
+    z, squares, momentum = start.clone(), torch.zeros_like(start), torch.zeros_like(start)
     for _ in range(steps):
         z.requires_grad_()
         apart = (module(middle + z / 255) - targets).square().flatten(1).sum(1)
-        (grad,) = torch.autograd.grad((scale * apart + priors(z)).sum(), z)
+        (grad,) = torch.autograd.grad((scale * apart + compute_priors(z)).sum(), z)
         with torch.no_grad():
             squares.mul_(RHO).addcmul_(grad, grad)
             momentum.mul_(RHO).sub_(grad / (1 / rate + squares.sqrt()))

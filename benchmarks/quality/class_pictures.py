@@ -2,16 +2,17 @@
 
     python -m benchmarks.quality.class_pictures --source squeezenet1_1 --judges googlenet,vgg19
 
-A network's own verdict is worthless (grey speckle convinces it); another network's
-verdict and the eye agree. Each recipe draws the classes of the page below with the
-source network, the pictures are rounded to 8 bits, and every judge says whether the
-class is its first or among its first five. One JSON object a row; the pictures and a
-contact sheet go to --out.
+A network's own verdict is worthless, because grey speckle convinces it. The verdict of
+another network agrees with the eye. Each recipe draws the classes of the page below with
+the source network, the pictures are rounded to 8 bits, and every judge says whether the
+class is its first or among its first five. One JSON object is printed a recipe; the
+contact sheets go to --out.
 """
 
 import json
 import sys
 import time
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -20,7 +21,7 @@ import numpy as np
 import tyro
 
 import jaxvis
-from jaxvis.cli.common import parse_indices
+from jaxvis.cli.parsing import parse_indices
 from jaxvis.network import Network
 from jaxvis.output.io import write_image
 from jaxvis.output.sheet import contact_sheet
@@ -29,13 +30,46 @@ from jaxvis.weights.load import labels_of
 
 CLASSES = "1,9,31,76,88,99,130,207,291,340,404,409,468,504,555,620,701,817,920,985"
 """Twenty classes with a look of their own, from goldfish to daisy."""
-BATCH = 10  # pictures a judge looks at together
+BATCH = 10
+"""Pictures a judge looks at together."""
 
 
-def verdict(
+@dataclass(frozen=True)
+class Options:
+    """Prints one row of JSON a recipe: the verdicts of source and judges, and the time."""
+
+    source: str = "squeezenet1_1"
+    """The network whose classes are drawn."""
+    judges: str = "googlenet,vgg19"
+    """Networks that judge, with commas between."""
+    recipes: str = "robust,lucid,plain,maco"
+    """Recipes of `jaxvis.maximize`, with commas between."""
+    classes: str = CLASSES
+    """Numbers and ranges START:STOP, with commas between."""
+    seeds: int = 1
+    """Pictures a class."""
+    seed: int = 0
+    """Of all randomness."""
+    steps: int | None = None
+    """Updates; the recipe's if left out."""
+    weights: Path | None = None
+    """Folder of converted files NAME.safetensors; the cache if left out."""
+    out: Path | None = None
+    """Folder for contact sheets."""
+
+    def find_file(self, name: str) -> Path | None:
+        """Finds the file of a network's weights; None is the one in the cache."""
+        return self.weights and self.weights / f"{name}.safetensors"
+
+    def load(self, name: str) -> tuple[Network, Params]:
+        """Loads a network."""
+        return jaxvis.load(name, weights=self.find_file(name))
+
+
+def judge_pictures(
     net: Network, params: Params, images: np.ndarray, classes: np.ndarray
 ) -> tuple[float, float]:
-    """Returns the shares of pictures that a network names first, and in its first five.
+    """Computes the shares of pictures that a network names first, and in its first five.
 
     Args:
       net, params: the judge; pictures are resized to its native size.
@@ -60,75 +94,64 @@ def verdict(
     return float(np.mean(rank < 1)), float(np.mean(rank < 5))
 
 
-def _open(name: str, folder: Path | None) -> tuple[Network, Params]:
-    return jaxvis.load(name, weights=folder and folder / f"{name}.safetensors")
-
-
-def main(
-    *,
-    source: str = "squeezenet1_1",
-    judges: str = "googlenet,vgg19",
-    presets: str = "robust,lucid,plain,maco",
-    classes: str = CLASSES,
-    seeds: int = 1,
-    seed: int = 0,
-    steps: int | None = None,
-    weights: Path | None = None,
-    out: Path | None = None,
-) -> None:
-    """Prints one row of JSON a recipe: the verdicts of source and judges, and the time.
+def measure_recipe(options: Options, net: Network, params: Params, recipe: str) -> dict:
+    """Draws the classes with one recipe, writes their contact sheet and measures a row.
 
     Args:
-      source: the network whose classes are drawn.
-      judges: networks that judge, with commas between.
-      presets: recipes of `jaxvis.maximize`.
-      classes: which.
-      seeds: pictures a class.
-      seed: of all randomness.
-      steps: updates; the preset's if left out.
-      weights: folder of converted files NAME.safetensors; the cache if left out.
-      out: folder for contact sheets.
+      options: the command's.
+      net, params: the source network.
+      recipe: its name.
     """
-    net, params = _open(source, weights)
-    numbers = parse_indices(classes)
-    file = weights and weights / f"{source}.safetensors"
-    labels = labels_of(source, weights=file)
-    wanted = np.repeat(numbers, seeds)
-    drawn = {}
-    for preset in presets.split(","):
-        begin = time.perf_counter()
-        run = jaxvis.maximize(
-            net,
-            params,
-            index=numbers,
-            seeds=seeds,
-            key=seed,
-            preset=preset,
-            steps=steps,
-            progress=True,
-        )
-        took, updates = time.perf_counter() - begin, run.trace["loss"].shape[-1]
-        images = run.image.reshape(-1, *run.image.shape[2:])
-        drawn[preset] = images
-        row = {
-            "name": "class_pictures",
-            "source": source,
-            "preset": preset,
-            "pictures": len(images),
-            "steps": int(updates),
-            "seconds": round(took, 1),
-            "ms_per_picture_step": round(1e3 * took / len(images) / updates, 2),
-        }
-        for judge in [source, *judges.split(",")]:
-            top1, top5 = verdict(*_open(judge, weights), images, wanted)
-            row[judge] = [round(100 * top1, 1), round(100 * top5, 1)]
-        print(json.dumps(row), flush=True)
-        if out is not None:
-            out.mkdir(parents=True, exist_ok=True)
-            notes = [f"{n} {labels[n].partition(',')[0]}" if labels else str(n) for n in wanted]
-            page = contact_sheet(list(images), captions=notes, columns=5, cell=160)
-            write_image(out / f"{source}_{preset}.png", page)
+    numbers = parse_indices(options.classes)
+    wanted = np.repeat(numbers, options.seeds)
+    begin = time.perf_counter()
+    run = jaxvis.maximize(
+        net,
+        params,
+        index=numbers,
+        seeds=options.seeds,
+        key=options.seed,
+        recipe=recipe,
+        steps=options.steps,
+        progress=True,
+    )
+    took, updates = time.perf_counter() - begin, run.trace["loss"].shape[-1]
+    images = run.image.reshape(-1, *run.image.shape[2:])
+    row = {
+        "name": "class_pictures",
+        "source": options.source,
+        "recipe": recipe,
+        "pictures": len(images),
+        "steps": int(updates),
+        "seconds": round(took, 1),
+        "ms_per_picture_step": round(1e3 * took / len(images) / updates, 2),
+    }
+    for judge in [options.source, *options.judges.split(",")]:
+        shares = judge_pictures(*options.load(judge), images, wanted)
+        row[judge] = [round(100 * share, 1) for share in shares]
+    if options.out is not None:
+        _write_sheet(options, recipe, images, wanted)
+    return row
+
+
+def _write_sheet(options: Options, recipe: str, images: np.ndarray, wanted: np.ndarray) -> None:
+    options.out.mkdir(parents=True, exist_ok=True)
+    labels = labels_of(options.source, weights=options.find_file(options.source))
+    notes = [f"{n} {labels[n].partition(',')[0]}" if labels else str(n) for n in wanted]
+    page = contact_sheet(list(images), captions=notes, columns=5, cell=160)
+    write_image(options.out / f"{options.source}_{recipe}.png", page)
+
+
+def main(options: Options) -> None:
+    """Runs the command.
+
+    Args:
+      options: what the command line says.
+    """
+    net, params = options.load(options.source)
+    for recipe in options.recipes.split(","):
+        print(json.dumps(measure_recipe(options, net, params, recipe)), flush=True)
 
 
 if __name__ == "__main__":
-    sys.exit(tyro.cli(main))
+    sys.exit(main(tyro.cli(Options)))

@@ -1,11 +1,10 @@
-"""Digits that a generator draws for LeNet-5: of a GAN's latents, of a decoder's.
+"""Digits that a generator draws for LeNet-5: from a GAN's latents, or by a decoder.
 
-No peer: the rows say how many of the digits are classified as wanted. Needs the data
-folder of the tests.
+There is no peer: the rows say how many of the digits are classified as wanted. The
+weights and the digits are read from the data folder of the tests.
 """
 
 import gzip
-import os
 import time
 from pathlib import Path
 from typing import Any
@@ -14,21 +13,23 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks.harness.rows import Row, row
+from benchmarks.harness.paths import DATA
+from benchmarks.harness.rows import Case, Row, make_row
 from jaxvis.methods.coupled.autoencode import (
+    Denoising,
     decoder_of,
     load_autoencoder,
     train_autoencoder,
 )
 from jaxvis.methods.coupled.generate import generate
 from jaxvis.methods.coupled.latent import latent
-from jaxvis.nets.table.forward import network
+from jaxvis.nets.table.forward import build_network
 from jaxvis.nets.table.layers import Layer
 from jaxvis.network import Network
 from jaxvis.train.images import Images, from_array, split
+from jaxvis.train.loop import CheckpointFile
 from jaxvis.types import Array, Image, Params, Run
 
-DATA = Path(os.environ.get("JAXVIS_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
 FILES = (
     "weights/mnist_lenet5_f32.npz",
     "weights/mnist_dcgan_generator_f32.npz",
@@ -56,13 +57,13 @@ KEYS = {
 }
 
 
-def lenet5(data: Path) -> tuple[Network, Params]:
-    """Returns LeNet-5 for digits of 32 x 32 pixels, white on black.
+def load_lenet5(data: Path) -> tuple[Network, Params]:
+    """Loads LeNet-5 for digits of 32 x 32 pixels, white on black.
 
     Args:
       data: the data folder.
     """
-    net = network("lenet5", ROWS, input_size=(32, 32), scores="fc7")
+    net = build_network("lenet5", ROWS, input_size=(32, 32), scores="fc7")
     with np.load(data / FILES[0]) as file:
         arrays = dict(file)
     params: dict[str, Any] = {"input": {"scale": jnp.ones(3), "shift": jnp.zeros(3)}}
@@ -76,12 +77,12 @@ def lenet5(data: Path) -> tuple[Network, Params]:
     return net, params
 
 
-def dcgan(shared: Any, z: Array) -> Image:
-    """Returns the digit that the GAN's generator draws of z `[64]`, `[32, 32, 3]`.
+def draw_digit(shared: Any, z: Array) -> Image:
+    """Draws a digit `[32, 32, 3]` with the GAN's generator.
 
     Args:
       shared: its arrays, by their own names.
-      z: `[64]`.
+      z: its code, `[64]`.
     """
     x = z.reshape(1, 1, 1, 64)
     for layer, stride in enumerate((2, 1, 2, 2)):
@@ -104,8 +105,8 @@ def dcgan(shared: Any, z: Array) -> Image:
     return jnp.broadcast_to(image, (32, 32, 3))
 
 
-def dcgan_arrays(data: Path) -> dict[str, Array]:
-    """Returns the generator's arrays, by their own names.
+def read_generator(data: Path) -> dict[str, Array]:
+    """Reads the generator's arrays, by their own names.
 
     Args:
       data: the data folder.
@@ -118,8 +119,8 @@ def dcgan_arrays(data: Path) -> dict[str, Array]:
         }
 
 
-def digits(data: Path) -> Images:
-    """Returns MNIST's test digits, enlarged to 32 x 32.
+def read_digits(data: Path) -> Images:
+    """Reads MNIST's test digits, enlarged to 32 x 32.
 
     Args:
       data: the data folder.
@@ -130,8 +131,8 @@ def digits(data: Path) -> Images:
     return from_array(np.asarray(jnp.clip(resized + 0.5, 0, 255)).astype(np.uint8))
 
 
-def hits(net: Network, params: Params, images: np.ndarray) -> np.ndarray:
-    """Returns whether the picture of digit i is classified as i, `[10, S]`.
+def find_hits(net: Network, params: Params, images: np.ndarray) -> np.ndarray:
+    """Finds which pictures of digit i are classified as i, `[10, S]`.
 
     Args:
       net, params: the network.
@@ -143,21 +144,21 @@ def hits(net: Network, params: Params, images: np.ndarray) -> np.ndarray:
     return best == np.arange(10)[:, None]
 
 
-def of_latents(data: Path, *, seeds: int, steps: int, starts: int = 32) -> Run:
-    """Returns the GAN's digits that LeNet-5 likes best, `[10, seeds, ...]`.
+def draw_from_latents(data: Path, *, seeds: int, steps: int, starts: int = 32) -> Run:
+    """Draws the GAN's digits that LeNet-5 scores highest, `[10, seeds, ...]`.
 
     Args:
       data: the data folder.
       seeds: pictures a digit.
       steps: updates.
-      starts: random codes looked at for each.
+      starts: random codes that are tried for each.
     """
-    net, params = lenet5(data)
+    net, params = load_lenet5(data)
     return latent(
         net,
         params,
-        dcgan,
-        dcgan_arrays(data),
+        draw_digit,
+        read_generator(data),
         shape=(64,),
         index=range(10),
         seeds=seeds,
@@ -167,8 +168,8 @@ def of_latents(data: Path, *, seeds: int, steps: int, starts: int = 32) -> Run:
     )
 
 
-def of_decoder(data: Path, path: Path, *, training: int, seeds: int, steps: int) -> Run:
-    """Returns the digits that a denoising autoencoder's decoder draws for LeNet-5.
+def draw_with_decoder(data: Path, path: Path, *, training: int, seeds: int, steps: int) -> Run:
+    """Draws digits for LeNet-5 with the decoder of a denoising autoencoder.
 
     Args:
       data: the data folder.
@@ -177,19 +178,15 @@ def of_decoder(data: Path, path: Path, *, training: int, seeds: int, steps: int)
       seeds: pictures a digit.
       steps: updates of the pictures.
     """
-    net, params = lenet5(data)
-    kept, held = split(digits(data), 0.02)
+    net, params = load_lenet5(data)
+    kept, held = split(read_digits(data), 0.02)
     train_autoencoder(
         kept,
         held,
         model="small",
-        noise=0.3,
-        optimizer="adam",
-        learning_rate=0.004,
+        denoising=Denoising(noise=0.3, optimizer="adam", learning_rate=0.004, batch=32),
         steps=training,
-        batch=32,
-        checkpoint=path,
-        resume=True,
+        checkpoint=CheckpointFile(path, resume=True),
     )
     model, state, _ = load_autoencoder(path)
     return generate(
@@ -206,42 +203,47 @@ def of_decoder(data: Path, path: Path, *, training: int, seeds: int, steps: int)
     )
 
 
-def rows(quick: bool) -> list[Row]:
-    """Returns two rows, of one start and of the best of 32: how many digits are right.
+def measure(quick: bool) -> list[Row]:
+    """Measures how many digits are right: with one start, and with the best of 32.
 
     Args:
       quick: two seeds a digit instead of twenty.
     """
     seeds, steps = (2, 40) if quick else (20, 100)
-    return [_measured(seeds, steps, starts) for starts in (1, 32)]
+    return [_measure_digits(seeds, steps, starts) for starts in (1, 32)]
 
 
-def smoke() -> list[Row]:
-    """Returns one row of one seed a digit, few steps."""
-    return [_measured(1, 10, 32)]
+def measure_smoke() -> list[Row]:
+    """Measures one seed a digit, few steps."""
+    return [_measure_digits(1, 10, 32)]
 
 
-def _measured(seeds: int, steps: int, starts: int) -> Row:
-    case = f"a GAN's latents for LeNet-5, {starts} start{'s' * (starts > 1)}"
-    sizes = {
-        "net": "lenet5",
-        "pixels": 32,
-        "digits": 10,
-        "seeds": seeds,
-        "steps": steps,
-        "starts": starts,
-    }
-    common = {"peer": None, "peer_name": "no peer", "verdict": None, "sizes": sizes}
+def _measure_digits(seeds: int, steps: int, starts: int) -> Row:
+    case = Case(
+        "digits",
+        f"a GAN's latents for LeNet-5, {starts} start{'s' * (starts > 1)}",
+        {
+            "net": "lenet5",
+            "pixels": 32,
+            "digits": 10,
+            "seeds": seeds,
+            "steps": steps,
+            "starts": starts,
+        },
+    )
     missing = [name for name in FILES if not (DATA / name).exists()]
     if missing:
         note = f"not run: the data folder lacks {missing[0]}"
-        return row("digits", case, ours=np.array([np.nan]), note=note, **common)
+        return make_row(case, ours=np.array([np.nan]), peer_name="no peer", note=note)
     begin = time.perf_counter()
-    run = of_latents(DATA, seeds=seeds, steps=steps, starts=starts)
+    run = draw_from_latents(DATA, seeds=seeds, steps=steps, starts=starts)
     took = np.array([time.perf_counter() - begin])
-    found = hits(*lenet5(DATA), run.image)
-    note = f"{int(found.sum())} of {found.size} digits are classified as wanted"
-    rates = [float(rate) for rate in found.mean(1)]
-    return row(
-        "digits", case, ours=took, note=note, rate=float(found.mean()), rates=rates, **common
+    found = find_hits(*load_lenet5(DATA), run.image)
+    return make_row(
+        case,
+        ours=took,
+        peer_name="no peer",
+        note=f"{int(found.sum())} of {found.size} digits are classified as wanted",
+        rate=float(found.mean()),
+        rates=[float(rate) for rate in found.mean(1)],
     )

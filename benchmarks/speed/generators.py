@@ -3,8 +3,8 @@
 A step of N untrained generators, each with its own parameters, batch statistics and
 AdaMax state, coupled to one frozen network: the value, the gradient and the update.
 Ours is what the solver does: `vmap` over the items on an accelerator, one item after
-another on a CPU, where generators share no work. Others take the same steps in turn:
-one item as often as there are items; our own `vmap` on a CPU; torch, one by one.
+another on a CPU, where generators share no work. The peers take the same steps: one
+item as often as there are items; our own `vmap` on a CPU; torch, one by one.
 """
 
 from collections.abc import Callable, Iterable
@@ -17,20 +17,27 @@ import numpy as np
 import optax
 
 from benchmarks.harness import subjects
-from benchmarks.harness.rows import Row, Verdict, interleaved, relative, row, verdict
+from benchmarks.harness.rows import Case, Row, make_row
+from benchmarks.harness.timing import interleave
+from benchmarks.harness.verdicts import Verdict, cosine_distance, judge, relative_difference
 from benchmarks.peers import torch_peer
-from jaxvis.generators.deep import DeepGenerator, untrained
-from jaxvis.generators.drawing import Learned, Noise, learning
-from jaxvis.methods.coupled.objectives import Couple, CoupledLoss
-from jaxvis.optimize import Problem, stepping
-from jaxvis.optimize.rules.first_order import adamax
+from jaxvis.generators.deep import DeepGenerator, despraz_generator
+from jaxvis.generators.drawing import Learned, Noise
+from jaxvis.loss.compose import compose
+from jaxvis.methods.coupled.objectives import Couple
+from jaxvis.optimize import Problem, step_programs
+from jaxvis.optimize.chunk_size import Sweep
+from jaxvis.optimize.rules import adamax
 
 NET, LOSS, ANGLE = "squeezenet1_1", 1e-3, 5e-3
 """The frozen network, small beside a generator; how far the loss may differ,
 relatively, and its gradient, as 1 - cosine. A first picture spans a grey level or two,
 in which maxima are nearly ties: 6e-4 is found with XLA's own convolutions, too."""
 SMALL = DeepGenerator(start=(9, 9, 8), stages=((8, 4),))
-RATE = 0.002
+RATE, OTHERS = 0.002, 0.01
+"""AdaMax's learning rate, and the weight of all other activations."""
+PEERS = {"alone": "jaxvis, one item as often", "vmap": "jaxvis, vmap", "torch": "torch, one by one"}
+"""Way -> the peer's name."""
 
 
 class Way(NamedTuple):
@@ -38,16 +45,16 @@ class Way(NamedTuple):
 
     Attributes:
       run: moves all items a step and waits for it.
-      found: what the last step found: (losses `[n]`, the moving mean of every item's
+      read: returns what the last step found: (losses `[n]`, the moving mean of every item's
         gradient, a dict "row/leaf" -> array in our layout), of few items or all.
     """
 
     run: Callable[[], None]
-    found: Callable[[], tuple[np.ndarray, list[dict[str, np.ndarray]]]]
+    read: Callable[[], tuple[np.ndarray, list[dict[str, np.ndarray]]]]
 
 
-class Case:
-    """N problems at their start, and the ways to take their steps.
+class Coupling:
+    """N coupled generators at their start, and the ways to take their steps.
 
     Args:
       generator: the table.
@@ -57,109 +64,131 @@ class Case:
 
     def __init__(self, generator: DeepGenerator, count: int, *, net: str = NET) -> None:
         self.side, self.count, self.generator = generator.size[0], count, generator
-        self.net, self.params = subjects.subject(net, self.side)
+        self.net, self.params = subjects.make_network(net, self.side)
         # Without noise, so that torch computes the same numbers.
         canvas = Learned(generator, noise=Noise(0.0))
-        loss = CoupledLoss(self.net, canvas)
-        self.problem = Problem(loss, canvas, learning(adamax(RATE)), 500)
-        self.keys = jax.random.split(jax.random.key(0), count)
-        tap = self.net.scores or self.net.classes
-        width = self.net.shape(self.params, tap, size=(self.side, self.side))[-1]
-        self.items = Couple(tap, jax.nn.one_hot(jnp.arange(count), width))
-        self.first = jax.jit(jax.vmap(canvas.init))(self.keys)
-        self.given = loss.prepare({"net": self.params, "generator": None})
+        problem = Problem(compose(self.net, canvas), canvas, adamax(RATE), 500)
+        keys = jax.random.split(jax.random.key(0), count)
+        self.first = jax.jit(jax.vmap(canvas.init))(keys)
+        self.tap = self.net.scores or self.net.classes
+        width = self.net.shape(self.params, self.tap, size=(self.side, self.side))[-1]
+        others = jnp.full(count, OTHERS, jnp.float32)
+        items = Couple(self.tap, jax.nn.one_hot(jnp.arange(count), width), others=others)
+        ready = problem.loss.prepare(self.params)
+        self.problem, self.sweep = problem, Sweep(ready, None, items, keys, self.first, None)
 
-    def way(self, parts: Iterable[range]) -> Way:
-        """Returns our steps.
+    def make_way(self, parts: Iterable[range]) -> Way:
+        """Makes our steps.
 
         Args:
           parts: the items that go together, one part after another.
         """
-        pieces = []
-        for part in parts:
-            own = stepping.take((self.items, self.keys, self.first), np.array(part))
-            pieces.append([*own[:2], stepping.begin(self.problem, *own[1:]), None])
+        pieces = [_Piece(self.problem, self.sweep.take(np.array(part))) for part in parts]
 
         def run() -> None:
             for piece in pieces:
-                items, keys, carry, _ = piece
-                piece[2], terms = stepping.step_once(
-                    self.problem, None, self.given, items, keys, carry, np.int32(0)
-                )
-                piece[3] = jax.block_until_ready(terms["loss"])
+                piece.step()
 
-        def found() -> tuple[np.ndarray, list[dict[str, np.ndarray]]]:
-            means = []
-            for _, keys, (_, state, _), _ in pieces:
-                mean = optax.tree_utils.tree_get(state, "mu")["params"]
-                means += [
-                    {
-                        f"{name}/{leaf}": np.asarray(value[i])
-                        for name, leaves in mean.items()
-                        for leaf, value in leaves.items()
-                    }
-                    for i in range(len(keys))
-                ]
-            return np.concatenate([np.asarray(piece[3]) for piece in pieces]), means
+        def read() -> tuple[np.ndarray, list[dict[str, np.ndarray]]]:
+            losses = np.concatenate([np.asarray(piece.losses) for piece in pieces])
+            return losses, [mean for piece in pieces for mean in piece.read_gradient_means()]
 
-        return Way(run, found)
+        return Way(run, read)
 
 
-def torch_way(case: Case) -> Way:
-    """Returns the same steps in torch, one item after another.
+class _Piece:
+    """Items that take their steps together."""
+
+    def __init__(self, problem: Problem, sweep: Sweep) -> None:
+        self.batch = sweep.batch(problem)
+        self.carry = step_programs.begin(self.batch.program, sweep.keys, sweep.start)
+        self.losses: jax.Array | None = None
+
+    def step(self) -> None:
+        """Takes one step of all items, and waits for it."""
+        batch = self.batch
+        self.carry, terms = step_programs.step_once(
+            batch.axis, batch.program, *batch[2:], self.carry, np.int32(0)
+        )
+        self.losses = jax.block_until_ready(terms["loss"])
+
+    def read_gradient_means(self) -> list[dict[str, np.ndarray]]:
+        """Reads AdaMax's moving mean of every item's gradient, "row/leaf" -> array."""
+        mean = optax.tree_utils.tree_get(self.carry.state, "mu")
+        return [
+            {
+                f"{name}/{leaf}": np.asarray(value[i])
+                for name, leaves in mean.items()
+                for leaf, value in leaves.items()
+            }
+            for i in range(len(self.batch.keys))
+        ]
+
+
+def make_torch_way(given: Coupling) -> Way:
+    """Makes the same steps in torch, one item after another.
 
     Args:
-      case: the problems.
+      given: the coupled generators.
     """
     import torch
 
-    from benchmarks.peers.torch_generator import Drawer, gradient_means
+    from benchmarks.peers.torch_generator import Drawer, read_gradient_means
 
-    torch_peer.prepare()
-    module = torch_peer.network(case.net, case.params, case.items.tap, case.side)
-    first = jax.tree.map(np.asarray, case.first["params"])
-    rows = tuple((line.op, line.name, line.size, line.same) for line in case.generator.rows)
+    torch_peer.configure()
+    module = torch_peer.make_module(given.net, given.params, given.tap, given.side)
+    generator = given.generator
+    rows = tuple((line.op, line.name, line.size, line.same) for line in generator.rows)
+    make = partial(Drawer, rows, generator.start, generator.epsilon)
+    first = jax.tree.map(np.asarray, given.first["params"])
     drawers = [
-        Drawer(
-            rows,
-            case.generator.start,
-            case.generator.epsilon,
-            jax.tree.map(lambda leaf, i=i: leaf[i], first),
-        ).to(torch_peer.device())
-        for i in range(case.count)
+        make(jax.tree.map(lambda leaf, i=i: leaf[i], first)).to(torch_peer.choose_device())
+        for i in range(given.count)
     ]
-    tools = [torch.optim.Adamax(one.parameters(), lr=RATE) for one in drawers]
-    losses = np.zeros(case.count)
+    optimizers = [torch.optim.Adamax(one.parameters(), lr=RATE) for one in drawers]
+    losses = np.zeros(given.count)
 
     def run() -> None:
-        for i, (one, tool) in enumerate(zip(drawers, tools)):
-            tool.zero_grad(set_to_none=True)
-            scores = module(one()).reshape(-1)
+        for i, (drawer, optimizer) in enumerate(zip(drawers, optimizers)):
+            optimizer.zero_grad(set_to_none=True)
+            scores = module(drawer()).reshape(-1)
             positive = torch.relu(scores)
             rest = positive.sum() - positive[i]
-            penalty = 0.01 * one.norms["image"].weight.abs().sum()
-            loss = 1 - scores[i] + 0.01 * rest + penalty
+            penalty = 0.01 * drawer.norms["image"].weight.abs().sum()
+            loss = 1 - scores[i] + OTHERS * rest + penalty
             loss.backward()
-            tool.step()
+            optimizer.step()
             losses[i] = loss.item()
 
-    return Way(run, lambda: (losses.copy(), list(map(gradient_means, drawers, tools))))
+    return Way(run, lambda: (losses.copy(), list(map(read_gradient_means, drawers, optimizers))))
 
 
-def apart(ours: dict[str, np.ndarray], theirs: dict[str, np.ndarray]) -> float:
-    """Returns 1 - cosine of two gradients, all of their entries taken as one vector.
+def gradient_distance(ours: dict[str, np.ndarray], theirs: dict[str, np.ndarray]) -> float:
+    """Computes 1 - cosine of two gradients, each taken as one vector of all its entries.
 
     Args:
       ours, theirs: name -> array; the same names and shapes.
     """
-    product = own = other = 0.0
-    for name, value in ours.items():
-        a, b = value.astype(np.float64).ravel(), theirs[name].astype(np.float64).ravel()
-        product, own, other = product + a @ b, own + a @ a, other + b @ b
-    return 1 - product / np.sqrt(own * other)
+    pairs = [(ours[name].ravel(), theirs[name].ravel()) for name in ours]
+    return cosine_distance(*(np.concatenate(side)[None] for side in zip(*pairs)))
 
 
-def measured(
+def _make_ways(given: Coupling, vmapped: bool) -> dict[str, Way]:
+    """Makes every way that is possible here; ours is "ours"."""
+    count = given.count
+    ways = {"alone": given.make_way([range(1)] * count)}
+    if jax.default_backend() == "cpu":
+        ways["ours"] = given.make_way([range(i, i + 1) for i in range(count)])
+        if vmapped:
+            ways["vmap"] = given.make_way([range(count)])
+    else:
+        ways["ours"] = given.make_way([range(count)])
+    if torch_peer.why_absent() is None:
+        ways["torch"] = make_torch_way(given)
+    return ways
+
+
+def measure_generators(
     generator: DeepGenerator,
     count: int,
     *,
@@ -167,7 +196,7 @@ def measured(
     net: str = NET,
     vmapped: bool = True,
 ) -> list[Row]:
-    """Returns a row a peer, of the same interleaved runs.
+    """Measures a row a peer, of the same interleaved runs.
 
     Args:
       generator: the table.
@@ -176,68 +205,55 @@ def measured(
       net: name of the frozen network.
       vmapped: whether our own `vmap` is a peer, which on a CPU is one more program.
     """
-    case = Case(generator, count, net=net)
-    names = {"alone": "jaxvis, one item as often", "vmap": "jaxvis, vmap"}
-    ways = {"alone": case.way([range(1)] * count)}
-    if jax.default_backend() == "cpu":
-        ways["ours"] = case.way([range(i, i + 1) for i in range(count)])
-        if vmapped:
-            ways["vmap"] = case.way([range(count)])
-    else:
-        ways["ours"] = case.way([range(count)])
-    if torch_peer.absent() is None:
-        ways["torch"] = torch_way(case)
+    given = Coupling(generator, count, net=net)
+    ways = _make_ways(given, vmapped)
     for way in ways.values():
         way.run()
-    ours = ways["ours"].found()
+    ours = ways["ours"].read()
     verdicts = {
-        name: _compared(ours, way.found(), 1 if name == "alone" else count)
+        name: _judge(ours, way.read(), 1 if name == "alone" else count)
         for name, way in ways.items()
     }
-    times = interleaved(
-        {name: way.run for name, way in ways.items()}, pairs, warmups=0, again=False
-    )
-    make = partial(
-        row,
-        "generators",
-        f"{count} untrained generators on {net}, {case.side} px",
-        ours=times["ours"],
-        sizes={"net": net, "pixels": case.side, "items": count},
-    )
-    targets = {"alone": 1.0, "torch": 1.0} if generator == untrained() else {}
-    peers = [name for name in ("alone", "vmap", "torch") if name in ways]
+    runs = {name: way.run for name, way in ways.items()}
+    times = interleave(runs, pairs, warmups=0, again=False)
+    sizes = {"net": net, "pixels": given.side, "items": count}
+    words = f"{count} untrained generators on {net}, {given.side} px"
+    case = Case("generators", words, sizes)
+    targets = {"alone": 1.0, "torch": 1.0} if generator == despraz_generator() else {}
     rows = [
-        make(
+        make_row(
+            case._replace(target=targets.get(name)),
+            ours=times["ours"],
             peer=times[name],
             verdict=verdicts[name],
-            target=targets.get(name),
-            peer_name=names.get(name, "torch, one by one"),
+            peer_name=peer_name,
         )
-        for name in peers
+        for name, peer_name in PEERS.items()
+        if name in ways
     ]
     if "torch" not in ways:
-        rows.append(make(peer=None, peer_name=torch_peer.absent(), verdict=None))
+        rows.append(make_row(case, ours=times["ours"], peer_name=torch_peer.why_absent()))
     return rows
 
 
-def _compared(ours: tuple, theirs: tuple, count: int) -> Verdict:
-    """Returns the verdict on the losses and gradients of the first items."""
-    angles = map(apart, ours[1][:count], theirs[1][:count])
-    return verdict(
-        loss=(relative(ours[0][:count], theirs[0][:count]), LOSS),
+def _judge(ours: tuple, theirs: tuple, count: int) -> Verdict:
+    """Gives the verdict on the losses and gradients of the first items."""
+    angles = map(gradient_distance, ours[1][:count], theirs[1][:count])
+    return judge(
+        loss=(relative_difference(ours[0][:count], theirs[0][:count]), LOSS),
         gradient_angle=(max(angles), ANGLE),
     )
 
 
-def rows(quick: bool) -> list[Row]:
-    """Returns the rows: 16 of the paper's generators at 224 pixels.
+def measure(quick: bool) -> list[Row]:
+    """Measures 16 of the paper's generators at 224 pixels.
 
     Args:
       quick: two of them.
     """
-    return measured(untrained(), 2 if quick else 16, pairs=3)
+    return measure_generators(despraz_generator(), 2 if quick else 16, pairs=3)
 
 
-def smoke() -> list[Row]:
-    """Returns the rows of two small generators on a small network."""
-    return measured(SMALL, 2, pairs=1, net="demo", vmapped=False)
+def measure_smoke() -> list[Row]:
+    """Measures two small generators on a small network."""
+    return measure_generators(SMALL, 2, pairs=1, net="demo", vmapped=False)

@@ -1,9 +1,10 @@
-"""How much memory does a gradient step take? Peaks of processes of their own, in MiB.
+"""How much memory does a gradient step take? Peaks of whole processes, in MiB.
 
 A child imports jaxvis or torch, notes what it holds, reads the parameters, takes a step
-and a few more; its peak beyond what importing took is compared. Ours finds its programs
-in the compilation cache, as all runs of a command but the first do; what that first one
-takes is told too. Parameters count on both sides, and so does what preparing them adds.
+and a few more. Its peak beyond what importing took is compared. Ours finds its programs
+in the compilation cache, as every run of a command after the first does; the memory of
+that first run is told too. Parameters count on both sides, and so does what preparing
+them adds.
 """
 
 import tempfile
@@ -15,22 +16,24 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from benchmarks.harness import child, subjects
-from benchmarks.harness.rows import Row, angle, relative, row, threads, verdict
+from benchmarks.harness.machine import thread_count
+from benchmarks.harness.rows import Case, Row, make_row
+from benchmarks.harness.verdicts import judge_step
 from benchmarks.peers import torch_peer
 from benchmarks.speed import random_nets
 from jaxvis.network import Network
 from jaxvis.types import Params
 
 TARGET = 1 / 1.3
-SCORES, ANGLE = 1e-4, 1e-3
-"""Tolerances, as in `benchmarks.speed.step`."""
 STEPS = 3
+CHILDREN = {"ours": "benchmarks.harness.child_jaxvis", "peer": "benchmarks.peers.child_torch"}
+"""Side -> the module that its process runs."""
 
 
-def _case(
+def _write_spec(
     folder: Path, net: Network, params: Params, tap: str, images: np.ndarray, many: int
 ) -> dict[str, Any]:
-    """Returns the spec of both children, their files written."""
+    """Writes the files that both children read, and returns their spec."""
     flat = {
         f"{name}/{leaf}": np.ascontiguousarray(array)
         for name, leaves in params.items()
@@ -49,16 +52,16 @@ def _case(
         "weights": str(weights),
         "images": str(pictures),
         "steps": STEPS,
-        "threads": threads(),
+        "threads": thread_count(),
         "rows": subjects.rows_of(net),
         "shapes": subjects.shapes_of(net, side),
     }
 
 
-def _peaks(
+def _run_children(
     spec: dict[str, Any], folder: Path, pairs: int
-) -> tuple[dict[str, list[dict]], dict[str, Any]]:
-    """Returns what the children found, side -> `[pairs]`, and their last outputs.
+) -> tuple[dict[str, list[dict]], dict[str, tuple]]:
+    """Runs the children in turn; returns their findings, side -> `[pairs]`, and outputs.
 
     "compiling" is a side too, of one run: ours with an empty cache.
     """
@@ -68,23 +71,24 @@ def _peaks(
         "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
     }
     cold = {**spec, "chunk": not spec["networks"], "out": str(folder / "cold.npz")}
-    first = child.call("benchmarks.harness.child_jaxvis", "memory", cold, folder, **cache)
-    sides = {"ours": "benchmarks.harness.child_jaxvis"}
-    if torch_peer.absent() is None:
-        sides["peer"] = "benchmarks.peers.child_torch"
+    first = child.call_child(CHILDREN["ours"], "memory", cold, folder, **cache)
+    sides = ("ours",) if torch_peer.why_absent() else ("ours", "peer")
     found: dict[str, list[dict]] = {side: [] for side in sides}
     for _ in range(pairs):
-        for side, module in sides.items():
+        for side in sides:
             out = {**spec, "out": str(folder / f"{side}.npz")}
-            found[side].append(child.call(module, "memory", out, folder, **cache))
-    outputs = {side: dict(np.load(folder / f"{side}.npz")) for side in sides}
+            found[side].append(child.call_child(CHILDREN[side], "memory", out, folder, **cache))
+    outputs = {}
+    for side in sides:
+        with np.load(folder / f"{side}.npz") as file:
+            outputs[side] = (file["scores"], file["gradients"])
     return {**found, "compiling": [first]}, outputs
 
 
-def measured(
+def measure_step(
     net: Network, params: Params, tap: str, images: np.ndarray, *, many: int, pairs: int
 ) -> Row:
-    """Returns one row.
+    """Measures one row.
 
     Args:
       net, params: the network; with `many`, leaves `[many, ...]`.
@@ -95,55 +99,38 @@ def measured(
     """
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        spec = _case(folder, net, params, tap, images, many)
-        found, outputs = _peaks(spec, folder, pairs)
+        spec = _write_spec(folder, net, params, tap, images, many)
+        found, outputs = _run_children(spec, folder, pairs)
     peaks = {
         side: np.array([max(run["first"], run["steps"]) for run in runs])
         for side, runs in found.items()
     }
     side, batch = images.shape[1], len(images)
     what = f"{many} {net.name} trunks" if many else f"{net.name}, batch {batch}"
-    said = {
-        "unit": "MiB",
-        "sizes": {"net": net.name, "tap": tap, "pixels": side, "batch": batch, "networks": many},
-        "compiling_mib": peaks["compiling"][0],
-        "held_mib": {side: runs[0]["held"] for side, runs in found.items()},
-        "parameters_mib": sum(x.nbytes for x in jax.tree.leaves(params)) / child.MIB,
-        "chunk": found["compiling"][0].get("chunk"),
-    }
-    case = f"{what}, {side} px, peak of a process"
-    if "peer" not in found:
-        return row(
-            "memory",
-            case,
-            ours=peaks["ours"],
-            peer=None,
-            verdict=None,
-            peer_name=torch_peer.absent(),
-            **said,
-        )
-    ours, theirs = outputs["ours"], outputs["peer"]
-    same = verdict(
-        scores=(relative(ours["scores"], theirs["scores"]), SCORES),
-        gradient_angle=(angle(ours["gradients"], theirs["gradients"]), ANGLE),
-    )
-    peer = "torch.func.vmap" if many else "torch channels_last"
-    note = f"{said['compiling_mib']:.0f} MiB where it must compile first"
-    return row(
+    case = Case(
         "memory",
+        f"{what}, {side} px, peak of a process",
+        {"net": net.name, "tap": tap, "pixels": side, "batch": batch, "networks": many},
+        unit="MiB",
+        target=TARGET,
+    )
+    absent = torch_peer.why_absent()
+    return make_row(
         case,
         ours=peaks["ours"],
-        peer=peaks["peer"],
-        verdict=same,
-        peer_name=peer,
-        target=TARGET,
-        note=note,
-        **said,
+        peer=peaks.get("peer"),
+        peer_name=absent or ("torch.func.vmap" if many else "torch channels_last"),
+        verdict=None if absent else judge_step(outputs["ours"], outputs["peer"]),
+        note=f"{peaks['compiling'][0]:.0f} MiB where it must compile first",
+        compiling_mib=peaks["compiling"][0],
+        held_mib={side: runs[0]["held"] for side, runs in found.items()},
+        parameters_mib=sum(x.nbytes for x in jax.tree.leaves(params)) / child.MIB,
+        chunk=found["compiling"][0].get("chunk"),
     )
 
 
-def of_step(name: str, side: int, batch: int, *, pairs: int) -> Row:
-    """Returns the row of one network with shared parameters.
+def measure_shared(name: str, side: int, batch: int, *, pairs: int) -> Row:
+    """Measures one network whose parameters all images share.
 
     Args:
       name: the network.
@@ -151,13 +138,13 @@ def of_step(name: str, side: int, batch: int, *, pairs: int) -> Row:
       batch: images.
       pairs: processes of each side.
     """
-    net, params = subjects.subject(name, side)
-    images = subjects.photographs(batch, side)
-    return measured(net, params, net.classes, images, many=0, pairs=pairs)
+    net, params = subjects.make_network(name, side)
+    images = subjects.draw_images(batch, side)
+    return measure_step(net, params, net.classes, images, many=0, pairs=pairs)
 
 
-def of_many(side: int, count: int, *, pairs: int, tap: str = random_nets.TAP) -> Row:
-    """Returns the row of many random networks, one image each.
+def measure_many(side: int, count: int, *, pairs: int, tap: str = random_nets.TAP) -> Row:
+    """Measures many random networks, one image each.
 
     Args:
       side: pixels of a side.
@@ -165,26 +152,29 @@ def of_many(side: int, count: int, *, pairs: int, tap: str = random_nets.TAP) ->
       pairs: processes of each side.
       tap: where the score is.
     """
-    net, params = random_nets.stacked(side, count, tap=tap)
-    images = subjects.photographs(count, side)
-    return measured(net, params, tap, images, many=count, pairs=pairs)
+    net, params = random_nets.make_networks(side, count, tap=tap)
+    images = subjects.draw_images(count, side)
+    return measure_step(net, params, tap, images, many=count, pairs=pairs)
 
 
-def rows(quick: bool) -> list[Row]:
-    """Returns the rows: five networks at 224 pixels, batch 4, and eight trunks.
+def measure(quick: bool) -> list[Row]:
+    """Measures five networks at 224 pixels, batch 4, and eight trunks.
 
     Args:
       quick: two small networks, batch 1, and four trunks at 64 pixels.
     """
     if quick:
         nets = ("squeezenet1_1", "googlenet")
-        return [*(of_step(name, 224, 1, pairs=1) for name in nets), of_many(64, 4, pairs=1)]
+        shared = [measure_shared(name, 224, 1, pairs=1) for name in nets]
+        return [*shared, measure_many(64, 4, pairs=1)]
     nets = ("vgg19", "vgg16", "alexnet", "squeezenet1_1", "googlenet")
-    return [*(of_step(name, 224, 4, pairs=2) for name in nets), of_many(128, 8, pairs=2)]
+    shared = [measure_shared(name, 224, 4, pairs=2) for name in nets]
+    return [*shared, measure_many(128, 8, pairs=2)]
 
 
-def smoke() -> list[Row]:
-    """Returns the rows at the smallest sizes: SqueezeNet at 48 pixels, two trunks."""
-    found = [of_step("squeezenet1_1", 48, 1, pairs=1), of_many(32, 2, pairs=1, tap="pool1")]
+def measure_smoke() -> list[Row]:
+    """Measures the smallest sizes: SqueezeNet at 48 pixels, two trunks."""
+    small = measure_shared("squeezenet1_1", 48, 1, pairs=1)
+    found = [small, measure_many(32, 2, pairs=1, tap="pool1")]
     # What importing and compiling take is most of it at such a size: no target.
     return [{**row, "target": None} for row in found]

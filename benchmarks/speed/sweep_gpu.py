@@ -18,15 +18,22 @@ import numpy as np
 
 import jaxvis
 from benchmarks.harness import flops, subjects
-from benchmarks.harness.rows import Row, Verdict, interleaved, row
+from benchmarks.harness.rows import Case, Row, make_row
+from benchmarks.harness.timing import Times, interleave
 from benchmarks.peers import torch_peer
-from benchmarks.speed import sweep
+from benchmarks.peers.sweep_peers import (
+    TorchWay,
+    draw_start,
+    judge_sweep,
+    make_sweep_peer,
+    sweep_batches,
+)
 from jaxvis.network import Network
-from jaxvis.types import Params
+from jaxvis.types import Params, Run, Status
 
 NAME, PRECISION = "vgg16", "bfloat16"
 LOWER = (0.02, 0.3, 0.05)
-"""Tolerances of `sweep.agreement` in bfloat16, whose digits are three."""
+"""Tolerances of `judge_sweep` in bfloat16, which has three digits."""
 GOAL_SECONDS, GOAL_LOOP = 60.0, 25.0
 """The whole sweep, and the ratio to a lucent-style loop."""
 PATIENCE = 240.0
@@ -54,94 +61,85 @@ class Sizes(NamedTuple):
     loop: int
     pairs: int
 
+    @property
+    def whole(self) -> int:
+        """Pictures times steps of the whole sweep."""
+        return self.whole_classes * self.whole_steps
+
 
 FULL = Sizes(224, 128, 64, 1000, 512, 64, 1, 3)
 QUICK = Sizes(32, 4, 2, 6, 3, 2, 1, 2)
 
 
-def _torch_ways(
-    net: Network, params: Params, sizes: Sizes
-) -> tuple[dict[str, Callable[[], Any]], dict[str, Verdict], str]:
-    """Returns torch's two programs, the verdicts on them and the batch's name."""
+def _make_torch_ways(net: Network, params: Params, sizes: Sizes) -> dict[str, TorchWay]:
+    """Makes torch's two programs."""
     import torch
 
-    from benchmarks.peers import torch_maximize
+    from benchmarks.peers.torch_maximize import make_lucent_view, make_robust_view
 
-    peer = sweep.peer_of(net, params, sizes.side, sizes.batch, False)
-    start = sweep.start_of(sizes.side, sizes.classes)
-    view = torch_maximize.robust_view((sizes.side,) * 2)
-    usual = torch_maximize.lucent_view((sizes.side,) * 2)
+    side, steps = sizes.side, sizes.steps
+    peer = make_sweep_peer(net, params, side, sizes.batch, compiled=False)
     low = getattr(torch, PRECISION)
-    exact, _ = subjects.subject(NAME, sizes.side)
-    module = torch_peer.network(exact, params, exact.classes, sizes.side)
-    form = torch.channels_last if peer.best.channels_last else torch.contiguous_format
-    module = module.to(dtype=low, memory_format=form)
+    exact, _ = subjects.make_network(NAME, side)
+    module = torch_peer.make_module(exact, params, exact.classes, side)
+    module = module.to(dtype=low, memory_format=torch_peer.format_of(peer.fastest.form))
     lower = partial(peer.batch, module=module, dtype=low)
-    found = {
-        "batched": sweep.agreement(net, params, sizes.side, lower, allowed=LOWER),
-        "loop": sweep.agreement(exact, params, sizes.side, peer.loop),
-    }
+    same = judge_sweep(net, params, side, lower, allowed=LOWER)
+    same_loop = judge_sweep(exact, params, side, peer.loop)
     # As its users find it: on a GPU torch's own convolutions are TF32.
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = True
+    start = draw_start(side, sizes.classes)
+    view, usual = make_robust_view((side, side)), make_lucent_view((side, side))
+    together = partial(sweep_batches, lower, start, batch=sizes.batch, steps=steps, view=view)
+    some = start[: sizes.loop]
+    loop = partial(sweep_batches, peer.loop, some, batch=sizes.loop, steps=steps, view=usual)
+    name = f"{peer.fastest.name}, {PRECISION}, batches of {sizes.batch}"
+    return {
+        "batched": TorchWay(name, together, sizes.classes, same),
+        "loop": TorchWay("torch, lucent-style loop, tf32", loop, sizes.loop, same_loop),
+    }
 
-    def batched() -> None:
-        for at in range(0, sizes.classes, sizes.batch):
-            part = slice(at, at + sizes.batch)
-            lower(start[part], np.arange(sizes.classes)[part], sizes.steps, view)
 
-    def loop() -> None:
-        peer.loop(start[: sizes.loop], np.arange(sizes.loop), sizes.steps, usual)
-
-    name = f"{peer.best.name}, {PRECISION}, batches of {sizes.batch}"
-    return {"batched": batched, "loop": loop}, found, name
-
-
-def measured(sizes: Sizes) -> list[Row]:
-    """Returns the rows: a part against both torch programs, and the whole.
+def measure_sizes(sizes: Sizes) -> list[Row]:
+    """Measures a part against both torch programs, and the whole.
 
     Args:
       sizes: how much.
     """
-    net, params = subjects.subject(NAME, sizes.side, precision=PRECISION)
+    net, params = subjects.make_network(NAME, sizes.side, precision=PRECISION)
     size = (sizes.side, sizes.side)
-    chunks: list[int] = []
+    last: list[Run] = []
 
-    def sweep_of(classes: int, steps: int) -> Any:
-        return jaxvis.maximize(
-            net,
-            params,
-            index=range(classes),
-            steps=steps,
-            size=size,
-            on_chunk=lambda where, run: chunks.append(len(where)),
-        )
+    def run_sweep(classes: int, steps: int) -> Run:
+        return jaxvis.maximize(net, params, index=range(classes), steps=steps, size=size)
 
-    ways = {"ours": lambda: sweep_of(sizes.classes, sizes.steps)}
-    found: dict[str, Verdict] = {}
-    batch_name = ""
-    if torch_peer.absent() is None:
-        theirs, found, batch_name = _torch_ways(net, params, sizes)
-        ways |= theirs
-    times = interleaved(ways, sizes.pairs)
-    counts = {"ours": sizes.classes, "batched": sizes.classes, "loop": sizes.loop}
-    each = {way: times[way] / (counts[way] * sizes.steps) for way in ways}
-    ours = float(np.median(each["ours"]))
-    total = sizes.whole_classes * sizes.whole_steps
-    rate = flops.ceiling(dtype=PRECISION, side=None if sizes is FULL else 512)
-    arithmetic = flops.step(net, net.classes, size)
+    def ours() -> None:
+        last[:] = [run_sweep(sizes.classes, sizes.steps)]
+
+    peers: dict[str, TorchWay] = {}
+    if torch_peer.why_absent() is None:
+        peers = _make_torch_ways(net, params, sizes)
+    runs = {"ours": ours, **{name: way.run for name, way in peers.items()}}
+    times = interleave(runs, sizes.pairs)
+    each = {name: way.scale_times(times[name], sizes.steps) for name, way in peers.items()}
+    each["ours"] = times["ours"] / (sizes.classes * sizes.steps)
+    seconds = float(np.median(each["ours"]))
+    rate = flops.measure_ceiling(dtype=PRECISION, side=None if sizes is FULL else 512)
+    arithmetic = flops.count_step(net, net.classes, size)
     facts = {
-        "sizes": {"net": NAME, **sizes._asdict(), "chunk": chunks[0]},
         "precision": PRECISION,
         "ceiling_flop_per_s": round(rate),
-        "utilisation": round(arithmetic / ours / rate, 4),
-        "projected_s": round(ours * total, 1),
-        "whole_s": _whole(sweep_of, sizes, ours * total),
+        "utilisation": round(arithmetic / seconds / rate, 4),
+        "projected_s": round(seconds * sizes.whole, 1),
+        "whole_s": _time_whole(run_sweep, sizes, seconds * sizes.whole),
     }
-    return _rows(sizes, each, found, batch_name, facts)
+    what = {"net": NAME, **sizes._asdict(), "chunk": int(last[0].facts["chunk"].flat[0])}
+    case = Case("sweep", f"{NAME}, {sizes.side} px, {PRECISION}, a picture and step", what)
+    return _make_rows(sizes, case, each, peers, facts)
 
 
-def _whole(sweep_of: Callable, sizes: Sizes, projected: float) -> dict[str, Any]:
-    """Returns the seconds of the whole sweep, or why there are none.
+def _time_whole(run_sweep: Callable, sizes: Sizes, projected: float) -> dict[str, Any]:
+    """Measures the seconds of the whole sweep, or tells why there are none.
 
     Another number of steps is another program: the first run compiles.
     """
@@ -150,75 +148,64 @@ def _whole(sweep_of: Callable, sizes: Sizes, projected: float) -> dict[str, Any]
     seconds, failed = [], 0
     for _ in range(2):
         begin = time.perf_counter()
-        run = sweep_of(sizes.whole_classes, sizes.whole_steps)
+        run = run_sweep(sizes.whole_classes, sizes.whole_steps)
         seconds.append(round(time.perf_counter() - begin, 1))
-        failed += int(np.sum(run.trace["status"] != 0))
+        failed += int(np.sum(run.status != Status.DONE))
     if failed:
         return {"whole": f"{failed} pictures failed"}
     return {"whole": seconds[1], "whole_with_compiling": seconds[0]}
 
 
-def _rows(sizes, each, found, batch_name, facts) -> list[Row]:
-    text = f"{NAME}, {sizes.side} px, {facts['precision']}, a picture and step"
-    whole, total = facts["whole_s"]["whole"], sizes.whole_classes * sizes.whole_steps
+def _make_rows(
+    sizes: Sizes, case: Case, each: Times, peers: dict[str, TorchWay], facts: dict[str, Any]
+) -> list[Row]:
+    """Makes a row a program of torch's and, where it was run, one of the whole sweep."""
+    whole = facts["whole_s"]["whole"]
     note = (
         f"{sizes.whole_classes} classes x {sizes.whole_steps} steps: {whole} s whole, "
         f"{facts['projected_s']} s projected, {100 * facts['utilisation']:.0f} % of "
         "the matrix-product rate"
     )
-    if not found:
-        return [
-            row(
-                "sweep",
-                text,
-                ours=each["ours"],
-                peer=None,
-                verdict=None,
-                peer_name=torch_peer.absent(),
-                note=note,
-                **facts,
-            )
-        ]
-    names = {"batched": batch_name, "loop": "torch, lucent-style loop, tf32"}
+    facts = {**facts, "note": note}
+    if not peers:
+        return [make_row(case, ours=each["ours"], peer_name=torch_peer.why_absent(), **facts)]
     goals = {"loop": GOAL_LOOP} if sizes is FULL else {}
     out = [
-        row(
-            "sweep",
-            text,
+        make_row(
+            case._replace(target=goals.get(name)),
             ours=each["ours"],
-            peer=each[way],
-            peer_name=names[way],
-            verdict=found[way],
-            note=note,
-            target=goals.get(way),
+            peer=each[name],
+            peer_name=way.name,
+            verdict=way.verdict,
             **facts,
         )
-        for way in found
+        for name, way in peers.items()
     ]
     if sizes is FULL and not isinstance(whole, str):
-        theirs = np.array([float(np.median(each["batched"])) * total])
-        text = f"{NAME}, {sizes.side} px, 1000 classes x 512 steps, whole"
-        out.append(
-            row(
-                "sweep",
-                text,
-                ours=np.array([whole]),
-                peer=theirs,
-                peer_name=f"{batch_name}, projected",
-                verdict=found["batched"],
-                note=f"goal: {GOAL_SECONDS:.0f} s on one H200",
-                **facts,
-            )
-        )
+        out.append(_make_whole_row(case, whole, each["batched"], peers["batched"], facts))
     return out
 
 
-def rows(quick: bool) -> list[Row]:
-    """Returns the rows.
+def _make_whole_row(
+    case: Case, whole: float, each: np.ndarray, peer: TorchWay, facts: dict[str, Any]
+) -> Row:
+    """Makes the row of the whole sweep; torch's time is projected from the part."""
+    return make_row(
+        case._replace(words=f"{NAME}, {FULL.side} px, 1000 classes x 512 steps, whole"),
+        ours=np.array([whole]),
+        peer=np.array([float(np.median(each)) * FULL.whole]),
+        peer_name=f"{peer.name}, projected",
+        verdict=peer.verdict,
+        **{**facts, "note": f"goal: {GOAL_SECONDS:.0f} s on one H200"},
+    )
+
+
+def measure(quick: bool) -> list[Row]:
+    """Measures the sweep on a GPU.
 
     Args:
       quick: at the smallest sizes.
     """
-    found = measured(QUICK if quick else FULL)
+    found = measure_sizes(QUICK if quick else FULL)
     jax.clear_caches()
     return found

@@ -1,13 +1,15 @@
 """Gatys' textures with VGG-19: as near and as fast as torch's own L-BFGS?
 
-Both match the Gram matrices of relu1_1, pool1 ... pool4 with equal weights of the
-network and of the layers, from the same noise, without bounds, with as many pairs in
-memory, for the same number of evaluations of the loss and its gradient. A texture has
-two rows: the loss at the end (each layer's is 1 where its Gram matrix is 0; torch's is
-the least of all that it evaluated), and the seconds of the whole call. The loss and the
-gradient at the start are compared.
+Both match the Gram matrices of relu1_1, pool1 ... pool4, and both have the same network,
+the same weights of the layers, the same noise to start from and as many pairs in memory.
+Both take the same number of evaluations of the loss and its gradient, without bounds. A
+texture has two rows: the loss at the end (each layer's is 1 where its Gram matrix is 0;
+torch's is the least of all that it evaluated), and the seconds of the whole call. The
+loss and the gradient at the start are compared.
 """
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
 import jax
@@ -16,29 +18,26 @@ import numpy as np
 
 import jaxvis
 from benchmarks.harness import subjects
-from benchmarks.harness.rows import (
-    Row,
-    Verdict,
-    angle,
-    interleaved,
-    relative,
-    row,
-    verdict,
-)
+from benchmarks.harness.rows import Case, Row, make_row
+from benchmarks.harness.timing import interleave
+from benchmarks.harness.verdicts import Verdict, cosine_distance, judge, relative_difference
 from benchmarks.peers import torch_peer
-from jaxvis.images import noisy
-from jaxvis.loss.matching.statistics import weighted_sum
-from jaxvis.loss.matching.terms import statistic_terms
+from jaxvis.images import mix_noise
+from jaxvis.loss.algebra import Algebra
+from jaxvis.loss.matching.statistics import add_weighted
+from jaxvis.loss.matching.terms import match_statistics
 from jaxvis.methods.style.pixel_optimizers import MEMORY
-from jaxvis.methods.style.texture import PRESETS, texture
+from jaxvis.methods.style.presets import TEXTURE_PRESETS
+from jaxvis.methods.style.texture import texture
 from jaxvis.nets import registry
 from jaxvis.network import Network
-from jaxvis.output.io import crop_to
-from jaxvis.types import Image, Params, Run
+from jaxvis.output.resample import crop_to
+from jaxvis.types import Image, Params
 
 VALUE, ANGLE = 1e-3, 1e-3
 """Tolerances: relative, of the loss at the start; 1 - cosine, of its gradient."""
-WEIGHTS = PRESETS["gatys"].weights
+GATYS = replace(TEXTURE_PRESETS["gatys"], bounds="none")
+"""The paper's settings, without bounds on the image."""
 
 
 class Setting(NamedTuple):
@@ -55,7 +54,7 @@ class Setting(NamedTuple):
     pixels: int
     steps: int
     pairs: int
-    taps: tuple[str, ...] = PRESETS["gatys"].taps
+    taps: tuple[str, ...] = GATYS.taps
     textures: tuple[str, ...] = ("brick", "grass", "gravel")
 
 
@@ -64,8 +63,8 @@ QUICK = Setting(64, 30, 1)
 SMOKE = Setting(32, 4, 1, ("relu1_1", "pool1"), ("brick",))
 
 
-def sample(name: str, side: int) -> Image:
-    """Returns the middle of a texture of `skimage.data`, at half its size.
+def load_texture(name: str, side: int) -> Image:
+    """Loads the middle of a texture of `skimage.data`, at half its size.
 
     Args:
       name: "brick", "grass" or "gravel", 512 pixels a side.
@@ -78,8 +77,8 @@ def sample(name: str, side: int) -> Image:
     return jnp.asarray(crop_to(np.repeat(grey, 3, -1), side))
 
 
-def network(setting: Setting) -> tuple[Network, Params, str]:
-    """Returns VGG-19 with average pooling, its parameters, and whose they are.
+def load_network(setting: Setting) -> tuple[Network, Params, str]:
+    """Loads VGG-19 with average pooling and its parameters; tells whose these are.
 
     Args:
       setting: how much; `SMOKE` has random weights.
@@ -92,116 +91,148 @@ def network(setting: Setting) -> tuple[Network, Params, str]:
         net, params = jaxvis.load("vgg19", pool="avg", input_size=side, stop=stop)
         return net, params, "trained"
     net = registry.build("vgg19", pool="avg", input_size=side)
-    params = subjects.subject("vgg19", setting.pixels, stop=stop)[1]
+    params = subjects.make_network("vgg19", setting.pixels, stop=stop)[1]
     return net, params, "random"
 
 
-def measured(setting: Setting) -> list[Row]:
-    """Returns two rows of every texture.
+class Problem(NamedTuple):
+    """What both sides solve.
+
+    Attributes:
+      net, params: the network.
+      source, start: the texture and the noise, `[H, W, 3]`.
+      setting: how much.
+      item: the loss.
+    """
+
+    net: Network
+    params: Params
+    source: Image
+    start: Image
+    setting: Setting
+    item: Algebra
+
+
+def make_problem(net: Network, params: Params, name: str, setting: Setting) -> Problem:
+    """Makes the problem of one texture.
+
+    Args:
+      net, params: the network.
+      name: the texture.
+      setting: how much.
+    """
+    source = load_texture(name, setting.pixels)
+    start = mix_noise(jax.random.key(1), source)[0]
+    item = add_weighted(match_statistics(net, params, source, setting.taps, weights=GATYS.weights))
+    return Problem(net, params, source, start, setting, item)
+
+
+def measure_textures(setting: Setting) -> list[Row]:
+    """Measures two rows of every texture.
 
     Args:
       setting: how much.
     """
-    net, params, whose = network(setting)
-    sizes = {**setting._asdict(), "net": "vgg19", "weights": whose}
+    net, params, whose = load_network(setting)
     peer = None
-    if torch_peer.absent() is None:
-        module = torch_peer.network(net, params, setting.taps[-1], setting.pixels)
-        given = np.asarray(sample(setting.textures[0], setting.pixels))[None]
-        best = torch_peer.best(module, given, subjects.indices(1), compiled=False)
-        peer = (best, module)
+    if torch_peer.why_absent() is None:
+        module = torch_peer.make_module(net, params, setting.taps[-1], setting.pixels)
+        given = np.asarray(load_texture(setting.textures[0], setting.pixels))[None]
+        index = subjects.number_classes(1)
+        peer = (torch_peer.find_fastest(module, given, index, compiled=False), module)
+    sizes = {**setting._asdict(), "net": "vgg19", "weights": whose}
     out = []
     for name in setting.textures:
-        source = sample(name, setting.pixels)
-        out += _of_one(name, net, params, source, peer, setting, sizes)
+        case = Case(
+            "texture",
+            f"{name}, {setting.pixels} px, {setting.steps} evaluations",
+            sizes,
+            target=1.0,
+        )
+        out += _measure_texture(make_problem(net, params, name, setting), peer, case)
     return out
 
 
-def _of_one(name, net, params, source, peer, setting: Setting, sizes) -> list[Row]:
-    """Returns the rows of one texture."""
-    start = noisy(jax.random.key(1), source)[0]
+def _measure_texture(problem: Problem, peer: tuple | None, case: Case) -> list[Row]:
+    """Measures the rows of one texture; `peer` is the fastest configuration and its module."""
     last: dict[str, float] = {}
 
     def ours() -> None:
-        run = _texture(net, params, source, start, setting)
-        last["ours"] = float(run.trace["loss"][0, -1])
+        last["ours"] = _synthesise(problem)
 
-    ways, theirs, check = {"ours": ours}, None, None
+    ways: dict[str, Callable[[], None]] = {"ours": ours}
+    verdict, name = None, torch_peer.why_absent()
     if peer is not None:
         from benchmarks.peers.torch_texture import Texture
 
-        item = weighted_sum(statistic_terms(net, params, source, setting.taps, weights=WEIGHTS))
-        weights = {part.tap: float(part.weight) for part in item.parts}
-        theirs = Texture(*peer, setting.taps, np.asarray(source), weights)
-        check = _compared(net, params, item, np.asarray(start), theirs)
+        weights = {part.tap: float(part.weight) for part in problem.item.parts}
+        theirs = Texture(*peer, problem.setting.taps, np.asarray(problem.source), weights)
+        verdict = _judge_start(problem, theirs)
+        options = {"evaluations": problem.setting.steps, "memory": MEMORY}
+        name = f"{peer[0].name}, torch.optim.LBFGS"
 
-        def torchs() -> None:
-            found = theirs.optimised(np.asarray(start), evaluations=setting.steps, memory=MEMORY)
+        def torch_way() -> None:
+            found = theirs.optimize(np.asarray(problem.start), **options)
             last["torch"] = float(found.losses.min())
 
-        ways["torch"] = torchs
-    times = interleaved(ways, setting.pairs, again=False)
-    if theirs is not None:
+        ways["torch"] = torch_way
+    times = interleave(ways, problem.setting.pairs, again=False)
+    if peer is not None:
         theirs.close()
     values = {way: np.array([value]) for way, value in last.items()}
-    said = f"{peer[0].name}, torch.optim.LBFGS" if peer else torch_peer.absent()
-    case = f"{name}, {setting.pixels} px, {setting.steps} evaluations"
     return [
-        row(
-            "texture",
-            f"{case}: {what}",
+        make_row(
+            case._replace(words=f"{case.words}: {what}", unit=unit),
             ours=found["ours"],
             peer=found.get("torch"),
-            peer_name=said,
-            verdict=check,
-            sizes=sizes,
-            unit=unit,
-            target=1.0,
+            peer_name=name,
+            verdict=verdict,
         )
         for what, unit, found in (("loss", "(relative)", values), ("time", "s", times))
     ]
 
 
-def _texture(net, params, source: Image, start: Image, setting: Setting) -> Run:
-    return texture(
-        net,
-        params,
-        source,
-        taps=setting.taps,
-        weights=WEIGHTS,
-        start=start,
-        steps=setting.steps,
-        bounds="none",
+def _synthesise(problem: Problem) -> float:
+    """Synthesises the texture with jaxvis; returns the loss at the end."""
+    run = texture(
+        problem.net,
+        problem.params,
+        problem.source,
+        preset=replace(GATYS, taps=problem.setting.taps),
+        start=problem.start,
+        steps=problem.setting.steps,
     )
+    return float(run.trace["loss"][0, -1])
 
 
-def _compared(net, params, item, start: np.ndarray, theirs) -> Verdict:
-    """Returns the verdict on the loss of the start and on its gradient."""
+def _judge_start(problem: Problem, theirs) -> Verdict:
+    """Gives the verdict on the loss of the start and on its gradient."""
+    net, item, start = problem.net, problem.item, np.asarray(problem.start)
 
     @jax.jit
-    def both(params: Params, image: Image) -> tuple:
+    def value_and_grad(params: Params, image: Image) -> tuple:
         def loss(image: Image) -> jax.Array:
             return item(net.apply(params, image, stop=item.taps))
 
         return jax.value_and_grad(loss)(image)
 
-    value, gradient = both(net.prepare(params, size=start.shape[:2]), start)
-    other, slope = theirs.first(start)
-    return verdict(
-        loss=(relative(value, np.float32(other)), VALUE),
-        gradient_angle=(angle(gradient[None], slope[None]), ANGLE),
+    value, gradient = value_and_grad(net.prepare(problem.params, size=start.shape[:2]), start)
+    other, slope = theirs.value_and_grad(start)
+    return judge(
+        loss=(relative_difference(value, np.float32(other)), VALUE),
+        gradient_angle=(cosine_distance(gradient[None], slope[None]), ANGLE),
     )
 
 
-def rows(quick: bool) -> list[Row]:
-    """Returns the rows: three textures, 100 evaluations at 128 pixels.
+def measure(quick: bool) -> list[Row]:
+    """Measures three textures, 100 evaluations at 128 pixels.
 
     Args:
       quick: 30 evaluations at 64 pixels.
     """
-    return measured(QUICK if quick else FULL)
+    return measure_textures(QUICK if quick else FULL)
 
 
-def smoke() -> list[Row]:
-    """Returns the rows at the smallest sizes: 32 pixels up to pool1, random weights."""
-    return measured(SMOKE)
+def measure_smoke() -> list[Row]:
+    """Measures the smallest sizes: 32 pixels up to pool1, random weights."""
+    return measure_textures(SMOKE)

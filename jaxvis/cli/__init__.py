@@ -9,6 +9,7 @@ these into one line and exit code 2 (JAXVIS_DEBUG=1 shows the traceback instead)
 import ast
 import importlib
 import inspect
+import io
 import os
 import re
 import sys
@@ -28,13 +29,13 @@ COMMANDS = {
     "sweep": "maximize.sweep",
     "invert": "preimage.invert",
     "caricature": "preimage.caricature",
-    "dream": "image.dream",
+    "dream": "dream.dream",
     "generate": "generate.generate",
     "facets": "facets.facets",
     "bias": "facets.bias",
     "classical-texture": "classical.classical_texture",
-    "texture": "statistics.texture",
-    "style": "statistics.style",
+    "texture": "texture.texture",
+    "style": "style.style",
     "stylize": "stylize.stylize",
     "augment": "stylize.augment",
     "export": "stylize.export",
@@ -63,9 +64,13 @@ def main(argv: Sequence[str] | None = None) -> int:
       argv: the words after `jaxvis`; None takes the process's own.
 
     Returns:
-      int: the exit code: 0; 2 for a mistake in the command line or in what it names,
-      told in one line on stderr; 130 when interrupted.
+      int: the exit code: 0; 1 where a picture failed or is dead; 2 for a mistake in the
+      command line or in what it names, told in one line on stderr; 130 when interrupted.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal that cannot print a file's name must not turn success into failure.
+            stream.reconfigure(errors="backslashreplace")
     try:
         result = _dispatch(list(sys.argv[1:] if argv is None else argv))
         sys.stdout.flush()
@@ -80,15 +85,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except (ValueError, OSError, MemoryError, RuntimeError) as error:
-        line = _line(error)
+        line = _describe_error(error)
         if os.environ.get("JAXVIS_DEBUG") or line is None:
             raise
         print(f"jaxvis: error: {line}", file=sys.stderr)
         return 2
 
 
-def _line(error: Exception) -> str | None:
-    """Returns an error as one line, or None if it is a fault of the program."""
+def _describe_error(error: Exception) -> str | None:
+    """Gives an error as one line, or None if it is a fault of the program."""
     if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error):
         return "out of memory: ask for fewer at once (--chunk) or a smaller image"
     if isinstance(error, RuntimeError):
@@ -111,7 +116,7 @@ def _dispatch(words: list[str]) -> Any:
     if not any(name.startswith(group) for name in COMMANDS):
         group = ""
     names = [name for name in COMMANDS if name.startswith(group)]
-    stubs = {name.removeprefix(group): _stub(name) for name in names}
+    stubs = {name.removeprefix(group): _make_stub(name) for name in names}
     rest = words[1:] if group.strip() else words
     prog = f"jaxvis {group}".rstrip()
     return tyro.extras.subcommand_cli_from_dict(stubs, prog=prog, description=ABOUT, args=rest)
@@ -122,15 +127,15 @@ def _call(name: str, words: list[str]) -> Any:
     module, function = COMMANDS[name].rsplit(".", 1)
     command = getattr(importlib.import_module(f"jaxvis.cli.{module}"), function)
     return tyro.cli(
-        _signed(command),
+        _adapt_for_tyro(command),
         prog=f"jaxvis {name}",
         args=words,
-        config=(tyro.conf.FlagCreatePairsOff,),
+        config=(tyro.conf.FlagCreatePairsOff, tyro.conf.OmitArgPrefixes),
     )
 
 
-def _signed(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Returns a command as tyro wants it: by position stays by position."""
+def _adapt_for_tyro(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Gives a command the signature that tyro wants: what goes by position stays so."""
     from jaxvis.cli._setup import enable_compilation_cache
 
     def run(*args: Any, **flags: Any) -> Any:
@@ -143,7 +148,7 @@ def _signed(command: Callable[..., Any]) -> Callable[..., Any]:
         hint = hints.get(parameter.name, parameter.annotation)
         if parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
             parameter = parameter.replace(kind=inspect.Parameter.POSITIONAL_ONLY)
-        parameters.append(parameter.replace(annotation=_shown(parameter, hint)))
+        parameters.append(parameter.replace(annotation=_annotate(parameter, hint)))
     # Not functools.wraps: tyro would look through it, at the command's own signature.
     run.__name__ = command.__name__
     # Continuation lines joined: tyro keeps line breaks inside an argument's text.
@@ -153,8 +158,8 @@ def _signed(command: Callable[..., Any]) -> Callable[..., Any]:
     return run
 
 
-def _shown(parameter: inspect.Parameter, hint: Any) -> Any:
-    """Returns an annotation that shows NET for STR and PATH for {None}|PATH."""
+def _annotate(parameter: inspect.Parameter, hint: Any) -> Any:
+    """Makes an annotation that shows NET for STR and PATH for {None}|PATH."""
     if parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
         name = parameter.name.upper()
         if typing.get_origin(hint) in (list, tuple):
@@ -168,8 +173,8 @@ def _shown(parameter: inspect.Parameter, hint: Any) -> Any:
     return hint
 
 
-def _stub(name: str) -> Callable[[], None]:
-    """Returns a function that stands for a command in the list of commands."""
+def _make_stub(name: str) -> Callable[[], None]:
+    """Makes a function that stands for a command in the list of commands."""
 
     def stub() -> None:
         raise SystemExit(2)
@@ -179,7 +184,7 @@ def _stub(name: str) -> Callable[[], None]:
 
 
 def summary(name: str) -> str:
-    """Returns the first line of a command's docstring, without importing the command.
+    """Gives the first line of a command's docstring, without importing the command.
 
     Args:
       name: one of `COMMANDS`.

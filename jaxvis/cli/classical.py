@@ -1,16 +1,20 @@
 """jaxvis classical-texture: the textures of before neural networks."""
 
 import time
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 import jax
+import numpy as np
 
-from jaxvis.cli.common import new_folder, parse_size, save_run, slug, summary
-from jaxvis.cli.image import photograph
+from jaxvis.cli.flags import OUTPUT, OutputFlags, flatten_flags
+from jaxvis.cli.parsing import parse_size, slug
+from jaxvis.cli.photographs import read_photograph
+from jaxvis.cli.saving import end_command, open_output, run_or_interrupt, save_run
 from jaxvis.methods.classical_texture.efros_leung import efros_leung
 from jaxvis.methods.classical_texture.wei_levoy import wei_levoy
-from jaxvis.output.io import crop_to
+from jaxvis.output.resample import crop_to
 
 SOURCE = (128, 128)
 """What a larger texture is made smaller to: its features then fit into a window."""
@@ -25,22 +29,22 @@ def classical_texture(
     image: str,
     /,
     *,
-    algorithm: Literal["efros-leung", "wei-levoy"] = "efros-leung",
+    algorithm: Literal[*ALGORITHMS] = "efros-leung",
     size: str = "128",
     source: str | None = None,
-    seeds: int = 1,
-    seed: int = 0,
     window: int | None = None,
     tolerance: float | None = None,
     tileable: bool = False,
     levels: int | None = None,
     passes: int | None = None,
     beam: int | None = None,
-    out: Path | None = None,
-    overwrite: bool = False,
-    bits: int = 8,
-) -> None:
+    seeds: int = 1,
+    seed: int = 0,
+    output: OutputFlags = OUTPUT,
+) -> int:
     """Grows a texture from a sample of it, copying pixels; no network is needed.
+
+    For example: jaxvis classical-texture bricks.png --size 256 --out wall.png
 
     Args:
       image: a file, or astronaut, chelsea, coffee or rocket.
@@ -49,8 +53,6 @@ def classical_texture(
       size: of the pictures, 128 or 128x256 (H x W).
       source: the sample is resized and cropped to it, 128 or 128x256 (H x W), or own
         for the whole sample; 128 if left out and it is larger.
-      seeds: pictures.
-      seed: of all randomness.
       window: side of the neighbourhood in pixels, odd; 15 (efros-leung) or 9 if left
         out.
       tolerance: efros-leung, how much worse than the best a match may be; 0.1 if left
@@ -59,48 +61,49 @@ def classical_texture(
       levels: wei-levoy, of the pyramid; 3 if left out.
       passes: wei-levoy, times that each level is gone through; 2 if left out.
       beam: wei-levoy, nodes of the tree that a search follows; 16 if left out.
-      out: a new or empty folder; jaxvis-classical-texture if left out.
-      overwrite: write into a folder that holds files.
-      bits: 8 or 16 per channel in the PNG files.
+      seeds: pictures, from different random starts.
+      seed: of all randomness, from 0 to 4294967295.
 
     Raises:
       OSError: if image or folder cannot be opened.
       ValueError: for a flag that the algorithm does not take, or a sample that is
         too small for the window.
     """
-    arguments, begin = dict(locals()), time.perf_counter()
+    arguments, begin = flatten_flags(locals()), time.perf_counter()
     method, known = ALGORITHMS[algorithm]
     names = ("window", "tolerance", "tileable", "levels", "passes", "beam")
     given = {name: arguments[name] for name in names}
-    options = {name: x for name, x in given.items() if x not in (None, False)}
+    options = {name: value for name, value in given.items() if value not in (None, False)}
     for name in options:
         if name not in known:
             raise ValueError(f"{algorithm} has no --{name}: that is the other one's")
-    sample, key = _sample(image, source), jax.random.key(seed)
-    whole = parse_size(size)
-    folder = new_folder(out, "classical-texture", overwrite=overwrite)
-    run = method(sample, size=whole, seeds=seeds, key=key, progress=True, **options)
+    whole, sample, key = parse_size(size), _read_sample(image, source), jax.random.key(seed)
+    to = open_output(output, "classical-texture", count=seeds)
+    run, interrupted = run_or_interrupt(
+        partial(method, sample, size=whole, seeds=seeds, key=key, progress=True, **options)
+    )
+    # What had not grown yet when Ctrl-C came gets the mean colour.
+    shown = np.where(np.isfinite(run.image), run.image, sample.mean((0, 1)))
     stem = Path(image).stem
     pictures = save_run(
-        folder,
-        run._replace(z=None, image=run.image[None]),
+        to,
+        run._replace(z=(), image=shown[None]),
         [slug(stem) or "texture"],
         captions=[algorithm],
         items=[{"algorithm": algorithm}],
         first=[(stem, sample)],
-        bits=bits,
         command="classical-texture",
         arguments=arguments,
         key=key,
         seconds=time.perf_counter() - begin,
     )
-    print(summary(folder, pictures))
+    return end_command(to, pictures, interrupted=interrupted)
 
 
-def _sample(image: str, source: str | None):
-    """Returns the texture `[H, W, 3]` that is sampled."""
+def _read_sample(image: str, source: str | None) -> np.ndarray:
+    """Reads the texture that is sampled, `[H, W, 3]`."""
     if source is not None:
-        return photograph(image, size=None if source == "own" else parse_size(source))
-    whole = photograph(image, size=None)
+        return read_photograph(image, size=None if source == "own" else parse_size(source))
+    whole = read_photograph(image, size=None)
     larger = all(side > most for side, most in zip(whole.shape, SOURCE))
     return crop_to(whole, SOURCE) if larger else whole

@@ -2,15 +2,21 @@
 
 import time
 from pathlib import Path
+from typing import Any
 
 import jax
-import numpy as np
 
-from jaxvis.cli.common import Opened, new_folder, open_net, save_run, slug, summary
-from jaxvis.cli.maximize import file_names, verdicts
+from jaxvis.cli.flags import NetworkFlags
+from jaxvis.cli.judging import Ranks, judge_by_network
+from jaxvis.cli.maximize import name_files
+from jaxvis.cli.opening import Opened, open_net
+from jaxvis.cli.parsing import slug
+from jaxvis.cli.saving import Output, end_command, new_folder, run_or_interrupt, save_run
 from jaxvis.methods.maximize import maximize
 from jaxvis.methods.preimage.invert import invert
-from jaxvis.output.io import sample_photo
+from jaxvis.optimize.runs import join_items
+from jaxvis.output.io import read_sample_photo
+from jaxvis.types import Key, Run
 
 LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 """Of the random VGG-19: what two minutes of two CPU cores allow."""
@@ -25,11 +31,12 @@ def demo(
     steps: int = 160,
     out: Path | None = None,
     overwrite: bool = False,
-) -> None:
+) -> int:
     """Shows what jaxvis does: every class of a trained network, a photograph inverted.
 
     (a) Every class of the embedded trained network is maximised, all seeds together.
     (b) A photograph is reconstructed from layers of a VGG-19 with random weights.
+    For example: jaxvis demo --seeds 1
 
     Args:
       seeds: pictures per class.
@@ -42,15 +49,16 @@ def demo(
       OSError: if the folder cannot be made.
       ValueError: for a flag out of range.
     """
-    folder = new_folder(out, "demo", overwrite=overwrite)
-    key = jax.random.key(seed)
-    arguments = {"seeds": seeds, "seed": seed, "steps": steps, "out": out}
-    _classes(folder, key, seeds, steps, arguments)
-    _inversion(folder, key, steps, arguments)
+    folder, key = new_folder(out, "demo", overwrite=overwrite), jax.random.key(seed)
+    output, arguments = Output(folder), {"seeds": seeds, "seed": seed, "steps": steps, "out": out}
+    code = _sweep_classes(output, key, seeds, steps, arguments)
+    if code != 130:
+        code = _invert_photograph(output, key, steps, arguments) or code
     print(f"the pictures are in {folder}{'/' if str(folder) != '/' else ''}")
+    return code
 
 
-def _facts(opened: Opened, key: jax.Array, steps: int, begin: float) -> dict:
+def _facts(opened: Opened, key: Key, steps: int, begin: float) -> dict[str, Any]:
     return {
         "command": "demo",
         "net": opened.net.name,
@@ -62,62 +70,68 @@ def _facts(opened: Opened, key: jax.Array, steps: int, begin: float) -> dict:
     }
 
 
-def _classes(folder: Path, key, seeds: int, steps: int, arguments: dict) -> None:
-    """Sweeps every class of the embedded network, `seeds` pictures each."""
-    opened = open_net("demo")
+def _sweep_classes(
+    output: Output, key: Key, seeds: int, steps: int, arguments: dict[str, Any]
+) -> int:
+    """Makes pictures of every class of the embedded network; gives the exit code."""
+    opened = open_net("demo", NetworkFlags())
     print(f"{len(opened.labels)} classes of the embedded network, {seeds} seeds each")
     begin, numbers = time.perf_counter(), tuple(range(len(opened.labels)))
-    run = maximize(
-        opened.net,
-        opened.params,
-        index=numbers,
-        seeds=seeds,
-        steps=steps,
-        key=key,
-        progress=True,
-    )
-    items = verdicts(opened, run, numbers)
-    for item, label in zip(items, opened.labels):
-        item["label"] = label
-    pictures = save_run(
-        folder,
-        run,
-        file_names(numbers, opened.labels, ""),
-        captions=opened.labels,
-        items=items,
-        prefix="class_",
-        arguments=arguments,
-        **_facts(opened, key, steps, begin),
-    )
-    hits = [hit for item in items for hit in item["top1"]]
-    print(f"the network names {sum(hits)} of {len(hits)} pictures as their class")
-    print(summary(folder, pictures))
-
-
-def _inversion(folder: Path, key, steps: int, arguments: dict) -> None:
-    """Inverts a photograph through a VGG-19 with random weights, layer by layer."""
-    opened = open_net("vgg19", weights="random:0", pool="avg", stop=LAYERS[-1])
-    photo = sample_photo("chelsea", size=(SIDE, SIDE))
-    begin, runs = time.perf_counter(), []
-    for tap in LAYERS:
-        run = invert(
+    run, interrupted = run_or_interrupt(
+        lambda: maximize(
             opened.net,
             opened.params,
-            photo,
-            tap=tap,
+            index=numbers,
+            seeds=seeds,
             steps=steps,
             key=key,
             progress=True,
         )
-        runs.append(run._replace(z=None))
-        error = 100 * float(run.trace["error"][0])
-        print(f"random VGG-19 inverted from {tap}: error {error:.1f} %")
-    together = jax.tree.map(lambda *leaves: np.concatenate(leaves), *runs)
-    errors = [float(run.trace["error"][0]) for run in runs]
+    )
+    ranks = Ranks(opened, numbers, seeds)
     pictures = save_run(
-        folder,
-        together,
-        [slug(tap) for tap in LAYERS],
+        output,
+        run,
+        name_files(numbers, opened.labels, ""),
+        captions=opened.labels,
+        items=_judge(ranks, run, opened.labels),
+        prefix="class_",
+        arguments=arguments,
+        **_facts(opened, key, steps, begin),
+    )
+    judge_by_network("the network", pictures)
+    return end_command(output, pictures, interrupted=interrupted)
+
+
+def _judge(ranks: Ranks, run: Run, labels: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Judges every picture; gives the facts of each class, with one value a seed."""
+    items = []
+    for item, (label, images) in enumerate(zip(labels, run.image)):
+        said = [ranks.judge(item * len(images) + i, image) for i, image in enumerate(images)]
+        items.append({"label": label, **{name: [one[name] for one in said] for name in said[0]}})
+    return items
+
+
+def _invert_photograph(output: Output, key: Key, steps: int, arguments: dict[str, Any]) -> int:
+    """Inverts a photograph through a random VGG-19, layer by layer; gives the exit code."""
+    opened = open_net("vgg19", NetworkFlags(weights="random:0"), pool="avg", stop=LAYERS[-1])
+    photo = read_sample_photo("chelsea", size=(SIDE, SIDE))
+    begin, runs, interrupted = time.perf_counter(), [], False
+    for tap in LAYERS:
+        run, interrupted = run_or_interrupt(
+            lambda tap=tap: invert(
+                opened.net, opened.params, photo, tap=tap, steps=steps, key=key, progress=True
+            )
+        )
+        runs.append(run._replace(z=()))
+        print(f"random VGG-19 inverted from {tap}: error {100 * run.facts['error'][0]:.1f} %")
+        if interrupted:
+            break
+    errors = [float(run.facts["error"][0]) for run in runs]
+    pictures = save_run(
+        output,
+        join_items(runs),
+        [slug(tap) for tap in LAYERS[: len(runs)]],
         captions=[f"{tap} {100 * e:.0f} %" for tap, e in zip(LAYERS, errors)],
         items=[{"tap": tap, "error": e} for tap, e in zip(LAYERS, errors)],
         first=[("photograph", photo)],
@@ -125,4 +139,4 @@ def _inversion(folder: Path, key, steps: int, arguments: dict) -> None:
         arguments=arguments,
         **_facts(opened, key, steps, begin),
     )
-    print(summary(folder, pictures))
+    return end_command(output, pictures, interrupted=interrupted)

@@ -1,15 +1,27 @@
 """jaxvis facets, jaxvis bias: which images of a folder excite a neuron, and how."""
 
 import time
+from functools import partial
 from pathlib import Path
 
 import jax
 import numpy as np
 
-from jaxvis.cli.common import Opened, new_folder, open_net, save_run, summary
+from jaxvis.cli.flags import (
+    NETWORK,
+    OUTPUT,
+    NetworkFlags,
+    OutputFlags,
+    default_of,
+    flatten_flags,
+)
+from jaxvis.cli.opening import Opened, open_net
+from jaxvis.cli.parsing import parse_indices, parse_words
+from jaxvis.cli.saving import end_command, open_output, run_or_interrupt, save_run
 from jaxvis.methods.facets import find_facets, visualize_facets
+from jaxvis.output.folder import list_images
 from jaxvis.output.io import read_image, write_image
-from jaxvis.output.record import record, write_record
+from jaxvis.output.record import make_record, write_record
 from jaxvis.output.sheet import contact_sheet
 from jaxvis.train.images import Images, open_folder
 
@@ -19,62 +31,65 @@ def facets(
     folder: Path,
     /,
     *,
-    index: int = 0,
+    index: str = "0",
     tap: str | None = None,
     features: str | None = None,
-    most: int = 40,
-    count: int = 4,
-    steps: int = 200,
+    most: int = default_of(find_facets, "most"),
+    count: int = default_of(find_facets, "facets"),
+    steps: int = default_of(visualize_facets, "steps"),
     seed: int = 0,
-    weights: str | None = None,
-    out: Path | None = None,
-    overwrite: bool = False,
-) -> None:
+    chunk: int | None = None,
+    network: NetworkFlags = NETWORK,
+    output: OutputFlags = OUTPUT,
+) -> int:
     """Makes one picture for each kind of image in a folder that excites a neuron.
+
+    For example: jaxvis facets googlenet PHOTOS --index flamingo --count 3
 
     Args:
       net: the network's name, such as googlenet.
       folder: images; what cannot be read is skipped.
-      index: the class or channel.
+      index: the class or channel, such as 130 or goldfish.
       tap: its layer (see jaxvis layers NET); the class scores if left out.
       features: the layer whose codes are clustered; the one before the scores if left
         out.
       most: images that are clustered: those that excite it most.
       count: kinds.
       steps: updates of each picture.
-      seed: of all randomness.
-      weights: a converted file, or random:SEED; the cached file if left out.
-      out: a new or empty folder; jaxvis-facets if left out.
-      overwrite: write into a folder that holds files.
+      seed: of all randomness, from 0 to 4294967295.
+      chunk: pictures made together; fitted to the memory if left out.
 
     Raises:
       OSError: if weights or a folder cannot be opened.
       ValueError: for a flag that does not fit the network or the folder.
     """
-    arguments = dict(locals())
-    opened, images = _opened(net, folder, weights)
-    model, params = opened.net, opened.params
-    pixels = np.stack([images[i] for i in range(len(images))]).astype(np.float32) / 255
-    key, begin = jax.random.key(seed), time.perf_counter()
+    arguments, begin = flatten_flags(locals()), time.perf_counter()
+    opened = open_net(net, network)
+    model, unit = opened.net, _parse_unit(opened, tap, index)
+    if features is not None:
+        model.check_taps(features)
+    list_images(folder)
+    to, key = open_output(output, "facets", count=count), jax.random.key(seed)
+    images, pixels = _read_images(opened, folder)
     found = find_facets(
         model,
-        params,
+        opened.params,
         pixels,
-        index=index,
+        index=unit,
         tap=tap,
         features=features,
         most=most,
         facets=count,
         key=key,
     )
-    to = new_folder(out, "facets", overwrite=overwrite)
-    run = visualize_facets(
-        model, params, found, index=index, tap=tap, steps=steps, key=key, progress=True
+    visualize = partial(visualize_facets, model, opened.params, found, index=unit, tap=tap)
+    run, interrupted = run_or_interrupt(
+        partial(visualize, steps=steps, key=key, chunk=chunk, progress=True)
     )
     members = [[images.names[i] for i in found.top[found.cluster == k]] for k in range(count)]
     pictures = save_run(
         to,
-        run,
+        run._replace(z=()),
         [f"facet_{k}" for k in range(count)],
         captions=[f"{len(names)} images" for names in members],
         items=[{"images": names} for names in members],
@@ -87,9 +102,10 @@ def facets(
         key=key,
         steps=steps,
         seconds=time.perf_counter() - begin,
+        index=unit,
         skipped=dict(images.skipped),
     )
-    print(summary(to, pictures))
+    return end_command(to, pictures, interrupted=interrupted)
 
 
 def bias(
@@ -97,68 +113,80 @@ def bias(
     folder: Path,
     /,
     *,
-    index: int = 0,
+    index: str = "0",
     pictures: str = "",
     most: int = 12,
-    weights: str | None = None,
-    out: Path | None = None,
-    overwrite: bool = False,
-) -> None:
+    network: NetworkFlags = NETWORK,
+    output: OutputFlags = OUTPUT,
+) -> int:
     """Shows what a class has learned beside the real images that excite it most.
 
     What the pictures have in common with images of another class, or with their
-    backgrounds, is what the class is biased to.
+    backgrounds, is what the class is biased to. For example:
+    jaxvis bias googlenet PHOTOS --index flamingo --pictures made.png --out sheet.png
 
     Args:
       net: the network's name, such as googlenet.
       folder: images; what cannot be read is skipped.
-      index: the class.
+      index: the class, such as 130 or goldfish.
       pictures: made pictures of it (of jaxvis generate, with and without --decoder, or
         maximize), separated by commas; they stand first.
       most: real images.
-      weights: a converted file, or random:SEED; the cached file if left out.
-      out: a new or empty folder; jaxvis-bias if left out.
-      overwrite: write into a folder that holds files.
 
     Raises:
       OSError: if weights, a picture or a folder cannot be opened.
       ValueError: for a flag that does not fit the network or the folder.
     """
-    arguments = dict(locals())
-    opened, images = _opened(net, folder, weights)
-    model = opened.net
-    made = [Path(name) for name in filter(None, pictures.split(","))]
-    shown = [read_image(path, size=model.input_size) for path in made]
-    pixels = np.stack([images[i] for i in range(len(images))]).astype(np.float32) / 255
-    found = find_facets(
-        model, opened.params, pixels, index=index, most=most, facets=1, components=1
-    )
-    to = new_folder(out, "bias", overwrite=overwrite)
-    notes = [path.stem for path in made]
-    notes += [
-        f"{Path(images.names[i]).stem} {score:.3g}" for i, score in zip(found.top, found.scores)
-    ]
-    page = contact_sheet([*shown, *(pixels[i] for i in found.top)], captions=notes)
-    write_image(to / "contact.png", page)
+    arguments = flatten_flags(locals())
+    opened = open_net(net, network)
+    unit = _parse_unit(opened, None, index)
+    made = [Path(name) for name in parse_words(pictures) or ()]
+    shown = [read_image(path, size=opened.net.input_size) for path in made]
+    list_images(folder)
+    to = open_output(output, "bias", count=1)
+    images, pixels = _read_images(opened, folder)
+    options = {"index": unit, "most": most, "facets": 1, "components": 1}
+    found = find_facets(opened.net, opened.params, pixels, **options)
     real = [
         {"image": images.names[i], "score": float(score)}
         for i, score in zip(found.top, found.scores)
     ]
-    write_record(
-        to / "record.json",
-        record(
-            "bias",
-            arguments,
-            net=net,
-            weights=opened.weights,
-            sha256=opened.sha256,
-            images=real,
-            skipped=dict(images.skipped),
-        ),
+    notes = [path.stem for path in made]
+    notes += [f"{Path(one['image']).stem} {one['score']:.3g}" for one in real]
+    page = contact_sheet([*shown, *(pixels[i] for i in found.top)], captions=notes)
+    path = to.path_of("contact")
+    write_image(path, page, bits=to.bits)
+    record = make_record(
+        "bias",
+        arguments,
+        net=net,
+        weights=opened.weights,
+        sha256=opened.sha256,
+        index=unit,
+        images=real,
+        skipped=dict(images.skipped),
     )
+    write_record(path.with_suffix(".json") if to.file else to.folder / "record.json", record)
     print(f"{to}: contact sheet, record")
+    return 0
 
 
-def _opened(net: str, folder: Path, weights: str | None) -> tuple[Opened, Images]:
-    opened = open_net(net, weights=weights)
-    return opened, open_folder(folder, size=opened.net.input_size, progress=True)
+def _parse_unit(opened: Opened, tap: str | None, index: str) -> int:
+    """Reads the one class or channel that a flag names."""
+    net, place = opened.net, tap or opened.net.scores
+    if place is None:
+        raise ValueError(f"{net.name} names no class scores: pass --tap")
+    net.check_taps(place)
+    count = net.shape(opened.params, place)[-1]
+    labels = opened.labels if place in (net.scores, net.classes) else ()
+    what = "class" if tap is None else "channel"
+    found = parse_indices(index, count=count, what=what, labels=labels)
+    if len(found) > 1:
+        raise ValueError(f"--index {index} names {len(found)} of them: name one {what}")
+    return found[0]
+
+
+def _read_images(opened: Opened, folder: Path) -> tuple[Images, np.ndarray]:
+    """Reads the images of a folder, `[M, H, W, 3]` uint8, in the network's size."""
+    images = open_folder(folder, size=opened.net.input_size, progress=True)
+    return images, np.stack([images[i] for i in range(len(images))])

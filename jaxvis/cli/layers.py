@@ -2,33 +2,35 @@
 
 import json
 from pathlib import Path
+from typing import Literal
 
-from jaxvis.cli.common import parse_size
+from jaxvis.cli.parsing import parse_size
 from jaxvis.generators.deep import GENERATORS, generator_table
 from jaxvis.nets.registry import build
 from jaxvis.nets.table.geometry import layers_table
-from jaxvis.weights.file import metadata, read
+from jaxvis.weights.file import read, read_metadata
 
 
 def layers(
     net: str,
     /,
     *,
-    pool: str | None = None,
-    head: str | None = None,
+    pool: Literal["max", "avg"] | None = None,
+    head: Literal["softmax", "linear", "relu"] | None = None,
     size: str | None = None,
     weights: Path | None = None,
 ) -> None:
     """Prints a network's layers: shape, receptive field, stride, offset, parameters.
 
     The names are those that --tap takes elsewhere. Fields, strides and offsets are in
-    pixels of the image; parameters count what is trained.
+    pixels of the image; parameters count what is trained. For example:
+    jaxvis layers vgg19 --size 256
 
     Args:
       net: the network's name, such as vgg16 or squeezenet1_1; or a generator's,
         despraz or despraz_decoder, which takes no flags.
-      pool: max or avg, for the VGG networks.
-      head: what follows the class scores: softmax, linear or relu.
+      pool: for the VGG networks; max if left out.
+      head: what follows the class scores; the network's own if left out.
       size: of the image in pixels, 224 or 224x320 (H x W), which fully connected
         layers are made for; the network's own if left out.
       weights: a converted file; it is checked against the network, and what it says
@@ -48,7 +50,7 @@ def layers(
     lines = [layers_table(network)]
     if weights is not None:
         read(weights, network)
-        facts = metadata(weights)
+        facts = read_metadata(weights)
         source = ", ".join(json.loads(facts.get("source") or "[]")) or "unknown"
         lines.append(f"{weights} fits; converted from: {source}")
     print("\n".join(lines))

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from jaxvis.cli.common import Opened
-from jaxvis.methods.preimage.peaks import peaks
-from jaxvis.output.io import SAMPLES, read_image, sample_photo
+from jaxvis.cli.opening import Opened
+from jaxvis.methods.preimage.peaks import measure_peaks
+from jaxvis.output.io import SAMPLES, read_image, read_sample_photo
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".ppm", ".tif", ".tiff")
 
@@ -20,7 +20,7 @@ def peaks_of(opened: Opened, tap: str, text: str | None) -> dict[str, Any]:
       opened: the network.
       tap: the layer.
       text: a folder of images; a record.json that holds this tap's peaks, which are
-        taken over; or None for the photographs of scikit-image.
+        taken over; or None for the photographs that come with jaxvis.
 
     Raises:
       OSError: if a file or folder cannot be read.
@@ -30,15 +30,15 @@ def peaks_of(opened: Opened, tap: str, text: str | None) -> dict[str, Any]:
         return _recorded(opened, tap, Path(text))
     size = opened.net.input_size
     if text is None:
-        images = [sample_photo(name, size=size) for name in SAMPLES]
-        source = "photographs of scikit-image"
+        images = [read_sample_photo(name, size=size) for name in SAMPLES]
+        source = "photographs of jaxvis"
     else:
         files = sorted(p for p in Path(text).iterdir() if p.suffix.lower() in ENDINGS)
         if not files:
             raise ValueError(f"{text} holds no image ({', '.join(ENDINGS)})")
         images = [read_image(file, size=size) for file in files]
         source = text
-    values = peaks(opened.net, opened.params, images, tap=tap)
+    values = measure_peaks(opened.net, opened.params, images, tap=tap)
     found = {"tap": tap, "source": source, "images": len(images)}
     return {**found, "values": [float(value) for value in values]}
 

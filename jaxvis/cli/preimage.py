@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from jaxvis.cli.common import Opened, new_folder, open_net, save_run, slug, summary
-from jaxvis.cli.image import photograph, size_of
+from jaxvis.cli.photographs import choose_size, read_photograph
 from jaxvis.methods.preimage.caricature import caricature as exaggerate
 from jaxvis.methods.preimage.code_masks import named_mask
 from jaxvis.methods.preimage.invert import PRESETS
@@ -31,7 +31,7 @@ def taps_of(opened: Opened, text: str) -> tuple[str, ...]:
     """
     if text == "all":
         return codes_of(opened.net)
-    return opened.net.named(tuple(word.strip() for word in text.split(",")))
+    return opened.net.check_taps(tuple(word.strip() for word in text.split(",")))
 
 
 def photographs(
@@ -40,7 +40,7 @@ def photographs(
     """Returns the names and the images `[N, H, W, 3]` of photographs of one size.
 
     Args:
-      words: files or names, see `jaxvis.cli.image.photograph`.
+      words: files or names, see `jaxvis.cli.photographs.read_photograph`.
       size: (H, W) in pixels; None keeps their own, which must be the same.
 
     Raises:
@@ -49,7 +49,7 @@ def photographs(
     """
     if not words:
         raise ValueError("name at least one photograph: a file, or chelsea")
-    found = [photograph(word, size=size) for word in words]
+    found = [read_photograph(word, size=size) for word in words]
     if len({image.shape for image in found}) > 1:
         raise ValueError("the photographs differ in size: pass --size, such as 224")
     return [Path(word).stem for word in words], np.stack(found)
@@ -129,7 +129,7 @@ def invert(
         second=second,
     )
     taps, levels = taps_of(opened, tap), _levels(fidelity)
-    names, photos = photographs(images, size_of(opened.net, size))
+    names, photos = photographs(images, choose_size(opened.net, size))
     folder, key = new_folder(out, "invert", overwrite=overwrite), jax.random.key(seed)
     pages = _Pages(folder, names, levels, bits)
     for name in taps:
@@ -294,7 +294,7 @@ def caricature(
     opened = open_net(net, weights=weights, precision=precision)
     natural = departed(Natural(second=0), jitter=jitter, norm=norm)
     taps = taps_of(opened, tap)
-    names, photos = photographs(images, size_of(opened.net, size))
+    names, photos = photographs(images, choose_size(opened.net, size))
     folder = new_folder(out, "caricature", overwrite=overwrite)
     key = jax.random.key(seed)
     runs = [

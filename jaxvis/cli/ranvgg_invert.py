@@ -1,24 +1,65 @@
 """jaxvis ranvgg invert: reconstructions by random, stacked and trained networks."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import jax
 import numpy as np
 
-from jaxvis.cli.common import new_folder, open_net, parse_size, save_run, slug, summary
-from jaxvis.cli.image import photograph
-from jaxvis.cli.ranvgg import built_for, stacked_in
-from jaxvis.methods.ranvgg.candidates import inverted_layers, random_networks
-from jaxvis.methods.ranvgg.stack import reconstruct
+from jaxvis.cli.flags import (
+    NETWORK,
+    OUTPUT,
+    SEEDS,
+    NetworkFlags,
+    OutputFlags,
+    SeedFlags,
+    default_of,
+    flatten_flags,
+)
+from jaxvis.cli.opening import open_net
+from jaxvis.cli.parsing import parse_size, parse_words, slug
+from jaxvis.cli.photographs import read_photograph
+from jaxvis.cli.ranvgg_folder import build_sized, read_networks
+from jaxvis.cli.saving import Output, end_command, open_output, run_or_interrupt, save_run
+from jaxvis.cli.style_flags import POOL, PoolFlags
+from jaxvis.methods.ranvgg.candidates import (
+    SCHEMES,
+    Distribution,
+    draw_networks,
+    list_inverted_layers,
+)
+from jaxvis.methods.ranvgg.reconstruct import Inversion, reconstruct
 from jaxvis.network import Network
+from jaxvis.optimize.runs import join_items, split_axis
+from jaxvis.output.comparisons import convergence, layer_means, spreads
 from jaxvis.output.io import write_image
-from jaxvis.output.plot import convergence, grid, layer_means, spreads
+from jaxvis.output.plot import grid, save_figure
 from jaxvis.types import Params, Run
 
 KINDS = ("random", "stacked", "trained")
+
+
+class _Kind(NamedTuple):
+    """Networks of one kind: their parameters, and 0 where there are many of them."""
+
+    params: Params
+    axis: int | None
+
+
+class _Found(NamedTuple):
+    """The reconstructions by one kind of networks from one layer."""
+
+    kind: str
+    tap: str
+    run: Run
+
+    @property
+    def name(self) -> str:
+        """Of their files."""
+        return f"{self.kind}_{slug(self.tap)}"
 
 
 def invert(
@@ -28,186 +69,197 @@ def invert(
     net: str = "vgg19",
     kinds: str = "random,trained",
     stacked: Path | None = None,
-    weights: str | None = None,
+    scheme: Literal[*SCHEMES] = default_of(Distribution, "scheme"),
     tap: str | None = None,
-    seeds: int = 1,
-    seed: int = 0,
-    scheme: str = "he",
-    steps: int = 300,
-    total_variation: float = 0.0,
+    steps: int = default_of(reconstruct, "steps"),
+    total_variation: float = default_of(Inversion, "total_variation"),
     boxed: bool = False,
     size: str = "224",
-    pool: str | None = "avg",
-    precision: str = "float32",
-    out: Path | None = None,
-    overwrite: bool = False,
-    bits: int = 8,
-) -> None:
+    pool: PoolFlags = POOL,
+    run: SeedFlags = SEEDS,
+    network: NetworkFlags = NETWORK,
+    output: OutputFlags = OUTPUT,
+) -> int:
     """Reconstructs a photograph from layers of random, stacked and trained networks.
+
+    --seeds are the random and the stacked networks, and different noise for the trained
+    one; the --seed of the stack draws the purely random networks that it began with.
+    For example: jaxvis ranvgg invert photo.jpg --kinds random,trained --tap pool3
 
     Args:
       image: a file, or astronaut, chelsea, coffee or rocket.
       net: the network's name.
       kinds: which networks, of random, stacked and trained.
       stacked: the folder that `jaxvis ranvgg stack` made.
-      weights: a converted file of trained weights; the cached file if left out.
+      scheme: of the random networks.
       tap: the layers, such as relu5_1,pool5; "all" for every rectified and pooled map;
         the pooled maps if left out.
-      seeds: random and stacked networks; of the trained one, different noise.
-      seed: of all randomness; the one of the stack draws its pure counterparts.
-      scheme: of the random networks: he, gaussian or unit.
       steps: evaluations of the loss and its gradient.
       total_variation: weight of a total variation prior; the paper has none.
       boxed: keep the image in [0, 1] throughout.
       size: the image is cropped to it, 224 or 224x320 (H x W).
-      pool: max or avg, for the VGG networks; avg as in the paper.
-      precision: of the network's products: float32, tf32 or bfloat16.
-      out: a new or empty folder; jaxvis-ranvgg-invert if left out.
-      overwrite: write into a folder that holds files.
-      bits: 8 or 16 per channel in the PNG files.
 
     Raises:
       OSError: if image, weights or folder cannot be opened.
       ValueError: for a flag that does not fit the network.
     """
-    arguments, begin = dict(locals()), time.perf_counter()
-    built = built_for(net, size, pool, precision)
-    photo, taps = photograph(image, size=parse_size(size)), _taps(built, tap)
-    sets, trained = _networks(built, photo, taps[-1], arguments)
-    folder = new_folder(out, "ranvgg invert", overwrite=overwrite)
-    runs: dict[str, list[Run]] = {kind: [] for kind in sets}
-    saved: set[str] = set()
-    for name in taps:
-        for kind, (params, axis) in sets.items():
-            run = reconstruct(
-                built,
-                params,
-                photo,
-                tap=name,
-                params_axis=axis,
-                key=seed,
-                seeds=1 if axis == 0 else seeds,
-                steps=steps,
-                boxed=boxed,
-                total_variation=total_variation,
-                progress=True,
-            )
-            runs[kind].append(run._replace(z=None))
-            saved |= _saved(folder, f"{kind}_{slug(name)}", run, bits)
-            print(f"{name} {kind}: {_said(run)}", flush=True)
-    _write_figures(folder, runs, taps, photo)
+    arguments, begin = flatten_flags(locals()), time.perf_counter()
+    built = build_sized(net, size, pool.pool, network.precision)
+    names, taps = _parse_kinds(kinds, stacked), _parse_taps(built, tap)
+    photo = read_photograph(image, size=parse_size(size))
+    sources, facts = _open_sources(names, built, photo, taps[-1], network, arguments)
+    to = open_output(output, "ranvgg invert")
+    method = partial(
+        reconstruct,
+        built,
+        image=photo,
+        key=run.seed,
+        steps=steps,
+        inversion=Inversion(total_variation=total_variation, boxed=boxed),
+        chunk=run.chunk,
+        progress=True,
+    )
+    found, interrupted = _invert_all(to, method, sources, taps, run.seeds)
+    # A kind after the other, whatever came first.
+    found.sort(key=lambda one: names.index(one.kind))
+    _write_figures(to.folder, found, names, photo)
     pictures = save_run(
-        folder,
-        _together(runs),
-        [f"{kind}_{slug(t)}" for kind in runs for t in taps],
-        items=[{"kind": kind, "tap": name} for kind in runs for name in taps],
+        to,
+        join_items([split_axis(one.run, 1, -1) for one in found]),
+        [one.name for one in found],
+        items=[{"kind": one.kind, "tap": one.tap} for one in found],
         first=[(Path(image).stem, photo)],
-        bits=bits,
-        saved=saved,
+        saved={file for one in found for file in _list_files(one)},
         command="ranvgg invert",
         arguments=arguments,
         net=net,
-        key=jax.random.key(seed),
+        key=jax.random.key(run.seed),
         steps=steps,
         seconds=time.perf_counter() - begin,
-        **trained,
+        **facts,
     )
-    print(f"{summary(folder, pictures)}, figures")
+    return end_command(to, pictures, interrupted=interrupted)
 
 
-def _saved(folder: Path, name: str, run: Run, bits: int) -> set[str]:
-    """Returns the files written of a run: who stops at the next layer keeps them."""
-    found = set()
-    for seed, picture in enumerate(run.image):
-        if np.isfinite(picture).all():
-            found.add(f"{name}_{seed}.png")
-            write_image(folder / f"{name}_{seed}.png", picture, bits=bits)
-    return found
+def _parse_kinds(text: str, stacked: Path | None) -> list[str]:
+    """Reads the kinds of networks, each once."""
+    kinds = list(dict.fromkeys(parse_words(text)))
+    unknown = [kind for kind in kinds if kind not in KINDS]
+    if unknown or not kinds:
+        raise ValueError(f"kinds are of {', '.join(KINDS)}, not {(unknown or [text])[0]!r}")
+    if "stacked" in kinds and stacked is None:
+        raise ValueError("--kinds stacked needs --stacked, a folder of networks")
+    return kinds
 
 
-def _said(run: Run) -> str:
-    distance, error = run.trace["distance"].mean(), run.trace["image_error"].mean()
-    return f"distance {100 * distance:.1f} %, image error {255 * error:.1f} of 255"
+def _open_sources(
+    names: Sequence[str],
+    net: Network,
+    photo: np.ndarray,
+    stop: str,
+    network: NetworkFlags,
+    flags: Mapping[str, Any],
+) -> tuple[dict[str, _Kind], dict[str, Any]]:
+    """Opens the networks of every kind, and what the record says of the trained ones."""
+    sources: dict[str, _Kind] = {}
+    facts: dict[str, Any] = {}
+    for kind in names:
+        if kind == "trained":
+            pool = flags["pool"] if flags["net"].startswith("vgg") else None
+            options = {"input_size": net.input_size, "pool": pool, "stop": stop}
+            opened = open_net(flags["net"], network, **options)
+            sources[kind] = _Kind(opened.params, None)
+            facts = {"weights": opened.weights, "sha256": opened.sha256}
+        elif kind == "stacked":
+            found = read_networks(flags["stacked"], net, flags["seeds"], stop)
+            sources[kind] = _Kind(found, 0)
+        else:
+            options = {"networks": flags["seeds"], "key": flags["seed"], "stop": stop}
+            distribution = Distribution(flags["scheme"])
+            found = draw_networks(net, photo, distribution=distribution, **options)
+            sources[kind] = _Kind(found, 0)
+    return sources, facts
 
 
-def _taps(net: Network, text: str | None) -> tuple[str, ...]:
-    """Returns the taps asked for, in forward order."""
+def _parse_taps(net: Network, text: str | None) -> tuple[str, ...]:
+    """Reads the layers, in forward order."""
     if text is None:
         pools = {row.name for row in net.rows if row.op in ("max", "avg")}
-        return tuple(tap for tap in inverted_layers(net) if tap in pools)
+        return tuple(tap for tap in list_inverted_layers(net) if tap in pools)
     if text.strip() == "all":
-        return inverted_layers(net)
-    found = net.named(tuple(word.strip() for word in text.split(",")))
+        return list_inverted_layers(net)
+    found = net.check_taps(parse_words(text))
     return tuple(sorted(set(found), key=net.taps.index))
 
 
-def _networks(
-    net: Network, photo: np.ndarray, stop: str, flags: Mapping[str, Any]
-) -> tuple[dict[str, tuple[Params, int | None]], dict[str, Any]]:
-    """Returns kind -> parameters up to `stop` and their axis of networks; and what the
-    record says of the trained ones.
+def _invert_all(
+    to: Output, method: partial, sources: dict[str, _Kind], taps: Sequence[str], seeds: int
+) -> tuple[list[_Found], bool]:
+    """Inverts from every layer through every kind, until Ctrl-C; says whether it came.
+
+    The pictures of a layer are written when they are there.
     """
-    kinds = list(dict.fromkeys(word.strip() for word in flags["kinds"].split(",")))
-    unknown = [kind for kind in kinds if kind not in KINDS]
-    if unknown:
-        raise ValueError(f"kinds are of {', '.join(KINDS)}, not {unknown[0]!r}")
-    found: dict[str, tuple[Params, int | None]] = {}
-    trained: dict[str, Any] = {}
-    for kind in kinds:
-        if kind == "trained":
-            opened = open_net(
-                flags["net"],
-                weights=flags["weights"],
-                input_size=net.input_size,
-                pool=flags["pool"] if flags["net"].startswith("vgg") else None,
-                stop=stop,
-            )
-            found[kind] = opened.params, None
-            trained = {"weights": opened.weights, "sha256": opened.sha256}
-        elif kind == "stacked" and flags["stacked"] is None:
-            raise ValueError("--kinds stacked needs --stacked, a folder of networks")
-        elif kind == "stacked":
-            found[kind] = stacked_in(flags["stacked"], net, flags["seeds"], stop), 0
-        else:
-            drawn = random_networks(
-                net,
-                photo,
-                networks=flags["seeds"],
-                key=flags["seed"],
-                scheme=flags["scheme"],
-                stop=stop,
-            )
-            found[kind] = drawn, 0
-    return found, trained
+    found: list[_Found] = []
+    for tap in taps:
+        for kind, (params, axis) in sources.items():
+            own = {"tap": tap, "params_axis": axis, "seeds": 1 if axis == 0 else seeds}
+            try:
+                run, interrupted = run_or_interrupt(partial(method, params=params, **own))
+            except KeyboardInterrupt:
+                if not found:
+                    raise
+                return found, True
+            found.append(_Found(kind, tap, run._replace(z=())))
+            for file, picture in _list_files(found[-1]).items():
+                write_image(to.folder / file, picture, bits=to.bits)
+            distance, error = run.facts["distance"].mean(), run.facts["image_error"].mean()
+            words = f"distance {100 * distance:.1f} %, image error {255 * error:.1f} of 255"
+            print(f"{tap} {kind}: {words}", flush=True)
+            if interrupted:
+                return found, True
+    return found, False
 
 
-def _together(runs: Mapping[str, list[Run]]) -> Run:
-    """Returns the runs as one, with the axes `[kinds * taps, seeds, ...]`."""
-    flat = [run for each in runs.values() for run in each]
-    trace = {name: np.stack([run.trace[name] for run in flat]) for name in flat[0].trace}
-    return Run(None, np.stack([run.image for run in flat]), trace)
+def _list_files(found: _Found) -> dict[str, np.ndarray]:
+    """Lists the pictures that can be written, by the names of their files."""
+    return {
+        f"{found.name}_{seed}.png": picture
+        for seed, picture in enumerate(found.run.image)
+        if np.isfinite(picture).all()
+    }
 
 
 def _write_figures(
-    folder: Path, runs: Mapping[str, list[Run]], taps: tuple[str, ...], photo: Any
+    folder: Path, found: Sequence[_Found], kinds: Sequence[str], photo: np.ndarray
 ) -> None:
-    def of(name: str) -> dict[str, np.ndarray]:
-        return {kind: np.stack([run.trace[name] for run in each]) for kind, each in runs.items()}
+    """Writes figures of the layers that all kinds have come to."""
+    runs = {(one.kind, one.tap): one.run for one in found}
+    taps = [one.tap for one in found if one.kind == kinds[0]]
+    taps = [tap for tap in taps if all((kind, tap) in runs for kind in kinds)]
+    if not taps:
+        return
 
-    rows = [
-        [(photo, "original")] + [(run.image[0], f"{kind} {tap}") for run, tap in zip(each, taps)]
-        for kind, each in runs.items()
-    ]
-    shown = [pair for row in rows for pair in row]
-    page = grid(
-        [picture for picture, _ in shown],
-        captions=[name for _, name in shown],
-        columns=len(taps) + 1,
-    )
-    page.savefig(folder / "layers.png", dpi=150)
-    errors = {"distance": of("distance"), "image error": of("image_error")}
-    convergence(of("loss"), panels=taps).savefig(folder / "losses.png", dpi=120)
-    layer_means(errors, taps=taps).savefig(folder / "means.png", dpi=120)
+    def stack(read: Any) -> dict[str, np.ndarray]:
+        return {kind: np.stack([read(runs[kind, tap]) for tap in taps]) for kind in kinds}
+
+    shown = []
+    for kind in kinds:
+        shown.append((photo, "original"))
+        shown += [(runs[kind, tap].image[0], f"{kind} {tap}") for tap in taps]
+    pictures, captions = zip(*shown)
+    page = grid(pictures, captions=captions, columns=len(taps) + 1)
+    page.set_dpi(150)
+    save_figure(folder / "layers.png", page)
+    errors = {
+        "distance": stack(lambda run: run.facts["distance"]),
+        "image error": stack(lambda run: run.facts["image_error"]),
+    }
+    figures = {
+        "losses": convergence(stack(lambda run: run.trace["loss"]), panels=taps),
+        "means": layer_means(errors, taps=taps),
+    }
     for name, values in errors.items():
-        file = folder / f"spread_{slug(name)}.png"
-        spreads(values, panels=taps, ylabel=name).savefig(file, dpi=120)
+        figures[f"spread_{slug(name)}"] = spreads(values, panels=taps, ylabel=name)
+    for name, figure in figures.items():
+        figure.set_dpi(120)
+        save_figure(folder / f"{name}.png", figure)

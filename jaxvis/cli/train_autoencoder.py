@@ -1,19 +1,29 @@
 """jaxvis train autoencoder: a denoising autoencoder on a user's own images."""
 
+import sys
 import time
 from pathlib import Path
+from typing import Literal
 
 import jax
 import numpy as np
 
-from jaxvis.cli.common import new_folder
+from jaxvis.cli.flags import default_of, flatten_flags
+from jaxvis.cli.saving import new_folder
 from jaxvis.generators.autoencoder import AUTOENCODERS
-from jaxvis.methods.coupled.autoencode import load_autoencoder, train_autoencoder
+from jaxvis.methods.coupled.autoencode import (
+    PAPER,
+    Denoising,
+    load_autoencoder,
+    reconstruct_images,
+    train_autoencoder,
+)
 from jaxvis.output.io import write_image
-from jaxvis.output.plot import training_curves
-from jaxvis.output.record import record, write_record
+from jaxvis.output.record import make_record, write_record
 from jaxvis.output.sheet import contact_sheet
-from jaxvis.train.images import Images, open_folder, split
+from jaxvis.train.curves import write_curves
+from jaxvis.train.images import FITS, Images, open_folder, split
+from jaxvis.train.loop import CheckpointFile
 
 FILE = "autoencoder.safetensors"
 SHOWN = 8
@@ -26,39 +36,33 @@ def autoencoder(
     folder: Path,
     /,
     *,
-    model: str = "despraz",
-    fit: str = "crop",
-    noise: float = 0.1,
-    optimizer: str = "adadelta",
-    learning_rate: float | None = None,
-    steps: int = 1000,
-    batch: int = 24,
+    model: str = default_of(train_autoencoder, "model"),
+    fit: Literal[*FITS] = default_of(open_folder, "fit"),
+    denoising: Denoising = PAPER,
+    steps: int = default_of(train_autoencoder, "steps"),
     validation: float = 0.05,
-    validate_every: int = 100,
-    checkpoint_seconds: float = 120.0,
+    validate_every: int = default_of(train_autoencoder, "validate_every"),
+    checkpoint_seconds: float = default_of(CheckpointFile, "seconds"),
     seed: int = 0,
     resume: bool = False,
     out: Path | None = None,
     overwrite: bool = False,
-) -> None:
+) -> int:
     """Trains a denoising autoencoder on a folder of images; its decoder can then draw.
 
     Checkpoints are written on the way, on Ctrl-C too; --resume goes on from the last
-    one as if nothing had happened. jaxvis generate --decoder takes the result.
+    one as if nothing had happened. jaxvis generate --decoder takes the result. For
+    example: jaxvis train autoencoder photos --model small --out autoencoder
 
     Args:
       folder: the images, in subfolders too; what cannot be read is skipped.
       model: despraz (224 pixels) or small (32 pixels).
       fit: crop, or stretch, which ignores an image's shape.
-      noise: standard deviation of the noise on the input, 1 being white.
-      optimizer: adadelta or adam.
-      learning_rate: the optimizer's usual one if left out.
       steps: updates in all.
-      batch: images of each.
       validation: part of the images that is held out.
       validate_every: steps between two validations.
       checkpoint_seconds: between two checkpoints.
-      seed: of all randomness.
+      seed: of all randomness, from 0 to 4294967295.
       resume: go on in the folder named by --out.
       out: a new or empty folder; jaxvis-train-autoencoder if left out.
       overwrite: write into a folder that holds files.
@@ -67,57 +71,50 @@ def autoencoder(
       OSError: if a folder cannot be opened.
       ValueError: for a flag that does not fit, or a folder without usable images.
     """
-    arguments = dict(locals())
+    arguments, begin = flatten_flags(locals()), time.perf_counter()
     if model not in AUTOENCODERS:
         raise ValueError(f"model is one of {', '.join(AUTOENCODERS)}, not {model!r}")
     if resume and out is None:
         raise ValueError("--resume goes on in a folder: name it with --out")
-    size = AUTOENCODERS[model]().size
-    images = open_folder(folder, size=size, fit=fit, progress=True)
+    images = open_folder(folder, size=AUTOENCODERS[model]().size, fit=fit, progress=True)
     kept, held = split(images, validation, seed=seed)
     print(f"{len(kept)} images, {len(held)} held out, {len(images.skipped)} skipped")
     to = new_folder(out, "train autoencoder", overwrite=overwrite or resume)
-    begin = time.perf_counter()
     trained = train_autoencoder(
         kept,
         held,
         model=model,
-        noise=noise,
-        optimizer=optimizer,
-        learning_rate=learning_rate,
+        denoising=denoising,
         steps=steps,
-        batch=batch,
         seed=seed,
         validate_every=validate_every,
-        checkpoint=to / FILE,
-        checkpoint_seconds=checkpoint_seconds,
-        resume=resume,
+        checkpoint=CheckpointFile(to / FILE, seconds=checkpoint_seconds, resume=resume),
         progress=True,
     )
-    seconds = time.perf_counter() - begin
-    training_curves(trained.curves).savefig(to / "loss.png")
-    write_image(to / "reconstructions.png", _sheet(to / FILE, kept, held, noise))
-    write_record(
-        to / "record.json",
-        record(
+    if trained.step:
+        write_curves(to, trained.curves)
+        write_image(to / "reconstructions.png", _draw_sheet(to / FILE, kept, held, denoising))
+        record = make_record(
             "train autoencoder",
             arguments,
             key=jax.random.key(seed),
             steps=trained.step,
-            seconds=seconds,
+            seconds=time.perf_counter() - begin,
             images=len(kept),
             held_out=list(held.names),
             skipped=dict(images.skipped),
             curves={name: curve[-1] for name, curve in trained.curves.items()},
-        ),
-    )
-    if not trained.done:
-        print(f"interrupted after {trained.step} of {steps} steps: --resume goes on")
-    print(f"{to}: {FILE}, loss.png, reconstructions.png, record.json")
+        )
+        write_record(to / "record.json", record)
+        print(f"{to}: {FILE}, loss.png, loss.csv, reconstructions.png, record.json")
+    if trained.done:
+        return 0
+    print(f"interrupted after {trained.step} of {steps} steps: --resume goes on", file=sys.stderr)
+    return 130
 
 
-def _sheet(path: Path, kept: Images, held: Images, noise: float) -> np.ndarray:
-    """Returns a sheet: images, images with noise, reconstructions of these.
+def _draw_sheet(path: Path, kept: Images, held: Images, denoising: Denoising) -> np.ndarray:
+    """Draws a sheet: images, images with noise, reconstructions of these.
 
     The first half are images that it was trained on, the others were held out.
     """
@@ -127,8 +124,8 @@ def _sheet(path: Path, kept: Images, held: Images, noise: float) -> np.ndarray:
     chosen = [kept[i] for i in range(known)] + [held[i] for i in range(unseen)]
     clean = (np.stack(chosen) / 255).astype(np.float32)
     normal = np.random.default_rng(0).normal(size=clean.shape)
-    noisy = (clean + noise * normal).astype(np.float32)
-    found, _ = jax.jit(model.reconstruct)(state["params"], state["statistics"], noisy)
+    noisy = (clean + denoising.noise * normal).astype(np.float32)
+    found = reconstruct_images(model, state, noisy)
     captions = ["trained on"] * known + ["held out"] * unseen
     captions += ["noisy"] * len(clean) + ["reconstructed"] * len(clean)
     # Small images are enlarged, pixel by pixel: captions need some width.

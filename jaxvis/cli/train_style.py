@@ -1,27 +1,35 @@
 """jaxvis train style: a network that paints every photograph in the style of others."""
 
+import sys
 import time
 from pathlib import Path
+from typing import Any, Literal
 
 import jax
 import numpy as np
 
-from jaxvis.cli.common import new_folder, open_net, parse_size
-from jaxvis.cli.image import photograph
+from jaxvis.cli.flags import NETWORK, NetworkFlags, default_of, flatten_flags
+from jaxvis.cli.opening import Opened, open_net
+from jaxvis.cli.parsing import parse_size, parse_words
+from jaxvis.cli.photographs import read_photograph
+from jaxvis.cli.saving import new_folder
+from jaxvis.cli.style_flags import BALANCE, BalanceFlags
+from jaxvis.loss.matching.transfer import Preset, adjust_preset
 from jaxvis.methods.fast_style.stylize import stylize
-from jaxvis.methods.fast_style.train import JOHNSON, FastStyle, fast_style
-from jaxvis.nets.zoo.style_net import transform
-from jaxvis.network import Network
+from jaxvis.methods.fast_style.train import JOHNSON, FastStyle, Schedule, fast_style
+from jaxvis.nets.zoo.style_net import build_style_net
 from jaxvis.output.io import write_image
-from jaxvis.output.plot import training_curves
-from jaxvis.output.record import file_sha256, record, write_record
+from jaxvis.output.record import hash_file, make_record, write_record
 from jaxvis.output.sheet import contact_sheet
+from jaxvis.train.curves import write_curves
 from jaxvis.train.images import Images, open_folder, split
+from jaxvis.train.loop import CheckpointFile
 from jaxvis.weights.style_file import save_transform
 
 FILE, CHECKPOINT = "style.safetensors", "training.checkpoint"
 SHOWN = 4
 """Photographs of the sheet."""
+SCHEDULE = default_of(fast_style, "schedule")
 
 
 def style(
@@ -30,53 +38,35 @@ def style(
     *,
     style: str,
     net: str = "vgg19",
-    weights: str | None = None,
-    model: str = "reflect",
-    width: int = 32,
-    blocks: int = 5,
-    content_tap: str | None = None,
-    style_tap: str | None = None,
-    alpha: float = JOHNSON.alpha,
-    beta: float = JOHNSON.beta,
-    gamma: float = JOHNSON.gamma,
-    style_scale: float = 1.0,
+    model: Literal["reflect", "start", "same"] = "reflect",
+    width: int = default_of(build_style_net, "width"),
+    blocks: int = default_of(build_style_net, "blocks"),
+    balance: BalanceFlags = BALANCE,
+    style_scale: float = default_of(fast_style, "style_scale"),
     size: str = "256",
-    steps: int = 2000,
-    batch: int = 4,
-    learning_rate: float = 1e-3,
+    schedule: Schedule = SCHEDULE,
     validation: float = 0.05,
-    validate_every: int = 100,
-    seed: int = 0,
     resume: bool = False,
     out: Path | None = None,
     overwrite: bool = False,
-) -> None:
+    network: NetworkFlags = NETWORK,
+) -> int:
     """Trains a style network on a folder of photographs; jaxvis stylize then uses it.
 
     Checkpoints are written on the way, on Ctrl-C too; --resume goes on from the last
-    one as if nothing had happened.
+    one as if nothing had happened. --seed decides about weights and styles too. For
+    example: jaxvis train style photos --style starry.jpg --out starry
 
     Args:
       folder: photographs, in subfolders too; what cannot be read is skipped.
       style: a picture, or several, A.jpg,B.jpg: one network then knows them all.
       net: whose activations are compared, such as vgg19.
-      weights: its converted file, or random:SEED; the cached file if left out.
       model: how it pads: reflect, start (Johnson et al.) or same (TensorFlow's zeros).
       width: channels of its first layer.
       blocks: residual blocks.
-      content_tap: layers of the content, such as relu3_3.
-      style_tap: layers of the style, such as relu1_2,relu2_2.
-      alpha: factor of the content.
-      beta: factor of the style.
-      gamma: factor of total variation.
       style_scale: side of the styles, as a factor of the photographs'.
       size: photographs are cropped to it, 256 or 192x256 (H x W).
-      steps: updates in all.
-      batch: photographs of each.
-      learning_rate: Adam's.
       validation: part of the photographs that is held out.
-      validate_every: steps between two validations.
-      seed: of all randomness.
       resume: go on in the folder named by --out.
       out: a new or empty folder; jaxvis-train-style if left out.
       overwrite: write into a folder that holds files.
@@ -86,118 +76,113 @@ def style(
       ValueError: for a flag that does not fit, a folder without usable images, or a
         checkpoint of another network.
     """
-    arguments = dict(locals())
+    arguments, begin = flatten_flags(locals()), time.perf_counter()
     if resume and out is None:
         raise ValueError("--resume goes on in a folder: name it with --out")
-    files = [word.strip() for word in style.split(",")]
-    names, paintings = _named(files), [photograph(one, size=None) for one in files]
-    count = len(files) if len(files) > 1 else 0
-    drawn = transform(f"transform_{model}", width=width, blocks=blocks, styles=count)
+    files = parse_words(style)
+    names, paintings = _name(files), [read_photograph(one, size=None) for one in files]
+    styles = len(files) if len(files) > 1 else 0
+    style_net = build_style_net(f"transform_{model}", width=width, blocks=blocks, styles=styles)
     images = open_folder(folder, size=parse_size(size), progress=True)
-    kept, held = split(images, validation, seed=seed)
+    kept, held = split(images, validation, seed=schedule.seed)
     print(f"{len(kept)} images, {len(held)} held out, {len(images.skipped)} skipped")
-    recipe = {
-        "content_taps": _words(content_tap),
-        "style_taps": _words(style_tap),
-        "alpha": alpha,
-        "beta": beta,
-        "gamma": gamma,
-    }
-    judge = open_net(net, weights=weights)
+    judge = open_net(net, network)
+    preset = adjust_preset(judge.net, JOHNSON, **balance.changes())
     to = new_folder(out, "train style", overwrite=overwrite or resume)
-    begin = time.perf_counter()
+    facts = _list_facts(judge, preset, schedule, styles=names, model=style_net.name)
+    facts["style_scale"] = style_scale
     found = fast_style(
         judge.net,
         judge.params,
         kept,
         paintings,
-        transform_net=drawn,
-        **recipe,
+        style_net=style_net,
+        preset=preset,
         style_scale=style_scale,
-        steps=steps,
-        batch=batch,
-        learning_rate=learning_rate,
+        schedule=schedule,
         held_out=held if len(held) else None,
-        validate_every=validate_every,
-        key=jax.random.key(seed),
-        seed=seed,
-        checkpoint=to / CHECKPOINT,
-        resume=resume,
-        facts={
-            "net": net,
-            "weights": judge.sha256 or judge.weights,
-            "styles": names,
-            "model": drawn.name,
-            "batch": batch,
-            "seed": seed,
-            **recipe,
-            "learning_rate": learning_rate,
-            "style_scale": style_scale,
-        },
+        key=jax.random.key(schedule.seed),
+        checkpoint=CheckpointFile(to / CHECKPOINT, facts, resume=resume),
         progress=True,
     )
-    save_transform(to / FILE, found.net, found.params, styles=names)
-    training_curves(found.trained.curves).savefig(to / "loss.png")
-    _losses(to / "loss.csv", found)
-    write_image(to / "contact.png", _sheet(found, held if len(held) else kept, names))
-    write_record(
-        to / "record.json",
-        record(
+    if found.training.step:
+        sheet = _draw_sheet(found, held if len(held) else kept, names)
+        _save(to, found, names, sheet)
+        record = make_record(
             "train style",
             arguments,
             net=net,
             weights=judge.weights,
             sha256=judge.sha256,
-            key=jax.random.key(seed),
-            steps=found.trained.step,
+            key=jax.random.key(schedule.seed),
+            steps=found.training.step,
             seconds=time.perf_counter() - begin,
             images=len(kept),
             styles=names,
             held_out=list(held.names),
             skipped=dict(images.skipped),
-            file_sha256=file_sha256(to / FILE),
-            curves={name: curve[-1] for name, curve in found.trained.curves.items()},
-        ),
-    )
-    left = "" if found.trained.done else f" after {found.trained.step} of {steps} steps"
-    print(f"{to}{left}: {FILE}, loss.png, loss.csv, contact.png, record.json")
+            file_sha256=hash_file(to / FILE),
+            curves={name: curve[-1] for name, curve in found.training.curves.items()},
+        )
+        write_record(to / "record.json", record)
+    return _end(to, found, schedule)
 
 
-def _words(text: str | None) -> tuple[str, ...] | None:
-    return None if text is None else tuple(word.strip() for word in text.split(","))
-
-
-def _named(files: list[str]) -> list[str]:
-    """Returns a name for each style file.
+def _name(files: tuple[str, ...]) -> list[str]:
+    """Gives a name to each style file.
 
     Raises:
-      ValueError: if two have the same: they could not be told apart later.
+      ValueError: if there is none, or two have the same: they could not be told apart
+        later.
     """
     names = [Path(file).stem for file in files]
+    if not names:
+        raise ValueError("name at least one style: --style A.jpg")
     if len(set(names)) < len(names):
         raise ValueError(f"styles need names of their own, not {', '.join(names)}")
     return names
 
 
-def _losses(path: Path, found: FastStyle) -> None:
-    """Writes every loss of every step: term, step, value."""
-    lines = ["term,step,value"]
-    for name, curve in found.trained.curves.items():
-        lines += [f"{name},{int(step)},{value:.9g}" for step, value in curve]
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+def _list_facts(judge: Opened, preset: Preset, schedule: Schedule, **facts: Any) -> dict[str, Any]:
+    """Lists what a training must share with its checkpoint to go on."""
+    return {
+        **facts,
+        "net": judge.net.name,
+        "weights": judge.sha256 or judge.weights,
+        "batch": schedule.batch,
+        "seed": schedule.seed,
+        "learning_rate": schedule.learning_rate,
+        "content_taps": preset.content_taps,
+        "style_taps": preset.style_taps,
+        "alpha": preset.alpha,
+        "beta": preset.beta,
+        "gamma": preset.gamma,
+    }
 
 
-def _sheet(found: FastStyle, images: Images, names: list[str]) -> np.ndarray:
-    """Returns a sheet: a photograph and its picture in every style, row by row."""
-    rows, captions = [], []
+def _save(to: Path, found: FastStyle, names: list[str], sheet: np.ndarray) -> None:
+    save_transform(to / FILE, found.net, found.params, styles=names)
+    write_curves(to, found.training.curves)
+    write_image(to / "contact.png", sheet)
+
+
+def _end(to: Path, found: FastStyle, schedule: Schedule) -> int:
+    """Says what was written; gives the exit code."""
+    step = found.training.step
+    if step:
+        print(f"{to}: {FILE}, loss.png, loss.csv, contact.png, record.json")
+    if found.training.done:
+        return 0
+    print(f"interrupted after {step} of {schedule.steps} steps: --resume goes on", file=sys.stderr)
+    return 130
+
+
+def _draw_sheet(found: FastStyle, images: Images, names: list[str]) -> np.ndarray:
+    """Draws a sheet: a photograph and its picture in every style, row by row."""
+    cells, captions = [], []
+    choices = range(len(names)) if len(names) > 1 else [None]
     for i in range(min(SHOWN, len(images))):
         photo = (images[i] / 255).astype(np.float32)
-        rows += [photo, *_pictures(found.net, found.params, photo, len(names))]
+        cells += [photo, *(stylize(found.net, found.params, photo, style=s) for s in choices)]
         captions += [Path(images.names[i]).stem, *names]
-    return contact_sheet(rows, captions=captions, columns=1 + len(names))
-
-
-def _pictures(net: Network, params, photo: np.ndarray, count: int) -> list[np.ndarray]:
-    if count == 1:
-        return [stylize(net, params, photo)]
-    return [stylize(net, params, photo, style=i) for i in range(count)]
+    return contact_sheet(cells, captions=captions, columns=1 + len(names))

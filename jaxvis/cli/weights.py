@@ -23,7 +23,7 @@ def get(
 ) -> None:
     """Downloads torchvision's weights of a network and converts them into the cache.
 
-    A broken download is resumed by the next call. The file's sha256 must begin as its
+    The next call resumes a download that broke off. The file's sha256 must begin as its
     name says. Afterwards commands and `jaxvis.load` find the weights by themselves.
 
     Args:
@@ -43,8 +43,8 @@ def get(
 
     source = SOURCES.get(net)
     if source is None:
-        raise ValueError(_no_source(net))
-    out = files.cached(net)
+        raise ValueError(_explain_absence(net))
+    out = files.cache_path(net)
     if out.exists() and not overwrite:
         print(f"{out} is there already (--overwrite gets it again)")
         return
@@ -62,6 +62,7 @@ def get(
         out=out,
         preprocess=source.preprocess,
         stop=source.stop,
+        overwrite=overwrite,
     )
     if not keep:
         downloaded.unlink()
@@ -71,13 +72,13 @@ def get(
 
 
 def show() -> None:
-    """Lists the weights that can be got, and which are here.
+    """Lists the weights that can be downloaded, and which are here.
 
     Accuracies are torchvision's: top-1 and top-5 per cent on ImageNet's validation set.
     """
     rows = [("NAME", "NETWORK", "TOP-1", "TOP-5", "FILE", "HERE")]
     for name, source in SOURCES.items():
-        path = files.cached(name)
+        path = files.cache_path(name)
         accuracies = (source.top1, source.top5)
         top = ("-" if value is None else f"{value:.1f}" for value in accuracies)
         here = str(path) if path.exists() else "-"
@@ -85,7 +86,7 @@ def show() -> None:
     for name in files.EMBEDDED:
         rows.append((name, name, "-", "-", "part of the package", "yes"))
     for name, file in CAFFE_FILES.items():
-        path = files.cached(name)
+        path = files.cache_path(name)
         here = str(path) if path.exists() else "-"
         rows.append((name, name, "-", "-", f"convert {file}", here))
     widths = [max(map(len, column)) for column in zip(*rows)]
@@ -103,6 +104,7 @@ def convert(
     preprocess: str | None = None,
     stop: str | None = None,
     labels: Path | None = None,
+    overwrite: bool = False,
 ) -> None:
     """Converts a checkpoint into a file that every command takes as --weights.
 
@@ -112,30 +114,35 @@ def convert(
       net: the network's name, as `jaxvis layers` takes it.
       out: the .safetensors file to write, whole or not at all; default: where the
         network is looked for when no --weights is given.
-      preprocess: what the checkpoint wants of its input: imagenet, caffe, caffe_vgg,
+      preprocess: what the checkpoint expects of its input: imagenet, caffe, caffe_vgg,
         amdegroot, unit, symmetric, or ORDER:MAXIMUM:MEAN:STD such as
         bgr:255:104,117,123:1,1,1; by default what goes with its names.
       stop: the last tap that is wanted, such as pool5; later layers are left out.
       labels: a text file with one class label a line, by class index.
+      overwrite: replace the file if it exists.
 
     Raises:
       ValueError: for a damaged, refused or unknown file, and for names and shapes that
         differ; every one is listed and nothing is written.
-      OSError: if a file cannot be read or written.
+      OSError: if a file cannot be read or written, or exists already.
     """
-    if not inputs:
-        raise ValueError("name at least one checkpoint to convert")
     if out is None:
-        out = files.cached(net)
+        out = files.cache_path(net)
         out.parent.mkdir(parents=True, exist_ok=True)
     weights_convert.convert(
-        inputs, net=net, out=out, preprocess=preprocess, stop=stop, labels=labels
+        inputs,
+        net=net,
+        out=out,
+        preprocess=preprocess,
+        stop=stop,
+        labels=labels,
+        overwrite=overwrite,
     )
     print(f"{out} ({out.stat().st_size / 1e6:.1f} MB)")
 
 
-def _no_source(net: str) -> str:
-    """Returns why a network cannot be got, and what to do instead."""
+def _explain_absence(net: str) -> str:
+    """Returns why there is no file of a network to download, and what to do instead."""
     if net in files.EMBEDDED:
         return f"{net} is part of the package: there is nothing to get"
     if net in CAFFE_FILES:

@@ -1,4 +1,7 @@
-"""The forms of a convolution: XLA's own, Winograd's, a matrix product; NHWC, HWIO."""
+"""The forms of one convolution: XLA's own, Winograd's, a matrix product.
+
+All take maps `[n, h, w, channels]` and kernels `[kh, kw, in / groups, out]`.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -9,8 +12,10 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jaxvis.convolution.rewrite import by_columns
-from jaxvis.convolution.winograd import Pads, transform, winograd
+from jaxvis.convolution.kernels import PreparedKernel, raw_kernel
+from jaxvis.convolution.rewrite import convolve_by_columns
+from jaxvis.convolution.winograd import Pads, convolve_by_winograd, transform_kernel
+from jaxvis.platform import on_cpu
 from jaxvis.types import Array
 
 Form = Callable[..., Array]
@@ -18,51 +23,9 @@ Form = Callable[..., Array]
 NHWC = lax.ConvDimensionNumbers((0, 3, 1, 2), (3, 2, 0, 1), (0, 3, 1, 2))
 
 
-@partial(
-    jax.tree_util.register_dataclass,
-    data_fields=["kernel", "forward", "backward"],
-    meta_fields=[],
-)
 @dataclass(frozen=True)
-class Prepared:
-    """Returns a kernel with its Winograd transforms, in place of the kernel.
-
-    Args:
-      kernel: `[r, r, in, out]`, r 3 or 4.
-      forward: U of the kernel, `[m + r - 1, m + r - 1, in, out]`.
-      backward: U of the flipped kernel, `[m + r - 1, m + r - 1, out, in]`; None where
-        `forward` holds it too (m = 2).
-    """
-
-    kernel: Array
-    forward: Array
-    backward: Array | None
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The kernel's shape."""
-        return self.kernel.shape
-
-    @property
-    def dtype(self) -> Any:
-        """The kernel's type."""
-        return self.kernel.dtype
-
-    @property
-    def m(self) -> int:
-        """The side of an output tile."""
-        return self.forward.shape[-3] - self.kernel.shape[-3] + 1
-
-    def __getitem__(self, index: Any) -> "Prepared":
-        """Returns itself: Flax reads a parameter as `kernel[...]`."""
-        if index is not Ellipsis:
-            raise TypeError("a prepared kernel is read whole")
-        return self
-
-
-@dataclass(frozen=True)
-class Shape:
-    """Returns what of a convolution is static, as lax names it; NHWC and HWIO."""
+class Settings:
+    """The static settings of a convolution, named as in lax."""
 
     strides: tuple[int, int]
     pads: Pads
@@ -78,10 +41,10 @@ class Shape:
         return ones and self.groups == 1
 
     def backward_pads(self, kernel: tuple[int, ...]) -> Pads:
-        """Returns the pads of the convolution that a plain one's gradient is.
+        """Returns the padding with which the gradient of a plain convolution is computed.
 
         Args:
-          kernel: the kernel's shape; its first two entries are its size.
+          kernel: the kernel's shape; its first two entries are its height and width.
         """
         return tuple(
             (size - 1 - before, size - 1 - after)
@@ -89,192 +52,212 @@ class Shape:
         )
 
 
-def direct(shape: Shape, x: Array, kernel: Array) -> Array:
-    """Returns XLA's own convolution.
+def convolve_directly(settings: Settings, x: Array, kernel: Array) -> Array:
+    """Returns the convolution as XLA computes it, `[n, h', w', out]`.
 
     Args:
-      shape: what is static.
+      settings: the static settings.
       x: `[n, h, w, in]`.
       kernel: `[kh, kw, in / groups, out]`.
     """
     return lax.conv_general_dilated(
         x,
         kernel,
-        shape.strides,
-        shape.pads,
-        shape.lhs_dilation,
-        shape.rhs_dilation,
+        settings.strides,
+        settings.pads,
+        settings.lhs_dilation,
+        settings.rhs_dilation,
         NHWC,
-        shape.groups,
+        settings.groups,
         1,
-        shape.precision,
-        shape.preferred,
+        settings.precision,
+        settings.preferred,
     )
 
 
-def dot(shape: Shape, x: Array, kernel: Array) -> Array:
-    """Returns the convolution as one matrix product, whose batch axis `vmap` may take.
+def convolve_by_dot(settings: Settings, x: Array, kernel: Array) -> Array:
+    """Returns the convolution as one matrix product, which `jax.vmap` can batch.
 
     Args:
-      shape: what is static; `has_dot` says whether this form has it.
+      settings: the static settings; `has_dot` says whether this form can do them.
       x: `[n, h, w, in]`.
       kernel: `[kh, kw, in, out]`.
     """
-    x = jnp.pad(x, ((0, 0), *shape.pads, (0, 0)))
+    x = jnp.pad(x, ((0, 0), *settings.pads, (0, 0)))
     columns = [
-        _elements(row, 2, kernel.shape[1], shape) for row in _elements(x, 1, kernel.shape[0], shape)
+        _slice_elements(row, 2, kernel.shape[1], settings)
+        for row in _slice_elements(x, 1, kernel.shape[0], settings)
     ]
     patches = jnp.concatenate([part for row in columns for part in row], axis=-1)
     return jnp.einsum(
         "nhwk,ko->nhwo",
         patches,
         kernel.reshape(-1, kernel.shape[-1]),
-        precision=shape.precision,
-        preferred_element_type=shape.preferred,
+        precision=settings.precision,
+        preferred_element_type=settings.preferred,
     )
 
 
-def _elements(x: Array, axis: int, size: int, shape: Shape) -> list[Array]:
+def _slice_elements(x: Array, axis: int, size: int, settings: Settings) -> list[Array]:
     """Returns element k of every window along an axis, for k in 0 .. size - 1."""
-    stride, dilation = shape.strides[axis - 1], shape.rhs_dilation[axis - 1]
+    stride, dilation = settings.strides[axis - 1], settings.rhs_dilation[axis - 1]
     reach = (x.shape[axis] - (size - 1) * dilation - 1) // stride * stride + 1
     return [
         lax.slice_in_dim(x, k * dilation, k * dilation + reach, stride, axis) for k in range(size)
     ]
 
 
-def has_dot(shape: Shape) -> bool:
-    """Returns whether `dot` can do a convolution.
+def has_dot(settings: Settings) -> bool:
+    """Returns whether `convolve_by_dot` can do a convolution.
 
     Args:
-      shape: what is static.
+      settings: the static settings.
     """
-    whole = shape.groups == 1 and shape.lhs_dilation == (1, 1)
-    return whole and min(min(pad) for pad in shape.pads) >= 0
+    whole = settings.groups == 1 and settings.lhs_dilation == (1, 1)
+    return whole and min(min(pad) for pad in settings.pads) >= 0
 
 
-def forward(shape: Shape, x: Array, kernel: Array | Prepared, *, form: Form = direct) -> Array:
-    """Returns the convolution, by Winograd's form where the kernel is prepared.
+def convolve(
+    settings: Settings,
+    x: Array,
+    kernel: Array | PreparedKernel,
+    *,
+    form: Form = convolve_directly,
+) -> Array:
+    """Returns the convolution, by Winograd's form where the kernel is prepared for it.
 
     Args:
-      shape: what is static.
+      settings: the static settings.
       x: `[n, h, w, in]`.
-      kernel: `[kh, kw, in / groups, out]`, or prepared.
-      form: `direct` or `dot`; `dot` never goes by Winograd's.
+      kernel: `[kh, kw, in / groups, out]`, or a prepared one.
+      form: `convolve_directly` or `convolve_by_dot`; the latter is never replaced.
     """
-    if form is direct and goes_by_winograd(shape, kernel):
-        return winograd(x, kernel.forward, shape.pads, taps=kernel.shape[0])
-    if form is direct and jax.default_backend() == "cpu":
-        return _on_cpu(shape, x, _raw(kernel))
-    return form(shape, x, _raw(kernel))
+    if form is convolve_directly and goes_by_winograd(settings, kernel):
+        return convolve_by_winograd(x, kernel.forward, settings.pads, taps=kernel.shape[0])
+    raw = raw_kernel(kernel)
+    if form is convolve_directly and (_has_columns(settings, raw) or _lacks_pads(settings, raw)):
+        return on_cpu(partial(_convolve_on_cpu, settings), partial(form, settings), x, raw)
+    return form(settings, x, raw)
 
 
-def input_gradient(
-    shape: Shape,
+def backpropagate_to_input(
+    settings: Settings,
     size: tuple[int, ...],
     g: Array,
-    kernel: Array | Prepared,
+    kernel: Array | PreparedKernel,
     *,
-    form: Form = direct,
+    form: Form = convolve_directly,
 ) -> Array:
-    """Returns the gradient w.r.t. x, `[n, *size]`.
+    """Returns the gradient with respect to x, `[n, h, w, in]`.
 
     Args:
-      shape: what is static.
+      settings: the static settings.
       size: (h, w, in) of x.
-      g: the gradient w.r.t. the output, `[n, h', w', out]`.
-      kernel, form: as for `forward`.
+      g: the gradient with respect to the output, `[n, h', w', out]`.
+      kernel, form: as for `convolve`.
     """
-    if form is direct and goes_by_winograd(shape, kernel):
+    if form is convolve_directly and goes_by_winograd(settings, kernel):
         u = kernel.forward if kernel.backward is None else kernel.backward
-        pads = shape.backward_pads(kernel.shape)
-        return winograd(g, u, pads, taps=kernel.shape[0], turned=kernel.backward is None)
-    raw = _raw(kernel)
+        pads = settings.backward_pads(kernel.shape)
+        return convolve_by_winograd(
+            g, u, pads, taps=kernel.shape[0], flipped=kernel.backward is None
+        )
+    raw = raw_kernel(kernel)
     x = jax.ShapeDtypeStruct((g.shape[0], *size), raw.dtype)
-    transposed = jax.linear_transpose(lambda x: form(shape, x, raw), x)
+    transposed = jax.linear_transpose(lambda x: form(settings, x, raw), x)
     return transposed(g.astype(raw.dtype))[0]
 
 
-def kernel_gradient(
-    shape: Shape, size: tuple[int, ...], x: Array, g: Array, *, form: Form = direct
+def backpropagate_to_kernel(
+    settings: Settings,
+    size: tuple[int, ...],
+    x: Array,
+    g: Array,
+    *,
+    form: Form = convolve_directly,
 ) -> Array:
-    """Returns the gradient w.r.t. the kernel.
+    """Returns the gradient with respect to the kernel, of the shape `size`.
 
     Args:
-      shape: what is static.
+      settings: the static settings.
       size: the kernel's shape.
       x: `[n, h, w, in]`.
-      g: the gradient w.r.t. the output, `[n, h', w', out]`.
-      form: as for `forward`.
+      g: the gradient with respect to the output, `[n, h', w', out]`.
+      form: as for `convolve`.
     """
     kernel = jax.ShapeDtypeStruct(size, x.dtype)
-    transposed = jax.linear_transpose(lambda k: form(shape, x, k), kernel)
+    transposed = jax.linear_transpose(lambda k: form(settings, x, k), kernel)
     return transposed(g.astype(x.dtype))[0]
 
 
-def tiled_gradient(shape: Shape, size: tuple[int, ...], m: int, x: Array, g: Array) -> Array:
-    """Returns the gradient w.r.t. the kernel, by Winograd's form.
+def backpropagate_by_winograd(
+    settings: Settings, size: tuple[int, ...], m: int, x: Array, g: Array
+) -> Array:
+    """Returns the gradient with respect to the kernel, by Winograd's form.
 
-    dk = G^T [sum over tiles (B^T d B)^T . (A dy A^T)] G: as few multiplications as the
-    convolution itself.
+    dk = G^T [sum over tiles (B^T d B)^T . (A dy A^T)] G takes as few multiplications as
+    the convolution itself.
 
     Args:
-      shape: what is static.
+      settings: the static settings.
       size: the kernel's shape.
       m: the side of an output tile.
       x: `[n, h, w, in]`.
-      g: the gradient w.r.t. the output, `[n, h', w', out]`.
+      g: the gradient with respect to the output, `[n, h', w', out]`.
     """
-    return kernel_gradient(
-        shape,
-        size,
-        x,
-        g,
-        form=lambda shape, x, kernel: winograd(x, transform(kernel, m), shape.pads, taps=size[0]),
-    )
+
+    def form(settings: Settings, x: Array, kernel: Array) -> Array:
+        u = transform_kernel(kernel, m)
+        return convolve_by_winograd(x, u, settings.pads, taps=size[0])
+
+    return backpropagate_to_kernel(settings, size, x, g, form=form)
 
 
-def _on_cpu(shape: Shape, x: Array, kernel: Array) -> Array:
-    """Returns the direct convolution in the form that a CPU is fastest with."""
+def _convolve_on_cpu(settings: Settings, x: Array, kernel: Array) -> Array:
+    """Returns the direct convolution, rewritten as one that a CPU computes faster."""
+    if not _has_columns(settings, kernel):
+        return _convolve_with_pads(settings, x, kernel)
+
+    def conv(x: Array, kernel: Array, pads: Pads) -> Array:
+        return _convolve_with_pads(replace(settings, pads=pads), x, kernel)
+
+    return convolve_by_columns(conv, x, kernel, settings.pads)
+
+
+def _has_columns(settings: Settings, kernel: Array) -> bool:
+    """Returns whether a CPU is faster when columns become channels: few channels."""
     few = kernel.shape[2] <= 4 and kernel.shape[1] >= 7
-    if few and shape.plain() and min(min(pad) for pad in shape.pads) >= 0:
-        return by_columns(
-            lambda x, kernel, pads: _padded(replace(shape, pads=pads), x, kernel),
-            x,
-            kernel,
-            shape.pads,
-        )
-    return _padded(shape, x, kernel)
+    return few and settings.plain() and min(min(pad) for pad in settings.pads) >= 0
 
 
-def _padded(shape: Shape, x: Array, kernel: Array) -> Array:
-    """Returns the direct convolution, never without any padding.
+def _lacks_pads(settings: Settings, kernel: Array) -> bool:
+    """Returns whether a convolution has no padding, which makes XLA's library slow."""
+    bare = settings.pads == ((0, 0), (0, 0)) and settings.lhs_dilation == (1, 1)
+    return bare and kernel.shape[:2] != (1, 1)
 
-    XLA's library takes four to twenty times as long where there is none; so there is a
-    row of output more, which is cut off.
+
+def _convolve_with_pads(settings: Settings, x: Array, kernel: Array) -> Array:
+    """Returns the direct convolution, always computed with some padding.
+
+    XLA's library takes four to twenty times as long without any. So the input gets the
+    zeros that make exactly one more row of output, and that row is cut off.
     """
-    bare = shape.pads == ((0, 0), (0, 0)) and shape.lhs_dilation == (1, 1)
-    if not bare or kernel.shape[:2] == (1, 1):
-        return direct(shape, x, kernel)
-    stride = shape.strides[0]
-    # As many zeros as make exactly one row more.
-    window = (kernel.shape[0] - 1) * shape.rhs_dilation[0] + 1
+    if not _lacks_pads(settings, kernel):
+        return convolve_directly(settings, x, kernel)
+    stride = settings.strides[0]
+    window = (kernel.shape[0] - 1) * settings.rhs_dilation[0] + 1
     rest = (x.shape[1] - window) % stride
-    more = replace(shape, pads=((0, stride - rest), (0, 0)))
-    return direct(more, x, kernel)[:, :-1]
+    more = replace(settings, pads=((0, stride - rest), (0, 0)))
+    return convolve_directly(more, x, kernel)[:, :-1]
 
 
-def _raw(kernel: Array | Prepared) -> Array:
-    return kernel.kernel if isinstance(kernel, Prepared) else kernel
-
-
-def goes_by_winograd(shape: Shape, kernel: Array | Prepared) -> bool:
-    """Returns whether a convolution goes by Winograd's form.
+def goes_by_winograd(settings: Settings, kernel: Array | PreparedKernel) -> bool:
+    """Returns whether a convolution is computed by Winograd's form.
 
     Args:
-      shape: what is static.
-      kernel: `[kh, kw, in / groups, out]`, or prepared.
+      settings: the static settings.
+      kernel: `[kh, kw, in / groups, out]`, or a prepared one.
     """
-    pads = [p for pad in shape.pads for p in pad]
+    pads = [p for pad in settings.pads for p in pad]
     small = 0 <= min(pads) and max(pads) < kernel.shape[0]
-    return isinstance(kernel, Prepared) and shape.plain() and small
+    return isinstance(kernel, PreparedKernel) and settings.plain() and small

@@ -1,11 +1,10 @@
-"""A convolution written as another one with the same result, which runs faster.
+"""Convolutions that are rewritten as others with the same result, which run faster.
 
-- Of a map whose rows and columns are repeated: taps that meet the same pixel are
-  summed, and the four phases of the output are channels of a convolution of the map as
-  it was.
-- Of a map of few channels: neighbouring columns become channels, of the output too.
+- The map has repeated rows and columns: taps that meet the same pixel are summed, and the
+  four phases of the output become channels of a convolution of the map before repetition.
+- The map has few channels: neighbouring columns become channels, in the output too.
 
-All are exact up to rounding, and linear in x and in the kernel.
+Both are exact up to rounding, and linear in x and in the kernel.
 """
 
 from collections.abc import Callable
@@ -17,27 +16,27 @@ from jaxvis.convolution.winograd import Pads
 from jaxvis.types import Array
 
 COLUMNS = 4
-"""Columns that `by_columns` takes together; 2 and 8 are slower for 3 channels."""
+"""The columns that `convolve_by_columns` joins; 2 and 8 are slower for 3 channels."""
 
 
-def doubled(conv: Callable[..., Array], x: Array, kernel: Array, pads: Pads) -> Array:
-    """Returns the stride 1 convolution of x with every row and column repeated.
+def convolve_doubled(conv: Callable[..., Array], x: Array, kernel: Array, pads: Pads) -> Array:
+    """Returns the stride 1 convolution of x after every row and column was repeated.
 
-    y[2a + p] = sum_i k[i] x[(2a + p + i - before) // 2]: for either phase p the taps i
-    meet few different rows, 2 of 3 taps.
+    y[2a + p] = sum_i k[i] x[(2a + p + i - before) // 2]. In either phase p the taps i meet
+    only few different rows; three taps meet two.
 
     Args:
-      conv: `(x, kernel, pads)` -> stride 1 convolution.
-      x: `[n, h, w, in]`.
+      conv: the stride 1 convolution to use, `(x, kernel, pads)` -> map.
+      x: the map before repetition, `[n, h, w, in]`.
       kernel: `[kh, kw, in, out]`.
       pads: zeros around the map of 2h x 2w, ((above, below), (left, right)); negative
-        ones cut it.
+        numbers cut rows and columns off.
     """
     sums, inner, cuts = [], [], []
     for axis, (before, after) in enumerate(pads):
         size, taps = x.shape[axis + 1], kernel.shape[axis]
         out = 2 * size + before + after - taps + 1
-        table, low, shift = _phases(taps, before)
+        table, low, shift = _tabulate_phases(taps, before)
         count = -(-(out + shift) // 2)
         sums.append(table)
         inner.append((-low, count + low + table.shape[1] - 1 - size))
@@ -50,11 +49,11 @@ def doubled(conv: Callable[..., Array], x: Array, kernel: Array, pads: Pads) -> 
     return y.reshape(n, 2 * down, 2 * across, out)[:, cuts[0], cuts[1]]
 
 
-def _phases(taps: int, before: int) -> tuple[np.ndarray, int, int]:
+def _tabulate_phases(taps: int, before: int) -> tuple[np.ndarray, int, int]:
     """Returns (table `[phase, tap of the small kernel, tap]`, its first row, shift).
 
-    With a shift of 1 the output begins one row earlier, which is to be cut off: the
-    phases then read the same rows, or fewer.
+    With a shift of 1 the output begins one row earlier, and that row is cut off. The
+    phases then read the same rows, or fewer, so the better of both shifts is taken.
     """
     found = []
     for shift in (0, 1):
@@ -66,24 +65,24 @@ def _phases(taps: int, before: int) -> tuple[np.ndarray, int, int]:
     return min(found, key=lambda one: one[0].shape[1])
 
 
-def by_columns(conv: Callable[..., Array], x: Array, kernel: Array, pads: Pads) -> Array:
-    """Returns the stride 1 convolution of a map of few channels.
+def convolve_by_columns(conv: Callable[..., Array], x: Array, kernel: Array, pads: Pads) -> Array:
+    """Returns the stride 1 convolution of a map with few channels.
 
-    Neighbouring columns are taken as channels, which costs no copy. With q of them the
+    Neighbouring columns are read as channels, which costs no copy. With q of them the
     kernel has ceil((kw + q - 1) / q) columns, in * q inputs and out * q outputs.
 
     Args:
-      conv: `(x, kernel, pads)` -> stride 1 convolution.
+      conv: the stride 1 convolution to use, `(x, kernel, pads)` -> map.
       x: `[n, h, w, in]`.
       kernel: `[kh, kw, in, out]`.
-      pads: zeros, ((above, below), (left, right)), none negative.
+      pads: zeros around the map, ((above, below), (left, right)), none negative.
     """
     q, (n, h, w, channels), (kh, kw, _, out) = COLUMNS, x.shape, kernel.shape
     rows, (left, right) = pads
     width = w + left + right - kw + 1
     taps = -(-(kw + q - 1) // q)
     groups = -(-(left + w) // q)
-    # XLA's library takes one thread for it unless columns are padded.
+    # Without padded columns XLA's library would use a single thread.
     more = max(-(-width // q) + taps - 1 - groups, 1)
     x = jnp.pad(x, ((0, 0), (0, 0), (left, groups * q - w - left), (0, 0)))
     # Column q a + p of the window is tap q a + p - r of output column r.

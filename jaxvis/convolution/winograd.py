@@ -1,10 +1,10 @@
-"""Winograd's minimal filtering F(m x m, r x r): a convolution by m + r - 1 square dots.
+"""Winograd's minimal filtering F(m x m, r x r): a convolution by (m + r - 1)^2 products.
 
-Y = A^T [(G k G^T) . (B^T d B)] A over tiles d of the image, where the product in the
-middle is a matrix product over channels: (m + r - 1)^2 / (m r)^2 of the direct
-multiplications. There are three: m = 2 and m = 4 for kernels of 3x3, with 0.44 and 0.25
-of the multiplications, and m = 3 for 4x4, with 0.25. The last two have the same points
-0, 1, -1, 2, -2, infinity, hence the same B.
+Every tile d of the image is convolved as Y = A^T [(G k G^T) . (B^T d B)] A, where the
+product in the middle is a matrix product over channels. That takes
+(m + r - 1)^2 / (m r)^2 of the multiplications of the direct method: 0.44 for m = 2 and
+0.25 for m = 4 with kernels of 3x3, and 0.25 for m = 3 with kernels of 4x4. The last two
+use the same points 0, 1, -1, 2, -2 and infinity, so they share B.
 
 Source: Lavin & Gray, Fast algorithms for convolutional neural networks (2016).
 """
@@ -20,7 +20,7 @@ from jaxvis.types import Array
 Pads = tuple[tuple[int, int], tuple[int, int]]
 
 TAPS = {2: 3, 3: 4, 4: 3}
-"""r by m."""
+"""m -> r, the side of the kernel."""
 
 _SIX = (
     (4, 0, -5, 0, 1, 0),
@@ -35,7 +35,7 @@ INPUT = {
     3: _SIX,
     4: _SIX,
 }
-"""B^T by m."""
+"""m -> B^T."""
 
 KERNEL = {
     2: ((1, 0, 0), (1 / 2, 1 / 2, 1 / 2), (1 / 2, -1 / 2, 1 / 2), (0, 0, 1)),
@@ -56,7 +56,7 @@ KERNEL = {
         (0, 0, 1),
     ),
 }
-"""G by m."""
+"""m -> G."""
 
 OUTPUT = {
     2: ((1, 1, 1, 0), (0, 1, -1, -1)),
@@ -68,17 +68,17 @@ OUTPUT = {
         (0, 1, -1, 8, -8, 1),
     ),
 }
-"""A^T by m."""
+"""m -> A^T."""
 
 
-def transform(kernel: Array, m: int, *, flip: bool = False) -> Array:
+def transform_kernel(kernel: Array, m: int, *, flip: bool = False) -> Array:
     """Returns U = G k G^T, `[..., m + r - 1, m + r - 1, in, out]`.
 
     Args:
       kernel: `[..., r, r, in, out]`.
-      m: the side of an output tile, 2 or 4, or 3 for kernels of 4x4.
-      flip: whether to transform the kernel of the backward pass instead, `flipped`:
-        `[..., m + r - 1, m + r - 1, out, in]`.
+      m: the side of an output tile: 2 or 4, or 3 for kernels of 4x4.
+      flip: whether to transform the kernel of the backward pass instead (see
+        `flip_kernel`); U is then `[..., m + r - 1, m + r - 1, out, in]`.
     """
     taps = [
         [lax.index_in_dim(row, j, axis=-3, keepdims=False) for j in range(TAPS[m])]
@@ -86,14 +86,14 @@ def transform(kernel: Array, m: int, *, flip: bool = False) -> Array:
     ]
     if flip:
         taps = [row[::-1] for row in taps[::-1]]
-    # As a sum of slices eight times as fast as the two small matrix products.
+    # Sums of slices are eight times as fast as the two small matrix products.
     columns = [_combine(KERNEL[m], column) for column in zip(*taps)]
     rows = [jnp.stack(_combine(KERNEL[m], row), axis=-3) for row in zip(*columns)]
     u = jnp.stack(rows, axis=-4)
     return u.swapaxes(-1, -2) if flip else u
 
 
-def flipped(kernel: Array) -> Array:
+def flip_kernel(kernel: Array) -> Array:
     """Returns the kernel of the backward pass, `[..., r, r, out, in]`.
 
     Args:
@@ -102,16 +102,18 @@ def flipped(kernel: Array) -> Array:
     return jnp.flip(kernel, (-4, -3)).swapaxes(-1, -2)
 
 
-def winograd(x: Array, u: Array, pads: Pads, *, taps: int = 3, turned: bool = False) -> Array:
-    """Returns the stride 1 convolution of x with the kernel of u, `[n, h', w', out]`.
+def convolve_by_winograd(
+    x: Array, u: Array, pads: Pads, *, taps: int = 3, flipped: bool = False
+) -> Array:
+    """Returns the stride 1 convolution of x with the kernel behind u, `[n, h', w', out]`.
 
     Args:
       x: `[n, h, w, in]`.
-      u: `[m + r - 1, m + r - 1, in, out]`, from `transform`.
-      pads: zeros ((above, below), (left, right)).
+      u: `[m + r - 1, m + r - 1, in, out]`, from `transform_kernel`.
+      pads: zeros around the map, ((above, below), (left, right)).
       taps: r, the kernel's side.
-      turned: whether to convolve with the `flipped` kernel instead, for m = 2 alone;
-        `u` is then `[4, 4, out, in]`.
+      flipped: whether to convolve with the flipped kernel instead, which only m = 2 can
+        do; `u` is then `[4, 4, out, in]`.
     """
     points, more, (n, h, w, channels) = u.shape[0], taps - 1, x.shape
     m = points - more
@@ -127,21 +129,23 @@ def winograd(x: Array, u: Array, pads: Pads, *, taps: int = 3, turned: bool = Fa
             (0, 0),
         ),
     )
-    rows = _combine(INPUT[m], _windows(x, 1, m, down))
+    rows = _combine(INPUT[m], _slice_windows(x, 1, m, down))
     tiles = [
-        jnp.stack(_combine(INPUT[m], _windows(row, 2, m, across))).reshape(points, -1, channels)
+        jnp.stack(_combine(INPUT[m], _slice_windows(row, 2, m, across))).reshape(
+            points, -1, channels
+        )
         for row in rows
     ]
-    products = _turned_products(tiles, u) if turned else _products(tiles, u)
+    products = _multiply_flipped(tiles, u) if flipped else _multiply(tiles, u)
     products = [p.reshape(points, n, down, across, -1) for p in products]
-    return _untile(products, m)[:, :height, :width]
+    return _join_tiles(products, m)[:, :height, :width]
 
 
-def _products(tiles: list[Array], u: Array) -> list[Array]:
-    """Returns the dot of every tile element with its kernel, batched by row of tiles.
+def _multiply(tiles: list[Array], u: Array) -> list[Array]:
+    """Returns the product of every tile element with its kernel, one array a row of points.
 
-    One batch of all points has the fewest operations to compile, and is the fastest
-    where there are few tiles; many tiles of six points would not stay in the cache.
+    A single batch of all points is the fastest for few tiles, and has the fewest
+    operations to compile. Many tiles of six points would not stay in the cache that way.
     """
     batched = (((2,), (1,)), ((0,), (0,)))
     if u.shape[0] == 6:
@@ -150,11 +154,11 @@ def _products(tiles: list[Array], u: Array) -> list[Array]:
     return list(every.reshape(u.shape[0], u.shape[0], *every.shape[1:]))
 
 
-def _turned_products(tiles: list[Array], u: Array) -> list[Array]:
-    """Returns the dots with the flipped kernel's transform, which u holds already.
+def _multiply_flipped(tiles: list[Array], u: Array) -> list[Array]:
+    """Returns the products with the flipped kernel's transform, which u holds already.
 
-    The points 0, 1, -1, infinity of F(2, 3) become infinity, 1, -1, 0 when a kernel is
-    flipped: rows and columns 0 and 3 change places, nothing else.
+    Flipping a kernel turns the points 0, 1, -1, infinity of F(2, 3) into infinity, 1, -1,
+    0. So rows and columns 0 and 3 of the transform change places, and nothing else does.
     """
     turn = np.array([3, 1, 2, 0])
     every = jnp.concatenate([tiles[i][turn] for i in turn])
@@ -163,16 +167,16 @@ def _turned_products(tiles: list[Array], u: Array) -> list[Array]:
     return [every[i][turn] for i in turn]
 
 
-def _untile(products: list[Array], m: int) -> Array:
-    """Returns A^T M A with the tiles put together again, `[n, h, w, out]`.
+def _join_tiles(products: list[Array], m: int) -> Array:
+    """Returns A^T M A with the tiles joined to one map, `[n, h, w, out]`.
 
     Args:
-      products: rows of M, one a point, each `[points, n, down, across, out]`.
+      products: the rows of M, one for each point, `[points, n, down, across, out]`.
       m: the side of an output tile.
     """
     _, n, down, across, out = products[0].shape
     half = [_combine(OUTPUT[m], [row[j] for row in products]) for j in range(len(products))]
-    # Kept: XLA would compute each of these again for every output that reads it.
+    # Without the barrier XLA computes these again for every output that reads them.
     half = lax.optimization_barrier(half)
     rows = [
         jnp.concatenate(_combine(OUTPUT[m], [column[p] for column in half]), axis=-1)
@@ -181,18 +185,18 @@ def _untile(products: list[Array], m: int) -> Array:
     return jnp.stack(rows, axis=2).reshape(n, down * m, across * m, out)
 
 
-def _windows(x: Array, axis: int, m: int, count: int) -> list[Array]:
-    """Returns element k of every tile along an axis, one a point."""
+def _slice_windows(x: Array, axis: int, m: int, count: int) -> list[Array]:
+    """Returns element k of every tile along an axis, one array for each point k."""
     stop = (count - 1) * m + 1
     return [lax.slice_in_dim(x, k, k + stop, stride=m, axis=axis) for k in range(len(INPUT[m]))]
 
 
 def _combine(matrix: Sequence[Sequence[float]], parts: Sequence[Array]) -> list[Array]:
-    """Returns matrix @ parts with the zeros and ones left out."""
-    return [_sum(row, parts) for row in matrix]
+    """Returns matrix @ parts, without the multiplications by zero and one."""
+    return [_add_up(row, parts) for row in matrix]
 
 
-def _sum(row: Sequence[float], parts: Sequence[Array]) -> Array:
+def _add_up(row: Sequence[float], parts: Sequence[Array]) -> Array:
     total = None
     for factor, part in zip(row, parts):
         if factor:

@@ -1,4 +1,4 @@
-"""A user's own generator: NNX and Linen modules as `(shared, z) -> image`.
+"""A user's own generator, an NNX or Linen module, as a function `(shared, z) -> image`.
 
 A plain function `(shared, z) -> image [H, W, 3]` in [0, 1] needs no adapter.
 """
@@ -15,13 +15,13 @@ from jaxvis.types import Array, Image
 
 
 @dataclass(frozen=True)
-class Adapted:
-    """Returns the image `[H, W, 3]` that a module draws of z.
+class AdaptedGenerator:
+    """A module as a generator of images `[H, W, 3]` in [0, 1].
 
     Args:
-      run: hashable `(shared, z [1, ...]) -> [1, H, W, C]`.
+      run: a hashable function `(shared, z [1, ...]) -> [1, H, W, C]`.
       low, high: the module's values of black and white.
-      size: (H, W) to resize to; None leaves it.
+      size: (H, W) to which images are resized; None leaves their size.
     """
 
     run: Callable[[Any, Array], Array]
@@ -30,14 +30,17 @@ class Adapted:
     size: tuple[int, int] | None = None
 
     def __call__(self, shared: Any, z: Array) -> Image:
-        """Returns the image of one z.
+        """Returns the image `[H, W, 3]` of one z.
 
         Raises:
-          ValueError: if the module returns something else than one grey or RGB image.
+          ValueError: if the module does not return one grey or RGB image.
         """
         out = self.run(shared, z[None])
         if out.ndim != 4 or out.shape[0] != 1 or out.shape[-1] not in (1, 3):
-            raise ValueError(f"the generator returns {out.shape}, not one image [1, H, W, 1 or 3]")
+            raise ValueError(
+                f"the generator returns the shape {out.shape} for one z, not [1, H, W, C] "
+                "with C of 1 or 3"
+            )
         image = (out[0] - self.low) / (self.high - self.low)
         if self.size is not None and self.size != image.shape[:2]:
             shape = (*self.size, image.shape[-1])
@@ -68,20 +71,20 @@ def generator_from_nnx(
     low: float = 0.0,
     high: float = 1.0,
     size: tuple[int, int] | None = None,
-) -> tuple[Adapted, Any]:
-    """Returns (generator, shared) of a Flax NNX module.
+) -> tuple[AdaptedGenerator, Any]:
+    """Returns a Flax NNX module as (generator, shared).
 
     Args:
-      module: takes z `[1, ...]`, returns `[1, H, W, C]`, C 1 or 3; a copy of it is put
-        into evaluation mode.
-      low, high: its values of black and white, -1 and 1 of a tanh.
-      size: (H, W) that its images are resized to, bilinear; None leaves them.
+      module: takes z `[1, ...]` and returns `[1, H, W, C]`, with C of 1 or 3. A copy of
+        it is put into evaluation mode.
+      low, high: its values of black and white, such as -1 and 1 for a tanh.
+      size: (H, W) to which its images are resized, bilinearly; None leaves their size.
     """
     copy = nnx.clone(module)
     copy.eval()
     nnx.pop(copy, nnx.RngState)
     graph, state = nnx.split(copy)
-    return Adapted(_Nnx(graph), low, high, size), state
+    return AdaptedGenerator(_Nnx(graph), low, high, size), state
 
 
 def generator_from_linen(
@@ -92,14 +95,14 @@ def generator_from_linen(
     low: float = 0.0,
     high: float = 1.0,
     size: tuple[int, int] | None = None,
-) -> tuple[Adapted, Any]:
-    """Returns (generator, shared) of a Flax Linen module.
+) -> tuple[AdaptedGenerator, Any]:
+    """Returns a Flax Linen module as (generator, shared).
 
     Args:
-      module: takes z `[1, ...]`, returns `[1, H, W, C]`, C 1 or 3.
+      module: takes z `[1, ...]` and returns `[1, H, W, C]`, with C of 1 or 3.
       variables: its variables.
       arguments: further keyword arguments of its call, hashable: {"train": False}.
       low, high, size: see `generator_from_nnx`.
     """
     run = _Linen(module, tuple(sorted((arguments or {}).items())))
-    return Adapted(run, low, high, size), dict(variables)
+    return AdaptedGenerator(run, low, high, size), dict(variables)

@@ -1,4 +1,4 @@
-"""The autoencoder whose decoder becomes a generator."""
+"""The autoencoder of Despraz et al., whose decoder becomes a generator."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,28 +8,28 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jaxvis.generators.deep import DeepGenerator, pretrained
+from jaxvis.generators.deep import DeepGenerator, despraz_decoder
 from jaxvis.generators.drawing import MOMENTUM, VGG_MEAN
-from jaxvis.generators.layers import convolved, glorot, normed
+from jaxvis.generators.layers import convolve, draw_glorot, normalise
 from jaxvis.types import Array, Key
 
 
 @dataclass(frozen=True)
 class Autoencoder:
-    """Returns the encoder and decoder, static and hashable.
+    """An encoder and a decoder, static and hashable.
 
-    The encoder is a block for each width, twice [3x3 convolution without padding, ReLU,
-    batch norm] and a 2x2 maximum; then a rectified dense layer and the code.
+    The encoder has a block for each width: twice [3x3 convolution without padding, ReLU,
+    batch norm], then a 2x2 maximum. A rectified dense layer and the code follow.
 
     Args:
-      decoder: draws the code.
+      decoder: the generator that draws the code.
       widths: channels of the encoder's blocks.
       hidden: units of the dense layer before the code.
       gain: grey levels per unit of the decoder's output.
 
-    Source: Despraz et al., Figure 3; widths from the authors' code. Departures: the
-      output counts in `gain` grey levels (1 in the original), so that the optimizer
-      need not first raise the last scale from 1 to 60.
+    Source: Despraz et al., Figure 3; the widths are from the authors' code.
+    Departures: a unit of the output is `gain` grey levels (1 in the original), so that
+      the optimizer need not first raise the last scale from 1 to 60.
     """
 
     decoder: DeepGenerator
@@ -42,7 +42,8 @@ class Autoencoder:
         """(H, W) of the images in pixels."""
         return self.decoder.size
 
-    def _flat(self) -> int:
+    def _count_flat(self) -> int:
+        """Returns how many inputs the first dense layer has."""
         side = self.size[0]
         for _ in self.widths:
             side = (side - 4) // 2
@@ -51,7 +52,8 @@ class Autoencoder:
     def init(self, key: Key) -> dict[str, Any]:
         """Returns {"params", "statistics"}, each with "encoder" and "decoder".
 
-        The statistics also have "code" `[d]`, of which `averaged` makes the mean code.
+        The statistics also have "code" `[d]`, of which `update_averages` makes the mean
+        code.
 
         Args:
           key: a typed random key.
@@ -61,16 +63,16 @@ class Autoencoder:
         for block, width in enumerate(self.widths, 1):
             for i in (1, 2):
                 own = jax.random.fold_in(key, 10 * block + i)
-                kernel = glorot(own, (3, 3, given, width), fan_in=9 * given, fan_out=9 * width)
+                kernel = draw_glorot(own, (3, 3, given, width), fan_in=9 * given, fan_out=9 * width)
                 zeros, ones = jnp.zeros(width), jnp.ones(width)
                 name, given = f"{block}_{i}", width
                 encoder[f"conv{name}"] = {"kernel": kernel, "bias": zeros}
                 encoder[f"bn{name}"] = {"scale": ones, "bias": zeros}
                 statistics[f"bn{name}"] = {"mean": zeros, "var": ones}
-        widths = (self._flat(), self.hidden, self.decoder.code)
+        widths = (self._count_flat(), self.hidden, self.decoder.code)
         for i, (fan_in, fan_out) in enumerate(zip(widths, widths[1:]), 1):
             own = jax.random.fold_in(key, i)
-            kernel = glorot(own, (fan_in, fan_out), fan_in=fan_in, fan_out=fan_out)
+            kernel = draw_glorot(own, (fan_in, fan_out), fan_in=fan_in, fan_out=fan_out)
             encoder[f"dense{i}"] = {"kernel": kernel, "bias": jnp.zeros(fan_out)}
         return {
             "params": {"encoder": encoder, "decoder": decoder["params"]},
@@ -89,21 +91,21 @@ class Autoencoder:
         Args:
           params, statistics: of the encoder.
           images: `[B, H, W, 3]` in [0, 1].
-          train: whether batch norm takes the batch's own mean and variance.
+          train: whether batch norm takes out the batch's own mean and variance.
         """
         x, found = (255 * images - jnp.asarray(VGG_MEAN)) / self.gain, {}
         for block in range(1, len(self.widths) + 1):
             for i in (1, 2):
                 name = f"{block}_{i}"
-                x = convolved(x, params[f"conv{name}"], padding="VALID")
-                x, found[f"bn{name}"] = normed(
+                x = convolve(x, params[f"conv{name}"], padding="VALID")
+                x, found[f"bn{name}"] = normalise(
                     jax.nn.relu(x),
                     params[f"bn{name}"],
                     statistics[f"bn{name}"],
                     train=train,
                     epsilon=self.decoder.epsilon,
                 )
-            x = _halved(x)
+            x = _halve(x)
         x = x.reshape(len(x), -1)
         x = jax.nn.relu(x @ params["dense1"]["kernel"] + params["dense1"]["bias"])
         return x @ params["dense2"]["kernel"] + params["dense2"]["bias"], found
@@ -113,7 +115,7 @@ class Autoencoder:
     ) -> tuple[Array, Any]:
         """Returns (reconstructions `[B, H, W, 3]`, the batch's own statistics).
 
-        The reconstructions are in [0, 1] where they succeed; they are not clipped.
+        Good reconstructions are in [0, 1]; they are not clipped to it.
 
         Args:
           params, statistics: as `init` returns them.
@@ -121,7 +123,7 @@ class Autoencoder:
           train: as for `encode`.
         """
         codes, encoder = self.encode(params["encoder"], statistics["encoder"], images, train=train)
-        # As where alpha drives the decoder: what is negative never reaches it.
+        # Where alpha drives the decoder, no negative code reaches it either.
         codes = jax.nn.relu(codes) if self.decoder.rectified_code else codes
         output, decoder = self.decoder.decode(
             params["decoder"], statistics["decoder"], codes, train=train
@@ -131,37 +133,37 @@ class Autoencoder:
         return found, {"encoder": encoder, "decoder": decoder, "code": code}
 
 
-def averaged(old: Any, own: Any, *, momentum: float = MOMENTUM) -> Any:
+def update_averages(old: Any, own: Any, *, momentum: float = MOMENTUM) -> Any:
     """Returns batch norm's running averages after one more batch.
 
     Args:
-      old: the averages.
-      own: the batch's.
-      momentum: share of the old ones.
+      old: the averages so far, a pytree of arrays of any shapes.
+      own: the averages of the batch.
+      momentum: the share that the old ones keep.
     """
     return jax.tree.map(lambda a, b: momentum * a + (1 - momentum) * b, old, own)
 
 
-def despraz() -> Autoencoder:
-    """Returns the paper's, for 224 x 224 pixels."""
-    return Autoencoder(pretrained(), (32, 64, 128, 256, 512), 2048)
+def despraz_autoencoder() -> Autoencoder:
+    """Returns the paper's autoencoder, for images of 224 x 224 pixels."""
+    return Autoencoder(despraz_decoder(), (32, 64, 128, 256, 512), 2048)
 
 
-def small() -> Autoencoder:
-    """Returns a small one of the same kind, for 32 x 32 pixels."""
+def small_autoencoder() -> Autoencoder:
+    """Returns a small autoencoder of the same kind, for images of 32 x 32 pixels."""
     decoder = DeepGenerator(True, True, False, (5, 5, 16), ((64, 2), (64, 2)))
     return Autoencoder(decoder, (32, 64), 256)
 
 
 AUTOENCODERS: dict[str, Callable[[], Autoencoder]] = {
-    "despraz": despraz,
-    "small": small,
+    "despraz": despraz_autoencoder,
+    "small": small_autoencoder,
 }
-"""Name -> the function that returns the autoencoder."""
+"""Name -> the function that builds the autoencoder."""
 
 
-def _halved(x: Array) -> Array:
-    """Returns the maxima of 2x2 pixels; an odd last row or column is left out."""
+def _halve(x: Array) -> Array:
+    """Returns the maxima of 2x2 pixels; the last row or column of an odd map is left out."""
     count, height, width, channels = x.shape
     x = x[:, : height // 2 * 2, : width // 2 * 2]
     return x.reshape(count, height // 2, 2, width // 2, 2, channels).max((2, 4))

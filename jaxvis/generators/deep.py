@@ -1,8 +1,8 @@
-"""The deep generator of Despraz et al.: a table of rows, both variants.
+"""The deep generator of Despraz et al. in both variants, as a table of rows.
 
-A fixed vector of ones goes through one scale alpha an entry, then through convolutions
-and nearest-neighbour upsampling to an image. What is learned is the network itself, or,
-where a decoder was trained before, alpha alone.
+A vector of ones is multiplied by a scale alpha for each entry. Convolutions and
+nearest-neighbour upsampling then make an image of it. Either the whole network is learned,
+or, where its decoder was trained before, alpha alone.
 """
 
 from dataclasses import dataclass
@@ -13,25 +13,25 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxvis.generators.layers import convolved, glorot, normed
+from jaxvis.generators.layers import convolve, draw_glorot, normalise
 from jaxvis.types import Array, Key
 
 STAGES = ((512, 2), (256, 3), (256, 3), (128, 3), (128, 4))
-"""(channels, kernel side) of the paper's stages 3 to 7. The paper prints 3 for the last
-one, with which neither the output size nor the number of parameters would be right."""
+"""(channels, kernel side) of the paper's stages 3 to 7. The paper prints a side of 3 for the
+last one, but then neither the output size nor the number of parameters would be right."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """Returns one row of a generator's table.
+    """One row of a generator's table.
 
     Args:
-      name: of its parameters and statistics.
+      name: the name of its parameters and statistics.
       op: "scale", "reshape", "up", "conv", "relu" or "bn".
       width: channels of a convolution.
-      size: kernel side.
-      same: whether a convolution keeps the size; with an even kernel the row and column
-        more are added below and on the right.
+      size: kernel side of a convolution.
+      same: whether a convolution keeps the size of the map. With an even kernel, the
+        additional row and column of padding are below and on the right.
     """
 
     name: str
@@ -43,16 +43,17 @@ class Row:
 
 @dataclass(frozen=True)
 class DeepGenerator:
-    """Returns the generator's table, static and hashable.
+    """A deep generator, static and hashable.
 
     Args:
-      wide: whether two 64-channel convolutions come before the image, as in the
+      wide: whether two convolutions of 64 channels come before the image, as in the
         pretrained variant (and in the paper's table 2).
-      rectified_code: whether alpha's product is rectified: in the pretrained variant.
-      rectified: whether the last convolution is.
-      start: (h, w, c) that the code is shaped to.
+      rectified_code: whether the product with alpha is rectified, as in the pretrained
+        variant.
+      rectified: whether the last convolution is rectified.
+      start: (h, w, c) of the first map, to which the code is reshaped.
       stages: (channels, kernel side) of the stages between.
-      epsilon: of batch norm: Keras 1.1's.
+      epsilon: what batch norm adds to the variance; the default is that of Keras 1.1.
     """
 
     wide: bool = False
@@ -64,7 +65,7 @@ class DeepGenerator:
 
     @property
     def code(self) -> int:
-        """The number of entries of the code."""
+        """How many entries the code has."""
         return prod(self.start)
 
     @property
@@ -98,12 +99,14 @@ class DeepGenerator:
         return found
 
     def init(self, key: Key, *, alpha: float | None = None) -> dict[str, Any]:
-        """Returns {"params": ..., "statistics": ...}: Keras' Glorot uniform, untrained.
+        """Returns {"params": ..., "statistics": ...} before training.
+
+        The kernels are Keras' Glorot uniform.
 
         Args:
           key: a typed random key.
-          alpha: what alpha starts at; None draws it as Keras does, in +-0.23 for the
-            3200 of the paper.
+          alpha: the initial value of alpha. None draws it as Keras does, which is within
+            +-0.23 for the paper's 3200 entries.
         """
         params: dict[str, dict[str, Array]] = {}
         spec = self.parameter_shapes()
@@ -113,11 +116,11 @@ class DeepGenerator:
                 if leaf == "kernel":
                     field = shape[0] * shape[1]
                     fans = field * shape[2], field * shape[3]
-                    value = glorot(own, shape, fan_in=fans[0], fan_out=fans[1])
+                    value = draw_glorot(own, shape, fan_in=fans[0], fan_out=fans[1])
                 elif leaf == "alpha" and alpha is None:
-                    # Keras 1 takes (n, 1, 1) for fans of sqrt(n) each.
+                    # Keras 1 takes a shape of (n, 1, 1) to have fans of sqrt(n).
                     root = shape[0] ** 0.5
-                    value = glorot(own, shape, fan_in=root, fan_out=root)
+                    value = draw_glorot(own, shape, fan_in=root, fan_out=root)
                 else:
                     ones = {"alpha": alpha, "scale": 1.0, "bias": 0.0}
                     value = jnp.full(shape, ones[leaf], jnp.float32)
@@ -132,18 +135,18 @@ class DeepGenerator:
     def apply(
         self, params: Any, statistics: Any, z: Array, *, train: bool = False
     ) -> tuple[Array, Any]:
-        """Returns (output `[H, W, 3]`, the statistics of this very output).
+        """Returns (output `[H, W, 3]`, the statistics of this output).
 
         Args:
           params, statistics: as `init` returns them.
-          z: `[d]`, the input of the scale: ones, with noise where there is some.
-          train: whether batch norm takes the output's own mean and variance over
-            positions, as in the original (a batch of one); else `statistics`.
+          z: `[d]`, the input of the scale: ones, with or without noise.
+          train: whether batch norm takes out the output's own mean and variance over
+            positions, as in the original (a batch of one), instead of `statistics`.
         """
-        return self.decode(params, statistics, self.scaled(params, z), train=train)
+        return self.decode(params, statistics, self.scale_code(params, z), train=train)
 
-    def scaled(self, params: Any, z: Array) -> Array:
-        """Returns the code alpha * z, `[d]`, rectified where the variant says so.
+    def scale_code(self, params: Any, z: Array) -> Array:
+        """Returns the code alpha * z, `[d]`, which some variants rectify.
 
         Args:
           params: as `init` returns them.
@@ -155,11 +158,11 @@ class DeepGenerator:
     def decode(
         self, params: Any, statistics: Any, code: Array, *, train: bool = False
     ) -> tuple[Array, Any]:
-        """Returns what `apply` does, from the scaled code, or from a batch of codes.
+        """Returns what `apply` returns, for a scaled code or for a batch of codes.
 
         Args:
           params, statistics: as `init` returns them; alpha is not read.
-          code: `[d]`, or `[B, d]`, whose images `[B, H, W, 3]` share one mean and
+          code: `[d]`, or `[B, d]` for images `[B, H, W, 3]`, which share one mean and
             variance in training.
           train: as for `apply`.
         """
@@ -168,9 +171,9 @@ class DeepGenerator:
             if row.op == "reshape":
                 x = x.reshape(-1, *self.start)
             elif row.op == "up":
-                repeated = True  # by the convolution, which always follows
+                repeated = True  # the convolution that always follows repeats the pixels
             elif row.op == "conv":
-                x = convolved(
+                x = convolve(
                     x,
                     params[row.name],
                     repeated=repeated,
@@ -180,7 +183,7 @@ class DeepGenerator:
             elif row.op == "relu":
                 x = jax.nn.relu(x)
             elif row.op == "bn":
-                x, found[row.name] = normed(
+                x, found[row.name] = normalise(
                     x,
                     params[row.name],
                     statistics[row.name],
@@ -190,29 +193,30 @@ class DeepGenerator:
         return (x if code.ndim == 2 else x[0]), found
 
 
-def untrained() -> DeepGenerator:
-    """Returns the generator that is learned from nothing: 5,240,841 parameters."""
+def despraz_generator() -> DeepGenerator:
+    """Returns the generator that is learned as a whole; it has 5,240,841 parameters."""
     return DeepGenerator()
 
 
-def pretrained(*, rectified: bool = False) -> DeepGenerator:
-    """Returns the decoder that alpha drives: 5,350,089 parameters.
+def despraz_decoder(*, rectified: bool = False) -> DeepGenerator:
+    """Returns the decoder that alpha drives; it has 5,350,089 parameters.
 
     Args:
-      rectified: whether the last convolution is, as while the autoencoder is trained.
+      rectified: whether the last convolution is rectified, as in the autoencoder's
+        training.
     """
     return DeepGenerator(wide=True, rectified_code=True, rectified=rectified)
 
 
-GENERATORS = {"despraz": untrained, "despraz_decoder": pretrained}
-"""Name -> the function that returns the table."""
+GENERATORS = {"despraz": despraz_generator, "despraz_decoder": despraz_decoder}
+"""Name -> the function that builds the generator."""
 
 
 def generator_table(generator: DeepGenerator) -> str:
-    """Returns the generator as a text table, one line a row, the total at the end.
+    """Returns the generator as a text table: a line for each row, and the total at the end.
 
     Args:
-      generator: the table.
+      generator: the generator.
     """
     shapes, spec = generator.shapes, generator.parameter_shapes()
     counts = {n: sum(map(prod, leaves.values())) for n, leaves in spec.items()}

@@ -1,24 +1,37 @@
-"""Canvases: what is painted on. `init(key) -> z`, `decode(z, key) -> image`.
+"""Canvases: parameters z, and how they become an image.
 
-Every canvas is a frozen dataclass. `encode(image) -> z` exists where an image can be
-put on the canvas (a warm start). Sizes are (H, W) in pixels.
+Every canvas is a frozen dataclass with `init(key) -> z` and `decode(shared, z, key) ->
+image`; these canvases share nothing among items, so `shared` is None. `encode(image)
+-> z` exists where an image can be put on the canvas (a warm start). Sizes are (H, W) in
+pixels.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from jaxvis.images import DECORRELATE, MEAN, RECORRELATE
-from jaxvis.types import Array, Image, Key
+from jaxvis.types import Array, Canvas, Image, Key
 
 _EDGE = 1e-4  # how far an encoded image keeps from 0 and 1, where logit diverges
 
 
+class SizedCanvas(Canvas):
+    """A canvas whose field `size` is (H, W) of its image in pixels."""
+
+    size: tuple[int, int]
+
+    def image_size(self) -> tuple[int, int]:
+        """Gives (H, W) of the image in pixels."""
+        return self.size
+
+
 @dataclass(frozen=True)
-class Pixels:
-    """Returns image = center + z / scale: the pixels themselves, not clipped.
+class Pixels(SizedCanvas):
+    """A canvas of pixels, not clipped: image = center + z / scale.
 
     Args:
       size: (H, W) in pixels.
@@ -39,27 +52,27 @@ class Pixels:
     channels: int = 3
 
     def init(self, key: Key) -> Array:
-        """Returns z `[H, W, channels]` float32."""
+        """Draws z `[H, W, channels]` float32."""
         shape = (*self.size, self.channels)
         if self.init_range:
             z = jax.random.uniform(key, shape, minval=-1.0, maxval=1.0)
             return z / jnp.quantile(z, 0.95) * self.init_range
         return self.noise * jax.random.normal(key, shape)
 
-    def decode(self, z: Array, key: Key) -> Image:
-        """Returns the image `[H, W, 3]`; may leave [0, 1]."""
-        del key
+    def decode(self, shared: Any, z: Array, key: Key) -> Image:
+        """Makes the image `[H, W, 3]`; may leave [0, 1]."""
+        del shared, key
         return jnp.asarray(self.center, z.dtype) + z / self.scale
 
     def encode(self, image: Image) -> Array:
-        """Returns the z of an image `[H, W, 3]`; a grey one of its mean channel."""
+        """Finds the z of an image `[H, W, 3]`; a grey one of its mean channel."""
         z = (image - jnp.asarray(self.center, image.dtype)) * self.scale
         return jnp.mean(z, -1, keepdims=True) if self.channels == 1 else z
 
 
 @dataclass(frozen=True)
-class Tanh:
-    """Returns image = (tanh z + 1) / 2, which cannot leave [0, 1].
+class Tanh(SizedCanvas):
+    """A canvas that cannot leave [0, 1]: image = (tanh z + 1) / 2.
 
     Args:
       size: (H, W) in pixels.
@@ -70,21 +83,21 @@ class Tanh:
     noise: float = 0.01
 
     def init(self, key: Key) -> Array:
-        """Returns z `[H, W, 3]` float32."""
+        """Draws z `[H, W, 3]` float32."""
         return self.noise * jax.random.normal(key, (*self.size, 3))
 
-    def decode(self, z: Array, key: Key) -> Image:
-        """Returns the image `[H, W, 3]` in (0, 1)."""
-        del key
+    def decode(self, shared: Any, z: Array, key: Key) -> Image:
+        """Makes the image `[H, W, 3]` in (0, 1)."""
+        del shared, key
         return (jnp.tanh(z) + 1) / 2
 
     def encode(self, image: Image) -> Array:
-        """Returns the z of an image `[H, W, 3]`, kept 1e-4 from 0 and 1."""
+        """Finds the z of an image `[H, W, 3]`, kept 1e-4 from 0 and 1."""
         return jnp.arctanh(2 * jnp.clip(image, _EDGE, 1 - _EDGE) - 1)
 
 
 def frequencies(size: tuple[int, int]) -> np.ndarray:
-    """Returns |f| of every `rfft2` coefficient, `[H, W // 2 + 1]`, cycles per pixel.
+    """Gives |f| of every `rfft2` coefficient, `[H, W // 2 + 1]`, cycles per pixel.
 
     Args:
       size: (H, W) of the image in pixels.
@@ -104,8 +117,10 @@ def _from_rgb(image: Image) -> Array:
 
 
 @dataclass(frozen=True)
-class Fourier:
-    """Returns sigmoid(colour(irfft2(z / f^decay))): spectrum and decorrelated colour.
+class Fourier(SizedCanvas):
+    """A canvas of Fourier coefficients in decorrelated colours.
+
+    image = sigmoid(colour(irfft2(z / f^decay))).
 
     z are the coefficients of a spectrum in which every frequency has the energy it has
     in photographs, so one step of the optimizer moves all scales alike.
@@ -130,24 +145,24 @@ class Fourier:
         return (fall * np.sqrt(self.size[0] * self.size[1]) / 4)[..., None]
 
     def init(self, key: Key) -> Array:
-        """Returns z `[2, H, W // 2 + 1, 3]` float32, real and imaginary parts."""
+        """Draws z `[2, H, W // 2 + 1, 3]` float32, real and imaginary parts."""
         shape = (2, self.size[0], self.size[1] // 2 + 1, 3)
         return self.sd * jax.random.normal(key, shape)
 
-    def decode(self, z: Array, key: Key) -> Image:
-        """Returns the image `[H, W, 3]` in (0, 1)."""
-        del key
+    def decode(self, shared: Any, z: Array, key: Key) -> Image:
+        """Makes the image `[H, W, 3]` in (0, 1)."""
+        del shared, key
         spectrum = jax.lax.complex(z[0], z[1]) * self._gain()
         return _to_rgb(jnp.fft.irfft2(spectrum, s=self.size, axes=(0, 1)))
 
     def encode(self, image: Image) -> Array:
-        """Returns the z of an image `[H, W, 3]`, kept 1e-4 from 0 and 1."""
+        """Finds the z of an image `[H, W, 3]`, kept 1e-4 from 0 and 1."""
         spectrum = jnp.fft.rfft2(_from_rgb(image), axes=(0, 1)) / self._gain()
         return jnp.stack([spectrum.real, spectrum.imag])
 
 
-def _hermitian(phases: Array, width: int) -> Array:
-    """Returns phases that a real image of `width` pixels has, odd in their own mirror.
+def _make_hermitian(phases: Array, width: int) -> Array:
+    """Makes phases those of a real image of `width` pixels: odd under a mirror.
 
     The first column of a half spectrum, and the last of an even width, holds each
     frequency together with its negative. Left free, the two would interfere, and the
@@ -159,8 +174,8 @@ def _hermitian(phases: Array, width: int) -> Array:
 
 
 @dataclass(frozen=True)
-class Phase:
-    """Returns an image whose Fourier magnitude is fixed; z are the phases alone.
+class Phase(SizedCanvas):
+    """A canvas whose Fourier magnitude is fixed; z are the phases alone.
 
     The magnitude is that of natural images, 1 / f^decay in each decorrelated colour
     axis, so no optimum can be noise of high frequency.
@@ -184,17 +199,17 @@ class Phase:
     saturation: tuple[float, float] = (1.0, 1.0)
 
     def init(self, key: Key) -> Array:
-        """Returns z `[H, W // 2 + 1, 3]`, phases in radians, uniform."""
+        """Draws z `[H, W // 2 + 1, 3]`, phases in radians, uniform."""
         shape = (self.size[0], self.size[1] // 2 + 1, 3)
         return jax.random.uniform(key, shape, minval=-np.pi, maxval=np.pi)
 
-    def decode(self, z: Array, key: Key) -> Image:
-        """Returns the image `[H, W, 3]` in (0, 1)."""
-        del key
+    def decode(self, shared: Any, z: Array, key: Key) -> Image:
+        """Makes the image `[H, W, 3]` in (0, 1)."""
+        del shared, key
         lowest = 1.0 / max(self.size)
         magnitude = np.maximum(frequencies(self.size), lowest) ** -self.decay
         magnitude[0, 0] = 0.0  # the mean is set by the sigmoid's centre
-        phases = _hermitian(z, self.size[1])
+        phases = _make_hermitian(z, self.size[1])
         turned = jax.lax.complex(jnp.cos(phases), jnp.sin(phases))
         spectrum = turned * magnitude[..., None]
         axes = jnp.fft.irfft2(spectrum, s=self.size, axes=(0, 1))

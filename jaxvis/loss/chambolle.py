@@ -1,4 +1,4 @@
-"""Total variation denoising, what the last image may be put through."""
+"""Total variation denoising, a filter for the last image of an optimisation."""
 
 from dataclasses import dataclass
 
@@ -9,14 +9,14 @@ from jaxvis.types import Array, Image, Key
 
 
 def _divergence(p: Array) -> Array:
-    """Returns -div p of the dual field `[2, H, W]`."""
+    """Computes -div p of the dual field `[2, H, W]`."""
     down = jnp.pad(p[0, :-1], ((1, 0), (0, 0)))
     across = jnp.pad(p[1, :, :-1], ((0, 0), (1, 0)))
     return down + across - p[0] - p[1]
 
 
 def _gradient(image: Array) -> Array:
-    """Returns forward differences `[2, H, W]`, the last row and column without."""
+    """Computes forward differences `[2, H, W]`, 0 in the last row and column."""
     dy = jnp.pad(jnp.diff(image, axis=0), ((0, 1), (0, 0)))
     dx = jnp.pad(jnp.diff(image, axis=1), ((0, 0), (0, 1)))
     return jnp.stack([dy, dx])
@@ -24,14 +24,16 @@ def _gradient(image: Array) -> Array:
 
 @dataclass(frozen=True)
 class Chambolle:
-    """Returns argmin over u of |u - x|^2 / 2 + weight |grad u|, channel by channel.
+    """A filter that smooths and keeps edges: argmin_u |u - x|^2 / 2 + weight |grad u|.
 
-    A problem's `finish`. The image is clipped to [0, 1] first.
+    It serves as the `finish` of a problem. The image is clipped to [0, 1] first, and its
+    channels are filtered one by one.
 
     Args:
-      weight: how much is smoothed; 0.2 blurs, as the published feature map inversions.
-      steps: at most so many.
-      tolerance: stops when the energy changes by less than this part of the first.
+      weight: the strength; 0.2 blurs, as in the published feature map inversions.
+      steps: the largest number of iterations.
+      tolerance: the iteration stops when the energy changes by less than this part of
+        its first value.
 
     Source: Chambolle (2004); Xia et al., the authors' code (`denoise_tv_chambolle` of
       scikit-image, weight 0.2; not in the paper).
@@ -44,14 +46,18 @@ class Chambolle:
     def __post_init__(self) -> None:
         """Raises ValueError if `weight` is not above 0."""
         if not self.weight > 0:
-            raise ValueError(f"weight must be above 0, got {self.weight}: 0 is None")
+            raise ValueError(
+                f"weight must be above 0, got {self.weight}: leave the filter out instead"
+            )
 
     def __call__(self, key: Key, image: Image) -> Image:
-        """Returns the denoised image `[H, W, 3]`."""
+        """Denoises the image, `[H, W, 3]`."""
         del key
-        return jax.vmap(self._plane, -1, -1)(jnp.clip(image, 0, 1))
+        return jax.vmap(self._denoise_plane, -1, -1)(jnp.clip(image, 0, 1))
 
-    def _plane(self, plane: Array) -> Array:
+    def _denoise_plane(self, plane: Array) -> Array:
+        """Denoises one channel, `[H, W]`."""
+
         def body(state):
             step, p, _, before, first, _ = state
             spread = _divergence(p)
@@ -64,10 +70,10 @@ class Chambolle:
             settled = (step > 0) & (jnp.abs(before - now) < self.tolerance * first)
             return step + 1, p, out, now, first, settled
 
-        def going(state):
+        def is_unfinished(state):
             return (state[0] < self.steps) & ~state[-1]
 
         zero = jnp.zeros((), plane.dtype)
         dual = jnp.zeros((2, *plane.shape), plane.dtype)
         start = (0, dual, plane, zero, zero, jnp.array(False))
-        return jax.lax.while_loop(going, body, start)[2]
+        return jax.lax.while_loop(is_unfinished, body, start)[2]

@@ -1,88 +1,41 @@
-"""Objectives: `taps -> []`, smaller is better. They add, subtract and scale.
+"""Objectives: what an image is asked for. Called on taps, smaller is better.
 
-An objective is a pytree: what it asks for (an index, a target code, a weight) are its
-leaves, tap names are static. A batch of objectives, made by `jax.vmap` of a maker or
-by leaves with a leading axis, is what a solver sweeps; new leaves never compile again.
+Objectives can be added, subtracted and multiplied by numbers. Each is a pytree: what it
+asks for (an index, a target code, a weight) are its leaves, and the names of its taps are
+static. A sweep is one objective whose leaves have a leading axis, and new values of the
+leaves never compile again.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
+from jaxvis.loss.algebra import Algebra, OneTap, register_objective
 from jaxvis.types import Array, Taps
 
 
-class Algebra:
-    """Returns sums, differences and multiples of objectives, linear by construction."""
+def average_positions(values: Array) -> Array:
+    """Averages a tap `[h, w, c]` over its positions, `[c]`; a tap `[d]` stays as it is.
 
-    def __add__(self, other: "Algebra") -> "Sum":
-        """Returns self + other."""
-        return Sum((self, other), (1.0, 1.0))
-
-    def __sub__(self, other: "Algebra") -> "Sum":
-        """Returns self - other."""
-        return Sum((self, other), (1.0, -1.0))
-
-    def __mul__(self, weight: float | Array) -> "Sum":
-        """Returns weight * self."""
-        return Sum((self,), (weight,))
-
-    __rmul__ = __mul__
-
-    def __neg__(self) -> "Sum":
-        """Returns -self."""
-        return Sum((self,), (-1.0,))
+    Args:
+      values: the tap.
+    """
+    return jnp.mean(values, axis=(0, 1)) if values.ndim == 3 else values
 
 
-def _pytree(data: tuple[str, ...], static: tuple[str, ...]) -> Callable[[type], type]:
-    """Returns a decorator: a frozen dataclass whose `data` fields are its leaves."""
+@register_objective(("index",), ("tap", "position"))
+class Excite(OneTap):
+    """Minus the activation of one neuron, channel or class.
 
-    def register(cls: type) -> type:
-        cls = dataclass(frozen=True, eq=False)(cls)
-        return jax.tree_util.register_dataclass(cls, data, static)
-
-    return register
-
-
-@_pytree(("parts", "weights"), ())
-class Sum(Algebra):
-    """Returns sum_k weights[k] * parts[k](taps)."""
-
-    parts: tuple[Algebra, ...]
-    weights: tuple[float | Array, ...]
-
-    @property
-    def taps(self) -> tuple[str, ...] | None:
-        """The tap names read; None where a part does not say."""
-        names = [part.taps for part in self.parts]
-        return None if None in names else tuple(dict.fromkeys(sum(names, ())))
-
-    def __call__(self, taps: Taps) -> Array:
-        """Returns the weighted sum, `[]`."""
-        return sum(w * part(taps) for w, part in zip(self.weights, self.parts))
-
-
-class _OneTap(Algebra):
-    tap: str
-
-    @property
-    def taps(self) -> tuple[str, ...]:
-        """The tap names read."""
-        return (self.tap,)
-
-
-@_pytree(("index",), ("tap", "position"))
-class Excite(_OneTap):
-    """Returns minus the activation of one neuron, channel or class.
-
-    Of a tap `[d]`, entry `index`. Of a tap `[h, w, c]`, channel `index`: its mean over
-    positions, or its value at `position`.
+    For a tap `[d]` it is entry `index`. For a tap `[h, w, c]` it is channel `index`: the
+    mean over all positions, or the value at one `position`.
 
     Args:
       tap: the tap's name.
-      index: which, an integer (traced, may carry the sweep).
+      index: the number of the neuron, channel or class; it may be traced and swept.
       position: None for the mean; "centre", or (y, x) in cells of the tap.
 
     Source: Lecture 21, 21.7; Mahendran & Vedaldi Eq. 4; Olah et al. 2017.
@@ -93,45 +46,45 @@ class Excite(_OneTap):
     position: None | str | tuple[int, int] = field(default=None, kw_only=True)
 
     def __call__(self, taps: Taps) -> Array:
-        """Returns the objective, `[]`.
+        """Computes the objective, a scalar `[]`.
 
         Raises:
           ValueError: for a position that the tap does not have.
         """
-        # A product with a one-hot vector: its gradient is dense and fast, an index's
-        # would be a scatter.
+        # The gradient of a product with a one-hot vector is dense and fast; that of
+        # indexing would be a scatter.
         values = taps[self.tap]
-        chosen = values @ jax.nn.one_hot(self.index, values.shape[-1])
-        if chosen.ndim == 0 or self.position is None:
-            return -jnp.mean(chosen)
-        return -chosen[self._cell(*chosen.shape)]
+        channel = values @ jax.nn.one_hot(self.index, values.shape[-1])
+        if channel.ndim == 0 or self.position is None:
+            return -jnp.mean(channel)
+        return -channel[self._find_cell(*channel.shape)]
 
-    def _cell(self, height: int, width: int) -> tuple[int, int]:
+    def _find_cell(self, height: int, width: int) -> tuple[int, int]:
+        """Gives the cell (y, x) of the position, in a map of height x width cells."""
         if self.position == "centre":
             return height // 2, width // 2
-        # Checked here, since indexing a traced array clamps to the edge in silence.
-        try:
+        # Indexing a traced array clamps to the edge silently, so the check is made here.
+        if isinstance(self.position, tuple) and len(self.position) == 2:
             y, x = self.position
-            inside = 0 <= y < height and 0 <= x < width
-        except (TypeError, ValueError):
-            inside = False
-        if not inside:
-            raise ValueError(
-                f"position is None, 'centre' or (y, x) within the {height}x{width} "
-                f"cells of {self.tap!r}, not {self.position!r}"
-            )
-        return y, x
+            if 0 <= y < height and 0 <= x < width:
+                return y, x
+        raise ValueError(
+            f"position is None, 'centre' or (y, x) within the {height}x{width} "
+            f"cells of {self.tap!r}, not {self.position!r}"
+        )
 
 
-@_pytree(("vector",), ("tap", "cosine_power"))
-class Direction(_OneTap):
-    """Returns minus <mean activation, vector> * cosine^cosine_power.
+@register_objective(("vector",), ("tap", "cosine_power"))
+class Direction(OneTap):
+    """Minus the mean activation along a direction: -<a, v> cos(a, v)^cosine_power.
+
+    Here a is the tap's mean over positions. A cosine below 0.1 counts as 0.1.
 
     Args:
       tap: the tap's name, `[h, w, c]` or `[d]`.
-      vector: `[c]`, the direction in the tap's channel space.
-      cosine_power: 0 is the plain product; more favours activations that point along
-        the vector over large ones.
+      vector: v, the direction in the tap's channel space, `[c]`.
+      cosine_power: 0 gives the plain product; a larger power favours activations that
+        point along the vector over activations that are merely large.
 
     Source: Carter et al., Activation Atlas (2019); Olah et al. 2017.
     """
@@ -141,27 +94,27 @@ class Direction(_OneTap):
     cosine_power: int = field(default=0, kw_only=True)
 
     def __call__(self, taps: Taps) -> Array:
-        """Returns the objective, `[]`."""
-        values = taps[self.tap]
-        if values.ndim == 3:
-            values = jnp.mean(values, axis=(0, 1))
+        """Computes the objective, a scalar `[]`."""
+        values = average_positions(taps[self.tap])
         product = values @ self.vector
         if not self.cosine_power:
             return -product
-        # The maximum comes before the root, whose gradient at a dead tap is infinite.
+        # The root has an infinite gradient at 0, so the maximum is taken before it.
         square = jnp.sum(values**2) * jnp.sum(self.vector**2)
         cosine = product / jnp.sqrt(jnp.maximum(square, 1e-12))
         return -product * jnp.maximum(cosine, 0.1) ** self.cosine_power
 
 
-@_pytree(("target", "mask"), ("tap",))
-class Match(_OneTap):
-    """Returns |M (Phi - Phi0)|^2 / |M Phi0|^2: 0 at the target, 1 at a zero code.
+@register_objective(("target", "mask"), ("tap",))
+class Match(OneTap):
+    """The relative squared distance to a code: |M (Phi - Phi0)|^2 / |M Phi0|^2.
+
+    It is 0 at the target and 1 at a zero code.
 
     Args:
       tap: the tap's name.
       target: Phi0, the code to match, of the tap's shape.
-      mask: M, broadcastable to the tap's shape; 1 keeps, 0 leaves free.
+      mask: M, broadcastable to the tap's shape; 1 keeps an entry, 0 leaves it free.
 
     Source: Mahendran & Vedaldi (IJCV 2016), Eq. 2-3 with its masks (section 5).
     """
@@ -171,16 +124,18 @@ class Match(_OneTap):
     mask: Array | float = field(default=1.0, kw_only=True)
 
     def __call__(self, taps: Taps) -> Array:
-        """Returns the objective, `[]`."""
+        """Computes the objective, a scalar `[]`."""
         wanted = self.mask * self.target
         found = self.mask * taps[self.tap]
         scale = jnp.maximum(jnp.sum(wanted**2), jnp.finfo(wanted.dtype).tiny)
         return jnp.sum((found - wanted) ** 2) / scale
 
 
-@_pytree(("target",), ("tap",))
-class Align(_OneTap):
-    """Returns -<Phi, r> / |r|^2 with r = max(Phi0, 0): -1 at the source image.
+@register_objective(("target",), ("tap",))
+class Align(OneTap):
+    """Minus the alignment with a code: -<Phi, r> / |r|^2 with r = max(Phi0, 0).
+
+    It is -1 at the source image.
 
     Args:
       tap: the tap's name.
@@ -194,57 +149,61 @@ class Align(_OneTap):
     target: Array
 
     def __call__(self, taps: Taps) -> Array:
-        """Returns the objective, `[]`."""
+        """Computes the objective, a scalar `[]`."""
         wanted = jnp.maximum(self.target, 0)
         scale = jnp.maximum(jnp.sum(wanted**2), jnp.finfo(wanted.dtype).tiny)
         return -jnp.sum(wanted * taps[self.tap]) / scale
 
 
-@_pytree(("index",), ("tap",))
-class Margin(_OneTap):
-    """Returns max over j != index of s_j, minus s_index: negative when index wins.
+@register_objective(("index",), ("tap",))
+class Margin(OneTap):
+    """The best other score minus the score of a class: max_{j != index} s_j - s_index.
+
+    It is negative as soon as the class wins.
 
     Args:
       tap: the tap of the scores s, `[d]`, or `[h, w, c]` (means over positions).
-      index: the class that should win.
+      index: the class that should win; it may be traced and swept.
     """
 
     tap: str
     index: int | Array
 
     def __call__(self, taps: Taps) -> Array:
-        """Returns the objective, `[]`."""
-        scores = _scores(taps[self.tap])
+        """Computes the objective, a scalar `[]`."""
+        scores = average_positions(taps[self.tap])
         own = jax.nn.one_hot(self.index, scores.shape[-1])
         return jnp.max(jnp.where(own > 0, -jnp.inf, scores)) - scores @ own
 
 
-@_pytree(("index",), ("tap",))
-class CrossEntropy(_OneTap):
-    """Returns -log softmax(s)_index.
+@register_objective(("index",), ("tap",))
+class CrossEntropy(OneTap):
+    """Minus the log probability of a class: -log softmax(s)_index.
 
     Args:
       tap: the tap of the scores s, `[d]`, or `[h, w, c]` (means over positions).
-      index: the class.
+      index: the class; it may be traced and swept.
     """
 
     tap: str
     index: int | Array
 
     def __call__(self, taps: Taps) -> Array:
-        """Returns the objective, `[]`."""
-        scores = _scores(taps[self.tap])
+        """Computes the objective, a scalar `[]`."""
+        scores = average_positions(taps[self.tap])
         own = jax.nn.one_hot(self.index, scores.shape[-1])
         return jax.nn.logsumexp(scores) - scores @ own
 
 
-def _scores(values: Array) -> Array:
-    return jnp.mean(values, axis=(0, 1)) if values.ndim == 3 else values
+@register_objective((), ("tap",))
+class Amplify(OneTap):
+    """Minus half the squared norm of a tap, -|Phi|^2 / 2.
 
+    The gradient with respect to the tap is minus the activation itself, so a step of
+    descent strengthens whatever the network already sees.
 
-@_pytree((), ("tap",))
-class Amplify(_OneTap):
-    """Returns -|Phi|^2 / 2 of a whole tap: its gradient is the activation itself.
+    Args:
+      tap: the tap's name.
 
     Source: DeepDream (Mordvintsev et al. 2015); Lecture 21, 21.10.
     """
@@ -252,17 +211,18 @@ class Amplify(_OneTap):
     tap: str
 
     def __call__(self, taps: Taps) -> Array:
-        """Returns the objective, `[]`."""
+        """Computes the objective, a scalar `[]`."""
         return -0.5 * jnp.sum(taps[self.tap] ** 2)
 
 
-@_pytree((), ("function", "names"))
+@register_objective((), ("function", "names"))
 class Custom(Algebra):
-    """Returns function(taps): a user's own objective, in the algebra.
+    """A user's own function of the taps as an objective.
 
     Args:
-      function: `taps -> []`, smaller is better; hashable, so pass a named function.
-      names: the taps it reads; None runs the whole network.
+      function: `taps -> []`, smaller is better. Two functions are the same only if they
+        are the same object, so a function that is defined again compiles again.
+      names: the taps that it reads; None runs the whole network.
     """
 
     function: Callable[[Taps], Array]
@@ -270,9 +230,36 @@ class Custom(Algebra):
 
     @property
     def taps(self) -> tuple[str, ...] | None:
-        """The tap names read."""
+        """The names of the taps that are read; None means all."""
         return self.names
 
     def __call__(self, taps: Taps) -> Array:
-        """Returns the objective, `[]`."""
+        """Computes the objective, a scalar `[]`."""
         return self.function(taps)
+
+
+def as_objective(objective: Any) -> Algebra:
+    """Returns an objective as it is, and a function `taps -> []` as a `Custom` one.
+
+    Args:
+      objective: an objective of this module, a sum of some, or any hashable function
+        that takes a dict of taps and returns a scalar, shape `[]`.
+
+    Raises:
+      ValueError: for anything else.
+    """
+    if isinstance(objective, Algebra):
+        return objective
+    if not callable(objective):
+        raise ValueError(
+            "an objective is one of jaxvis.loss.objectives or a function of the taps, such "
+            f"as lambda taps: -taps['fc'][3]; got {objective!r}"
+        )
+    try:
+        hash(objective)
+    except TypeError:
+        raise ValueError(
+            f"the objective {objective!r} cannot be hashed, which jax.jit needs: pass a "
+            "function, or a frozen dataclass with __call__"
+        ) from None
+    return Custom(objective)

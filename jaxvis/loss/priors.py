@@ -1,7 +1,7 @@
-"""Priors: `image -> []`, smaller is more natural. Frozen dataclasses.
+"""Priors: how unnatural an image is, as functions `image -> []`; smaller is more natural.
 
-Grey levels of the papers (B = 80 of 255 around the mean colour) are given here in the
-image's own unit, [0, 1].
+Every prior is a frozen dataclass. The papers measure colours in grey levels, from 0 to
+255; here they are in the image's own unit, [0, 1].
 """
 
 from dataclasses import dataclass, field
@@ -12,29 +12,30 @@ from jaxvis.images import MEAN
 from jaxvis.types import Array, Image
 
 BOUND = 80.0 / 255.0
-"""B: the typical length of a pixel's RGB vector around the mean colour."""
+"""B, the typical length of a pixel's RGB vector around the mean colour: 80 grey levels."""
 
 
-def _centred(image: Image, center: tuple[float, float, float]) -> Array:
+def _subtract(image: Image, center: tuple[float, float, float]) -> Array:
     return image - jnp.asarray(center, image.dtype)
 
 
 @dataclass(frozen=True)
 class BoundedRange:
-    """Returns R_alpha = mean over pixels of (|x|_2 / B)^alpha, x from the mean colour.
+    """A soft limit on colours: R_alpha = mean over pixels of (|x|_2 / B)^alpha.
 
-    Isotropic in RGB: a pixel's three channels enter as one vector.
+    x is a pixel's difference from the mean colour. The three channels enter as one
+    vector, so all hues are treated alike.
 
     Args:
-      alpha: the exponent; 6 makes it nearly a wall at B.
+      alpha: the exponent; with 6 the prior grows steeply beyond B.
       bound: B, in [0, 1] units.
       center: RGB in [0, 1] from which x is measured.
       exponent: power of |x|^2; None is alpha / 2.
 
-    Source: Mahendran & Vedaldi (IJCV 2016), Eq. 5. Departures: the exponent is alpha/2
-    of the squared norm, as in the authors' code; the print has 1/2 of it and divides
-    by B^alpha all the same (exponent=0.5). With a power below 1 the squared norm is
-    kept above 1e-6 grey levels squared.
+    Source: Mahendran & Vedaldi (IJCV 2016), Eq. 5. Departures: |x|^2 has the exponent
+    alpha/2, as in the authors' code. The printed equation has 1/2 and divides by B^alpha
+    all the same (exponent=0.5). With a power below 1, |x|^2 is kept above 1e-6 grey
+    levels squared.
     """
 
     alpha: float = 6.0
@@ -43,9 +44,9 @@ class BoundedRange:
     exponent: float | None = field(default=None, kw_only=True)
 
     def __call__(self, image: Image) -> Array:
-        """Returns the prior of `image` `[H, W, 3]`, `[]`."""
+        """Computes the prior of an image `[H, W, 3]`, a scalar `[]`."""
         power = self.alpha / 2 if self.exponent is None else self.exponent
-        square = jnp.sum(_centred(image, self.center) ** 2, axis=-1)
+        square = jnp.sum(_subtract(image, self.center) ** 2, axis=-1)
         square = square / self.bound**2
         if power < 1:  # the power's gradient at 0 is infinite
             square = jnp.maximum(square, 1e-6 / (255 * self.bound) ** 2)
@@ -56,9 +57,10 @@ class BoundedRange:
 
 @dataclass(frozen=True)
 class TotalVariation:
-    """Returns R_TV = sum of (dx^2 + dy^2)^(beta/2) / (H W V^beta), per channel.
+    """Total variation: R_TV = sum of (dx^2 + dy^2)^(beta/2) / (H W V^beta).
 
-    Forward differences; the last row and column have none.
+    The sum is over pixels and channels. dx and dy are forward differences, which are 0
+    in the last column and the last row.
 
     Args:
       beta: the exponent; 2 spreads edges, 1 keeps them sharp.
@@ -72,7 +74,7 @@ class TotalVariation:
     slope: float = BOUND / 6.5
 
     def __call__(self, image: Image) -> Array:
-        """Returns the prior of `image` `[H, W, 3]`, `[]`."""
+        """Computes the prior of an image `[H, W, 3]`, a scalar `[]`."""
         height, width = image.shape[:2]
         dy = jnp.diff(image, axis=0, append=image[-1:]) / self.slope
         dx = jnp.diff(image, axis=1, append=image[:, -1:]) / self.slope
@@ -85,11 +87,11 @@ class TotalVariation:
 
 @dataclass(frozen=True)
 class L2:
-    """Returns |x|_2^2 = the sum of squares around `center`, over pixels and channels.
+    """The sum of squares |x|_2^2 around a colour, over pixels and channels.
 
     Args:
       center: RGB in [0, 1] from which x is measured.
-      scale: units per unit of the image; 255 counts grey levels.
+      scale: factor on x; 255 measures in grey levels.
 
     Source: Simonyan, Vedaldi & Zisserman (2014), Eq. 1; Lecture 21, 21.7.
     """
@@ -98,5 +100,5 @@ class L2:
     scale: float = 1.0
 
     def __call__(self, image: Image) -> Array:
-        """Returns the prior of `image` `[H, W, 3]`, `[]`."""
-        return jnp.sum((_centred(image, self.center) * self.scale) ** 2)
+        """Computes the prior of an image `[H, W, 3]`, a scalar `[]`."""
+        return jnp.sum((_subtract(image, self.center) * self.scale) ** 2)

@@ -1,4 +1,4 @@
-"""Views: what the network sees of an image. `(key, image) -> image`, pure.
+"""Views: what the network sees of an image, as pure functions `(key, image) -> image`.
 
 Every view is a frozen dataclass and draws its randomness from the key alone. Values
 are not clipped.
@@ -15,33 +15,34 @@ from jaxvis.types import Array, Image, Key, View
 
 @dataclass(frozen=True)
 class Identity:
-    """Returns the image as it is."""
+    """A view that shows the image as it is."""
 
     def __call__(self, key: Key, image: Image) -> Image:
-        """Returns `image`."""
+        """Returns the image, `[H, W, 3]`."""
         del key
         return image
 
 
 @dataclass(frozen=True)
 class InOrder:
-    """Returns the image after each view in turn, each with a key of its own."""
+    """A view that applies several in turn, each with a key of its own."""
 
     views: tuple[View, ...]
 
     def __call__(self, key: Key, image: Image) -> Image:
-        """Returns the image `[H', W', 3]` after the last view."""
+        """Applies all views, from the first to the last: `[H', W', 3]`."""
         for i, view in enumerate(self.views):
             image = view(jax.random.fold_in(key, i), image)
         return image
 
 
 def in_order(*views: View) -> InOrder:
-    """Returns one view that applies `views` from first to last."""
+    """Makes one view that applies `views` from the first to the last."""
     return InOrder(views)
 
 
 def _spare(image: Image, size: tuple[int, int]) -> tuple[int, int]:
+    """Gives how many rows and columns are left over beside a window of `size`."""
     spare = (image.shape[0] - size[0], image.shape[1] - size[1])
     if min(spare) < 0:
         raise ValueError(
@@ -53,7 +54,7 @@ def _spare(image: Image, size: tuple[int, int]) -> tuple[int, int]:
 
 @dataclass(frozen=True)
 class Crop:
-    """Returns a random window of `size` (H, W): jitter as a crop of a larger canvas.
+    """A view of a random window of `size` (H, W): jitter as a crop of a larger canvas.
 
     Source: Mahendran & Vedaldi, Visualizing CNNs using natural pre-images, 3.2.3.
     """
@@ -61,7 +62,7 @@ class Crop:
     size: tuple[int, int]
 
     def __call__(self, key: Key, image: Image) -> Image:
-        """Returns the window `[size[0], size[1], 3]`, every offset as likely.
+        """Cuts out a window `[size[0], size[1], 3]`; all offsets are equally likely.
 
         Raises:
           ValueError: if the image is smaller than the window.
@@ -73,7 +74,7 @@ class Crop:
 
 @dataclass(frozen=True)
 class Centre:
-    """Returns the central window of `size` (H, W): what a jittered canvas is shown as.
+    """A view of the central window of `size` (H, W), as a jittered canvas is shown.
 
     The offset is floor((canvas - size) / 2).
     """
@@ -81,7 +82,7 @@ class Centre:
     size: tuple[int, int]
 
     def __call__(self, key: Key, image: Image) -> Image:
-        """Returns the window `[size[0], size[1], 3]`.
+        """Cuts out the window `[size[0], size[1], 3]`.
 
         Raises:
           ValueError: if the image is smaller than the window.
@@ -92,8 +93,20 @@ class Centre:
 
 
 @dataclass(frozen=True)
+class Resize:
+    """A view of the whole image at another `size` (H, W), resampled bilinearly."""
+
+    size: tuple[int, int]
+
+    def __call__(self, key: Key, image: Image) -> Image:
+        """Resizes the image to `[size[0], size[1], 3]`."""
+        del key
+        return jax.image.resize(image, (*self.size, image.shape[-1]), "linear")
+
+
+@dataclass(frozen=True)
 class Roll:
-    """Returns the image shifted circularly by up to `pixels` either way.
+    """A view that shifts the image circularly by up to `pixels` either way.
 
     Source: DeepDream (Mordvintsev et al. 2015), jitter.
     """
@@ -101,14 +114,14 @@ class Roll:
     pixels: int
 
     def __call__(self, key: Key, image: Image) -> Image:
-        """Returns the rolled image `[H, W, 3]`."""
+        """Shifts the image, `[H, W, 3]`."""
         shift = jax.random.randint(key, (2,), -self.pixels, self.pixels + 1)
         return jnp.roll(image, shift, axis=(0, 1))
 
 
 @dataclass(frozen=True)
 class Pad:
-    """Returns the image inside a border of `pixels`.
+    """A view of the image inside a border of `pixels`.
 
     Args:
       pixels: width of the border on every side.
@@ -119,7 +132,7 @@ class Pad:
     fill: float | str = 0.5
 
     def __call__(self, key: Key, image: Image) -> Image:
-        """Returns the padded image `[H + 2 pixels, W + 2 pixels, 3]`."""
+        """Pads the image to `[H + 2 pixels, W + 2 pixels, 3]`."""
         del key
         pads = ((self.pixels, self.pixels), (self.pixels, self.pixels), (0, 0))
         if isinstance(self.fill, str):
@@ -129,9 +142,9 @@ class Pad:
 
 @dataclass(frozen=True)
 class Blur:
-    """Returns the image convolved with a Gaussian of `sigma` pixels, edges replicated.
+    """A view that blurs the image with a Gaussian of `sigma` pixels; edges are replicated.
 
-    Separable; each pass is one small matrix product.
+    The filter is separable, and each of the two passes is one small matrix product.
 
     Args:
       sigma: standard deviation in pixels, above 0; the kernel ends at 4 sigma.
@@ -145,6 +158,7 @@ class Blur:
             raise ValueError(f"sigma must be above 0 pixels, got {self.sigma}")
 
     def _matrix(self, size: int) -> np.ndarray:
+        """Builds the matrix that blurs one axis, `[size, size]`."""
         at = np.arange(size)
         reach = int(np.ceil(4 * self.sigma))
         taps = np.arange(-reach, reach + 1)
@@ -155,7 +169,7 @@ class Blur:
         return matrix
 
     def __call__(self, key: Key, image: Image) -> Image:
-        """Returns the blurred image `[H, W, 3]`."""
+        """Blurs the image, `[H, W, 3]`."""
         del key
         rows, columns = self._matrix(image.shape[0]), self._matrix(image.shape[1])
         return jnp.einsum("yh,xw,hwc->yxc", rows, columns, image)
@@ -163,10 +177,10 @@ class Blur:
 
 @dataclass(frozen=True)
 class Scale:
-    """Returns the image scaled by a random factor about a centre, on the same canvas.
+    """A view that scales the image by a random factor about its centre.
 
     Args:
-      low, high: range of the factor, drawn log-uniformly.
+      low, high: the range of the factor, which is drawn log-uniformly.
       size: (H, W) of the result; None keeps the image's. The factor is relative to the
         image's own pixels, so a smaller result shows a window of the image.
       shift: largest displacement of the centre, in pixels of the result.
@@ -178,7 +192,7 @@ class Scale:
     shift: float = 0.0
 
     def __call__(self, key: Key, image: Image) -> Image:
-        """Returns the scaled image `[H', W', 3]`; outside the image it is mid-grey."""
+        """Scales the image to `[H', W', 3]`; outside the image it is mid-grey."""
         factor_key, shift_key = jax.random.split(key)
         low, high = np.log(self.low), np.log(self.high)
         factor = jnp.exp(jax.random.uniform(factor_key, (), minval=low, maxval=high))
@@ -200,15 +214,15 @@ class Scale:
 
 
 def _turn(image: Image, angle: Array) -> Image:
-    """Returns the image turned by `angle` radians about its centre, bilinearly."""
+    """Turns an image by `angle` radians about its centre, with bilinear interpolation."""
     height, width = image.shape[:2]
     middle = jnp.asarray([(height - 1) / 2, (width - 1) / 2], image.dtype)
     y = jnp.arange(height, dtype=image.dtype)[:, None] - middle[0]
     x = jnp.arange(width, dtype=image.dtype)[None, :] - middle[1]
     cos, sin = jnp.cos(angle), jnp.sin(angle)
     at_y, at_x = cos * y - sin * x + middle[0], sin * y + cos * x + middle[1]
-    # Whole pixels are gathered, three channels at once; map_coordinates would gather
-    # plane by plane, three times slower.
+    # Gathering all three channels of a pixel at once is three times faster than
+    # map_coordinates, which gathers plane by plane.
     pixels = (image - 0.5).reshape(-1, 3)
     turned = jnp.full_like(image, 0.5)
     for dy, dx in ((0, 0), (0, 1), (1, 0), (1, 1)):
@@ -222,30 +236,30 @@ def _turn(image: Image, angle: Array) -> Image:
 
 @dataclass(frozen=True)
 class Rotate:
-    """Returns the image turned by a random angle of up to `degrees` either way."""
+    """A view that turns the image by a random angle of up to `degrees` either way."""
 
     degrees: float
 
     def __call__(self, key: Key, image: Image) -> Image:
-        """Returns the turned image `[H, W, 3]`; outside the image it is mid-grey."""
+        """Turns the image, `[H, W, 3]`; outside the image it is mid-grey."""
         limit = np.deg2rad(self.degrees)
         return _turn(image, jax.random.uniform(key, (), minval=-limit, maxval=limit))
 
 
 @dataclass(frozen=True)
 class Noise:
-    """Returns the image with Gaussian noise of standard deviation `sigma` added."""
+    """A view that adds Gaussian noise of standard deviation `sigma`."""
 
     sigma: float
 
     def __call__(self, key: Key, image: Image) -> Image:
-        """Returns the noisy image `[H, W, 3]`."""
+        """Adds noise to the image, `[H, W, 3]`."""
         return image + self.sigma * jax.random.normal(key, image.shape, image.dtype)
 
 
 @dataclass(frozen=True)
 class ColourShift:
-    """Returns the image under a random light: channel gains, offsets, faded colour.
+    """A view of the image under random light: channel gains, offsets and faded colour.
 
     x -> (1 - t) y + t mean_c(y), y = (x - 1/2) exp(gain n) + 1/2 + shift m, with m, n
     standard normal per channel and t uniform in [0, fade].
@@ -253,7 +267,7 @@ class ColourShift:
     Args:
       shift: standard deviation of the channels' offsets, in [0, 1] units.
       gain: standard deviation of the logarithm of the channels' gains.
-      fade: the most that colour is mixed with its grey; 0 never, 1 fully at times.
+      fade: the largest share t of grey; 0 keeps all colour, 1 sometimes removes it.
 
     Source: Ghiasi et al., Plug-In Inversion (2022), ColorShift. Departures: the fade.
     """
@@ -263,7 +277,7 @@ class ColourShift:
     fade: float = 0.0
 
     def __call__(self, key: Key, image: Image) -> Image:
-        """Returns the recoloured image `[H, W, 3]`."""
+        """Changes the colours of the image, `[H, W, 3]`."""
         shift_key, gain_key, fade_key = jax.random.split(key, 3)
         gain = jnp.exp(self.gain * jax.random.normal(gain_key, (3,)))
         shift = self.shift * jax.random.normal(shift_key, (3,))

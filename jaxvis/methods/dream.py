@@ -1,17 +1,23 @@
 """DeepDream: a photograph in which a layer sees ever more of what it knows."""
 
+from collections.abc import Callable
+from functools import partial
+
 import jax
 import jax.numpy as jnp
-import numpy as np
 
+from jaxvis.images import check_image
+from jaxvis.loss.algebra import Algebra
 from jaxvis.loss.canvas import Pixels
 from jaxvis.loss.compose import compose
-from jaxvis.loss.objectives import Algebra, Amplify
+from jaxvis.loss.objectives import Amplify, as_objective
 from jaxvis.loss.views import Roll
 from jaxvis.network import Network
 from jaxvis.optimize import Box, Problem, solve
-from jaxvis.optimize.rules.first_order import normalized_sgd
-from jaxvis.types import Image, Key, Params, Run, Status, as_key
+from jaxvis.optimize.keys import item_keys
+from jaxvis.optimize.rules import normalized_sgd
+from jaxvis.optimize.runs import repeat_item, run_stages
+from jaxvis.types import Array, Image, Key, Params, Run, Taps, as_key
 
 
 def dream(
@@ -20,7 +26,7 @@ def dream(
     image: Image,
     *,
     tap: str | None = None,
-    objective: Algebra | None = None,
+    objective: Algebra | Callable[[Taps], Array] | None = None,
     seeds: int = 1,
     key: Key | int = 0,
     octaves: int = 4,
@@ -31,7 +37,7 @@ def dream(
     chunk: int | None = None,
     progress: bool = False,
 ) -> Run:
-    """Returns `image` with the activations of a layer amplified, octave by octave.
+    """Amplifies the activations of a layer in an image, octave by octave.
 
     Per step x <- clip(x + step_size / 255 * g / mean |g|), g the gradient of
     |Phi(roll(x))|^2 / 2. Octaves go from small to full size; the details that one
@@ -41,7 +47,8 @@ def dream(
       net, params: the network.
       image: `[H, W, 3]` in [0, 1].
       tap: the layer whose activations grow.
-      objective: instead of tap, any objective (a channel, a guide's direction...).
+      objective: instead of tap, any objective (a channel, a guide's direction...), or a
+        function `taps -> scalar`.
       seeds: dreams, which differ by their jitter.
       key: a typed random key, or an integer seed.
       octaves: sizes, each `octave_scale` times the one before.
@@ -65,52 +72,43 @@ def dream(
         raise ValueError("pass either tap= or objective=")
     if octaves < 1 or octave_scale <= 1:
         raise ValueError("octaves must be at least 1 and octave_scale above 1")
-    item = Amplify(tap) if objective is None else objective
+    if steps < 1:
+        raise ValueError(f"steps must be at least 1, got {steps}")
+    item = Amplify(tap) if objective is None else as_objective(objective)
     for name in item.taps or ():
-        net.named(name)
-    image = jnp.asarray(image, jnp.float32)
-    sizes = _sizes(image.shape[:2], octaves, octave_scale)
-    # A weight gives the item its sweep axis, the seeds.
-    items = jax.tree.map(lambda leaf: jnp.repeat(jnp.asarray(leaf)[None], seeds, 0), 1.0 * item)
-    detail = jnp.zeros((seeds, *sizes[0], 3))
-    runs = []
-    for octave, size in enumerate(sizes):
-        base = _resized(image[None], size)
-        run = solve(
-            _octave(net, size, steps, step_size / 255, jitter),
-            params,
-            items,
-            jax.random.fold_in(as_key(key), octave),
-            start=jnp.clip(base + _resized(detail, size), 0, 1),
-            chunk=chunk,
-            progress=progress,
-        )
-        if size != sizes[-1] and np.any(run.trace["status"] == Status.UNFINISHED):
-            # Cancelled before the last octave: no dream is finished.
-            raise KeyboardInterrupt
-        detail = run.z - base
-        runs.append(run)
-    trace = {
-        name: np.concatenate([run.trace[name] for run in runs], axis=1)
-        for name in runs[0].trace
-        if name != "status"
-    }
-    status = np.max([run.trace["status"] for run in runs], axis=0)
-    return Run(runs[-1].z, runs[-1].image, {**trace, "status": status})
+        net.check_taps(name)
+    image = check_image(image, "the image")
+    sizes = _octave_sizes(image.shape[:2], octaves, octave_scale)
+    items = repeat_item(1.0 * item, seeds)  # the weight is a leaf that has the seeds' axis
+
+    def dream_octave(octave: int, before: Run | None) -> Run:
+        size = sizes[octave]
+        base = _resize(image[None], size)
+        detail = 0.0
+        if before is not None:
+            detail = _resize(before.z - _resize(image[None], sizes[octave - 1]), size)
+        start = jnp.broadcast_to(jnp.clip(base + detail, 0, 1), (seeds, *size, 3))
+        problem = _build_problem(net, size, steps, step_size / 255, jitter)
+        keys = item_keys(jax.random.fold_in(as_key(key), octave), seeds=seeds)
+        return solve(problem, params, items, keys, start=start, chunk=chunk, progress=progress)
+
+    return run_stages([partial(dream_octave, octave) for octave in range(len(sizes))])
 
 
-def _sizes(size: tuple[int, int], octaves: int, scale: float) -> list[tuple[int, int]]:
-    """Returns the octaves' sizes (H, W), smallest first."""
+def _octave_sizes(size: tuple[int, int], octaves: int, scale: float) -> list[tuple[int, int]]:
+    """Gives the octaves' sizes (H, W), smallest first."""
     return [
         tuple(max(round(side / scale**k), 1) for side in size) for k in reversed(range(octaves))
     ]
 
 
-def _resized(images: jax.Array, size: tuple[int, int]) -> jax.Array:
+def _resize(images: jax.Array, size: tuple[int, int]) -> jax.Array:
     return jax.image.resize(images, (len(images), *size, 3), "linear")
 
 
-def _octave(net: Network, size: tuple[int, int], steps: int, rate: float, jitter: int) -> Problem:
+def _build_problem(
+    net: Network, size: tuple[int, int], steps: int, rate: float, jitter: int
+) -> Problem:
     canvas = Pixels(size, center=(0.0, 0.0, 0.0))
     loss = compose(net, canvas, view=Roll(jitter))
     return Problem(loss, canvas, normalized_sgd(rate), steps, projection=Box())

@@ -8,15 +8,21 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxvis.images import check_images
 from jaxvis.loss.canvas import Fourier
-from jaxvis.loss.compose import Weighted, compose
-from jaxvis.loss.objectives import Algebra, CrossEntropy, Excite
+from jaxvis.loss.compose import Weighted
+from jaxvis.loss.objectives import CrossEntropy, Excite, average_positions
 from jaxvis.loss.views import ColourShift, Scale, in_order
 from jaxvis.network import Network
-from jaxvis.optimize import Problem, solve
-from jaxvis.optimize.rules.first_order import adam
-from jaxvis.optimize.solve import OnChunk
+from jaxvis.optimize import solve
+from jaxvis.optimize.keys import item_keys
+from jaxvis.optimize.rules import adam
+from jaxvis.optimize.runs import repeat_item
+from jaxvis.recipes.recipe import Recipe
 from jaxvis.types import Array, Image, Key, Params, Run, as_key
+
+MAX_ITERATIONS = 100
+"""Of Lloyd's algorithm, which nearly always settles long before."""
 
 
 class Facets(NamedTuple):
@@ -49,7 +55,7 @@ def find_facets(
     closest: int = 15,
     key: Key | int = 0,
 ) -> Facets:
-    """Returns the facets of a neuron: its top images, clustered by what a layer sees.
+    """Finds the facets of a neuron: its top images, clustered by what a layer sees.
 
     The codes of the images that excite it most, at unit length, are projected on their
     first principal components and clustered by k-means. A facet's mean is that of the
@@ -57,7 +63,7 @@ def find_facets(
 
     Args:
       net, params: the network.
-      images: `[M, H, W, 3]` in [0, 1], of the network's size.
+      images: `[M, H, W, 3]` in [0, 1], of a size that the network takes.
       index: the class or channel.
       tap: where; None takes the network's class scores.
       features: the layer whose codes are clustered; None takes the last vector or map
@@ -69,81 +75,93 @@ def find_facets(
       key: a typed random key, or an integer seed, of k-means' start.
 
     Raises:
-      ValueError: for an unknown tap, an index outside it, or fewer images than facets.
+      ValueError: for an unknown tap, an index outside it, fewer images than facets, or
+        what is no image.
 
     Source: Nguyen, Yosinski & Clune, Multifaceted feature visualization (2016), section
       2 and Algorithm 1. Departures: k-means directly on the principal components, where
       the paper embeds them by t-SNE first; codes of unit length, or an image with a
       large code is a cluster of its own.
     """
+    tap = _choose_tap(net, params, tap, index)
+    features = net.check_taps(features or _find_before(net, tap))[0]
+    images = np.asarray(check_images(images, "the images"))
+    count = min(most, len(images))
+    if not 1 <= facets <= count:
+        raise ValueError(f"{count} images cannot have {facets} facets: show more, or ask for fewer")
+    seen = [jax.device_get(_look(net, (tap, features), params, image)) for image in images]
+    codes = np.stack([code.ravel() for code, _ in seen])
+    scores = np.array([score[index] for _, score in seen])
+    top = np.argsort(-scores, kind="stable")[:most]
+    codes = codes[top] / np.maximum(np.linalg.norm(codes[top], axis=1, keepdims=True), 1e-12)
+    points = project_codes(codes, components=components)
+    cluster, centres = find_clusters(points, facets, key=key)
+    means = [
+        np.mean(images[top[_nearest_members(points, cluster == k, centres[k], closest)]], axis=0)
+        for k in range(facets)
+    ]
+    return Facets(top, scores[top], cluster, np.stack(means, dtype=np.float32))
+
+
+def _choose_tap(net: Network, params: Params, tap: str | None, index: int) -> str:
+    """Gives the tap where the neuron is; checks that there is such a neuron."""
     tap = tap or net.scores
     if tap is None:
         raise ValueError(f"{net.name} names no class scores: pass tap=")
-    net.named(tap)
-    features = net.named(features or _before(net, tap))[0]
-    if facets < 1 or len(images) < facets:
-        raise ValueError(f"{len(images)} images cannot have {facets} facets")
+    net.check_taps(tap)
     width = net.shape(params, tap)[-1]
     if not 0 <= index < width:
         raise ValueError(f"{tap!r} of {net.name} has {width} channels, not {index}")
-    codes, scores = [], []
-    for image in images:
-        code, score = _seen(net, (tap, features), params, jnp.asarray(image))
-        codes.append(np.asarray(code).ravel())
-        scores.append(float(score[index]))
-    top = np.argsort(-np.array(scores), kind="stable")[:most]
-    chosen = np.stack([codes[i] for i in top])
-    chosen /= np.maximum(np.linalg.norm(chosen, axis=1, keepdims=True), 1e-12)
-    projected = principal(chosen, components=components)
-    cluster, centres = kmeans(projected, facets, key=key)
-    means = []
-    for k in range(facets):
-        mine = np.flatnonzero(cluster == k)
-        away = np.sum((projected[mine] - centres[k]) ** 2, axis=1)
-        near = mine[np.argsort(away, kind="stable")[:closest]]
-        means.append(np.mean([np.asarray(images[top[i]]) for i in near], axis=0))
-    return Facets(top, np.array(scores)[top], cluster, np.stack(means, dtype=np.float32))
+    return tap
 
 
-def _before(net: Network, tap: str) -> str:
-    at = net.taps.index(tap)
-    if at < 2:
+def _find_before(net: Network, tap: str) -> str:
+    place = net.taps.index(tap)
+    if place < 2:
         raise ValueError(f"nothing comes before {tap!r}: pass features=")
-    return net.taps[at - 1]
+    return net.taps[place - 1]
 
 
 @partial(jax.jit, static_argnums=(0, 1))
-def _seen(net: Network, taps: tuple[str, str], params: Params, image: Image):
+def _look(net: Network, taps: tuple[str, str], params: Params, image: Image) -> tuple[Array, Array]:
     found = net.apply(params, image, stop=taps)
-    score = found[taps[0]]
-    return found[taps[1]], jnp.mean(score, axis=(0, 1)) if score.ndim == 3 else score
+    return found[taps[1]], average_positions(found[taps[0]])
 
 
-def principal(codes: np.ndarray, *, components: int) -> np.ndarray:
-    """Returns codes on their first principal components, `[N, k]`.
+def _nearest_members(
+    points: np.ndarray, members: np.ndarray, centre: np.ndarray, count: int
+) -> np.ndarray:
+    """Finds the members of a cluster that are nearest to its centre, by number."""
+    mine = np.flatnonzero(members)
+    away = np.sum((points[mine] - centre) ** 2, axis=1)
+    return mine[np.argsort(away, kind="stable")[:count]]
+
+
+def project_codes(codes: np.ndarray, *, components: int) -> np.ndarray:
+    """Projects codes on their first principal components, `[N, k]`.
 
     Args:
       codes: `[N, D]`.
       components: k; at most N.
     """
     centred = codes - codes.mean(0)
-    # Through the N x N products: D is thousands, N is not.
     left, scale, _ = np.linalg.svd(centred, full_matrices=False)
     return (left * scale)[:, :components]
 
 
-def kmeans(
+def find_clusters(
     points: np.ndarray, count: int, *, key: Key | int = 0, starts: int = 8
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Returns (cluster `[N]`, centres `[count, D]`), the largest cluster first.
+    """Finds clusters by k-means: (cluster `[N]`, centres `[count, D]`), the largest first.
 
-    Lloyd's algorithm from k-means++ starts; the best of several.
+    Lloyd's algorithm begins from centres that k-means++ draws; of several starts the
+    best result is taken.
 
     Args:
       points: `[N, D]`.
-      count: clusters.
+      count: how many clusters.
       key: a typed random key, or an integer seed.
-      starts: how often it is begun.
+      starts: how often it begins.
 
     Raises:
       ValueError: for fewer points than clusters.
@@ -151,24 +169,26 @@ def kmeans(
     if not 1 <= count <= len(points):
         raise ValueError(f"{len(points)} points cannot be {count} clusters")
     random = np.random.default_rng(np.asarray(jax.random.key_data(as_key(key))))
-    found = [_lloyd(points, _spread(points, count, random)) for _ in range(starts)]
+    found = [_run_lloyd(points, _draw_centres(points, count, random)) for _ in range(starts)]
     cluster, centres, _ = min(found, key=lambda one: one[2])
     order = np.argsort(-np.bincount(cluster, minlength=count), kind="stable")
     return np.argsort(order)[cluster], centres[order]
 
 
-def _spread(points: np.ndarray, count: int, random: np.random.Generator) -> np.ndarray:
-    chosen = [points[random.integers(len(points))]]
-    while len(chosen) < count:
-        away = np.min([np.sum((points - c) ** 2, axis=1) for c in chosen], axis=0)
+def _draw_centres(points: np.ndarray, count: int, random: np.random.Generator) -> np.ndarray:
+    """Draws centres as k-means++ does: the farther from the others, the likelier."""
+    centres = [points[random.integers(len(points))]]
+    while len(centres) < count:
+        away = np.min([np.sum((points - c) ** 2, axis=1) for c in centres], axis=0)
         total = away.sum()
         weights = away / total if total else None
-        chosen.append(points[random.choice(len(points), p=weights)])
-    return np.stack(chosen)
+        centres.append(points[random.choice(len(points), p=weights)])
+    return np.stack(centres)
 
 
-def _lloyd(points: np.ndarray, centres: np.ndarray) -> tuple:
-    for _ in range(100):
+def _run_lloyd(points: np.ndarray, centres: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+    """Runs Lloyd's algorithm; gives clusters, centres and the sum of squared distances."""
+    for _ in range(MAX_ITERATIONS):
         away = np.sum((points[:, None] - centres) ** 2, axis=-1)
         cluster = away.argmin(1)
         # A cluster that has lost all its points takes the one that fits worst.
@@ -182,8 +202,8 @@ def _lloyd(points: np.ndarray, centres: np.ndarray) -> tuple:
 
 
 @dataclass(frozen=True)
-class CentreWeighted:
-    """Returns a prior that counts more, the farther from the middle of the image.
+class CentreBias:
+    """A prior that counts more, the farther from the middle of the image.
 
     sum over pixels of w |x - grey|^2 / (H W), w = (distance to the middle / half the
     diagonal)^2: an object in the middle is free, its copies at the edges are not.
@@ -198,7 +218,7 @@ class CentreWeighted:
     grey: float = 0.5
 
     def __call__(self, image: Image) -> Array:
-        """Returns the prior `[]` of `[H, W, 3]`."""
+        """Computes the prior `[]` of `[H, W, 3]`."""
         height, width = image.shape[:2]
         y = (np.arange(height) - (height - 1) / 2)[:, None]
         x = (np.arange(width) - (width - 1) / 2)[None]
@@ -220,9 +240,8 @@ def visualize_facets(
     key: Key | int = 0,
     chunk: int | None = None,
     progress: bool = False,
-    on_chunk: OnChunk | None = None,
 ) -> Run:
-    """Returns one picture for every facet, started from the facet's mean image.
+    """Makes one picture of every facet, started from the facet's mean image.
 
     x* = argmin -s_c / s_top - log softmax(s)_c + centre C(x) from x = mean, s of random
     windows, scales and tints of x, s_top the score of the best image.
@@ -233,48 +252,43 @@ def visualize_facets(
       index, tap: as given there.
       steps: updates.
       learning_rate: Adam's, of the coefficients of `jaxvis.loss.canvas.Fourier`.
-      centre: weight of `CentreWeighted`.
-      key: a typed random key, or an integer seed.
-      chunk, progress, on_chunk: see `jaxvis.optimize.solve`.
+      centre: weight of `CentreBias`.
+      key: a typed random key, or an integer seed; a facet's own comes from tap, index
+        and the number of the facet.
+      chunk, progress: see `jaxvis.optimize.solve`.
 
     Returns:
       Run with the facets' axis: image `[K, H, W, 3]` in [0, 1].
 
     Raises:
-      ValueError: for an unknown tap.
+      ValueError: for an unknown tap, or an index outside it.
 
     Source: Nguyen, Yosinski & Clune (2016), section 2.1 and Algorithm 1. Departures:
       the canvas and the views of `jaxvis.maximize`'s preset "robust" take the place of
       total variation and blur, which leave fine patterns everywhere.
     """
-    tap = tap or net.scores
-    net.named(tap)
-    size = tuple(found.mean.shape[1:3])
-    canvas = Fourier(size)
+    tap = _choose_tap(net, params, tap, index)
+    means = check_images(found.mean, "the facets' means")
+    size = tuple(means.shape[1:3])
     view = in_order(
         Scale(0.82, 1.28, shift=0.1 * size[0]),
         ColourShift(shift=0.1, gain=0.2, fade=1.0),
     )
-    priors = (Weighted("centre", centre, CentreWeighted()),)
-    problem = Problem(
-        compose(net, canvas, view=view, priors=priors),
-        canvas,
-        adam(learning_rate),
-        steps,
-    )
+    priors = (Weighted("centre", centre, CentreBias()),)
+    recipe = Recipe(Fourier(size), view, adam(learning_rate), steps, priors)
     share = 1 / max(abs(float(found.scores[0])), 1e-6)
-
-    def wanted(index: Array) -> Algebra:
-        return share * Excite(tap, index) + CrossEntropy(tap, index)
-
-    items = jax.vmap(wanted)(jnp.full(len(found.mean), index))
+    item = share * Excite(tap, index) + CrossEntropy(tap, index)
     return solve(
-        problem,
+        recipe.problem(net),
         params,
-        items,
-        as_key(key),
+        repeat_item(item, len(means)),
+        item_keys(as_key(key), seeds=len(means), indices=(index,), name=tap),
         chunk=chunk,
         progress=progress,
-        start=jax.jit(jax.vmap(canvas.encode))(found.mean),
-        on_chunk=on_chunk,
+        start=_encode(recipe.canvas, means),
     )
+
+
+@partial(jax.jit, static_argnums=0)
+def _encode(canvas: Fourier, images: Array) -> Array:
+    return jax.vmap(canvas.encode)(images)

@@ -1,139 +1,30 @@
 """Activation maximisation: the image that a neuron, channel or class likes best."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 
-from jaxvis.loss import views
-from jaxvis.loss.canvas import Fourier, Phase, Pixels
-from jaxvis.loss.compose import Weighted, compose
-from jaxvis.loss.objectives import Algebra, CrossEntropy, Excite
-from jaxvis.loss.priors import L2
+from jaxvis.images import check_image
+from jaxvis.loss.algebra import Algebra
+from jaxvis.loss.compose import Weighted, name_priors
+from jaxvis.loss.objectives import as_objective
 from jaxvis.nets.table.fields import canvas_of, field_of, refuse_probabilities
 from jaxvis.nets.table.geometry import stride_of
-from jaxvis.nets.wrappers.leaky import leaky
 from jaxvis.network import Network
-from jaxvis.optimize import Problem, Tidy, solve
-from jaxvis.optimize.rules.first_order import adam, lecture_sgd, nadam
-from jaxvis.optimize.solve import OnChunk
-from jaxvis.recipes.natural import Natural, stages
-from jaxvis.types import Canvas, Key, Params, Run, View, as_key
-
-Size = tuple[int, int]
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """Returns a named way to maximise: everything but the network and the objective.
-
-    Args:
-      canvas: what is painted on.
-      view: what the network sees; None shows the image as it is.
-      optimizer: an optax transformation.
-      steps: how many updates.
-      priors: named, weighted terms.
-      projection: `z -> z` after every update.
-      finish: `(key, image) -> image` after the last step.
-      draws: views averaged in a step.
-    """
-
-    canvas: Canvas
-    view: View | None
-    optimizer: optax.GradientTransformation
-    steps: int
-    priors: tuple[Weighted, ...] = ()
-    projection: Callable[[Any], Any] | None = None
-    finish: Callable[..., Any] | None = None
-    draws: int = 1
-
-
-def robust(size: Size, seen: Size) -> Recipe:
-    """Returns the default: Fourier canvas; random windows, scales, light and colour.
-
-    A pattern that only one exact position, size or tint excites does not survive the
-    views, so what is left convinces other networks too.
-
-    Args:
-      size: (H, W) of the picture in pixels.
-      seen: (H, W) of what the network is shown.
-    """
-    zoom = seen[0] / size[0]
-    view = views.in_order(
-        views.Scale(0.82 * zoom, 1.28 * zoom, size=seen, shift=0.1 * seen[0]),
-        views.ColourShift(shift=0.1, gain=0.2, fade=1.0),
-    )
-    return Recipe(Fourier(size), view, adam(0.05), 256)
-
-
-def lucid(size: Size, seen: Size) -> Recipe:
-    """Returns Lucid's recipe: pad, roll, scale, rotate, roll on a Fourier canvas.
-
-    Args:
-      size: (H, W) of the picture in pixels.
-      seen: (H, W) of what the network is shown.
-
-    Source: Olah, Mordvintsev & Schubert, Feature Visualization (2017).
-    """
-    view = views.in_order(
-        views.Pad(12),
-        views.Roll(8),
-        views.Scale(0.9, 1.1),
-        views.Rotate(10),
-        views.Roll(4),
-        views.Centre(seen),
-    )
-    return Recipe(Fourier(size), view, adam(0.05), 256)
-
-
-def plain(size: Size, seen: Size) -> Recipe:
-    """Returns the lecture's recipe: zero image, L2, blur, small values thresholded.
-
-    Args:
-      size: (H, W) of the picture in pixels.
-      seen: unused; the network sees the picture.
-
-    Source: Simonyan et al. (2014); Yosinski et al. (2015); Lecture 21, 21.7.
-    """
-    del seen
-    return Recipe(
-        canvas=Pixels(size, scale=255.0),
-        view=None,
-        optimizer=lecture_sgd(300.0, momentum=0.9, small=0.1),
-        steps=256,
-        priors=(Weighted("l2", 1e-5, L2(scale=255.0)),),
-        projection=Tidy(blur=views.Blur(0.5), small=0.1),
-    )
-
-
-def maco(size: Size, seen: Size) -> Recipe:
-    """Returns the MACO recipe: phases alone, random crops, noise.
-
-    Args:
-      size: (H, W) of the picture in pixels.
-      seen: (H, W) of what the network is shown.
-
-    Source: Fel et al., MACO (2023), section 3.
-    """
-    zoom = seen[0] / size[0]
-    crop = views.Scale(0.82 * zoom, 1.28 * zoom, size=seen, shift=0.1 * seen[0])
-    view = views.in_order(crop, views.Noise(0.08))
-    return Recipe(Phase(size), view, nadam(1.0), 256)
-
-
-RECIPES: dict[str, Callable[[Size, Size], Recipe]] = {
-    "robust": robust,
-    "lucid": lucid,
-    "plain": plain,
-    "maco": maco,
-}
-"""Preset name -> recipe for a picture's size and the size that the network is shown."""
-NATURAL = "mahendran"
-"""The preset that is no recipe of a size alone: it depends on the layer too."""
+from jaxvis.optimize import Job
+from jaxvis.optimize.keys import check_seeds, item_keys
+from jaxvis.optimize.rules import Optimizer
+from jaxvis.optimize.runs import join_chunks, repeat_items
+from jaxvis.recipes.natural import Natural, natural_stages
+from jaxvis.recipes.presets import NATURAL, RECIPES, choose_seen
+from jaxvis.recipes.recipe import Recipe, Size
+from jaxvis.recipes.targets import AnyObjective, Target, choose_target
+from jaxvis.types import Canvas, Image, Interrupted, Key, Params, Run, View, as_key
 
 
 def maximize(
@@ -141,26 +32,27 @@ def maximize(
     params: Params,
     *,
     tap: str | None = None,
-    index: int | Sequence[int] | range = 0,
+    index: int | Sequence[int] | range | None = None,
     position: None | str | tuple[int, int] = None,
-    objective: Algebra | Sequence[Algebra] | None = None,
+    objective: AnyObjective | Sequence[AnyObjective] | None = None,
     seeds: int = 1,
     key: Key | int = 0,
-    preset: str = "robust",
-    natural: Natural | None = None,
-    peaks: Sequence[float] | None = None,
-    leak: float = 0.0,
+    recipe: str | Recipe | Natural = "robust",
     size: Size | None = None,
     steps: int | None = None,
-    optimizer: optax.GradientTransformation | None = None,
+    optimizer: Optimizer | None = None,
+    canvas: Canvas | None = None,
+    view: View | None = None,
+    priors: Sequence[Weighted] | Mapping[str, Any] | None = None,
+    start: Image | None = None,
+    peaks: Sequence[float] | None = None,
     chunk: int | None = None,
     progress: bool = False,
-    on_chunk: OnChunk | None = None,
 ) -> Run:
-    """Returns pictures that maximise neurons, channels, classes or any objective.
+    """Makes pictures that maximise neurons, channels, classes or any objective.
 
     x* = argmin_z E(view(decode(z))) + priors, for every index and seed together. With
-    preset "mahendran" E is -10^4 Phi_i / (M_i rho^2) of the central neuron of channel
+    recipe "mahendran" E is -10^4 Phi_i / (M_i rho^2) of the central neuron of channel
     i, M_i its largest activation on photographs and rho its receptive field, and the
     picture is as large as that field asks for.
 
@@ -168,146 +60,228 @@ def maximize(
       net, params: the network.
       tap: where to maximise; None takes the network's class scores s and maximises
         s_c + log softmax(s)_c, whose second term is 0 as soon as class c wins.
-      index: which neuron, channel or class; one, or several for a sweep.
+      index: which neuron, channel or class; one, or several for a sweep; None is 0.
       position: of a tap `[h, w, c]`: None for the channel's mean, "centre" or (y, x)
         for one neuron.
-      objective: instead of tap and index, one objective or a list of the same
-        structure (directions, sums of several neurons...).
+      objective: instead of tap, index and position: an objective, any function
+        `taps -> scalar` (smaller is better), or a list of them.
       seeds: pictures per index, from different random starts.
       key: a typed random key, or an integer seed.
-      preset: a key of `RECIPES`, or "mahendran" (one index or several of one tap).
-      natural: of "mahendran", its constants and departures; None is the authors' code.
-      peaks: of "mahendran", M of every channel of the tap, `[c]`, as
-        `jaxvis.methods.preimage.peaks.peaks` measures them; None takes 1.
-      leak: slope of leaky ReLUs instead of the network's; 0 leaves it as it is.
+      recipe: a name of `jaxvis.recipes.RECIPES`, a `Recipe`, or "mahendran" or a
+        `Natural` (one index or several of one tap).
       size: (H, W) of the pictures in pixels; None takes the network's native size,
         with "mahendran" that of the receptive field.
-      steps: how many updates; None takes the preset's.
-      optimizer: an optax transformation instead of the preset's.
-      chunk, progress, on_chunk: see `jaxvis.optimize.solve`.
+      steps: how many updates; None takes the recipe's.
+      optimizer: a rule of `jaxvis.optimize.rules` or an optax transformation, instead
+        of the recipe's.
+      canvas, view: instead of the recipe's.
+      priors: instead of the recipe's: `Weighted` priors, or {name: (weight, prior)} with
+        priors `image -> scalar`.
+      start: `[H, W, 3]` in [0, 1], the image that all pictures begin from.
+      peaks: of "mahendran", M of every channel of the tap, `[c]`, as
+        `jaxvis.methods.preimage.peaks` measures them; None takes 1.
+      chunk, progress: see `jaxvis.optimize.solve`.
 
     Returns:
       Run with two leading axes, index and seed: image `[n, seeds, H, W, 3]` in [0, 1],
-      trace["loss"] `[n, seeds, steps]`, trace["status"] `[n, seeds]`.
+      trace["loss"] `[n, seeds, steps]`, status `[n, seeds]`.
 
     Raises:
-      ValueError: for an unknown tap or preset, a position without a tap, an index
-        outside the tap's channels, or a size that the network cannot take.
+      ValueError: for an unknown tap or recipe, a position without a tap, an index
+        outside the tap's channels, an objective beside tap, index or position, or a
+        size that the network cannot take.
 
     Source: Lecture 21, 21.7; Simonyan et al. 2014; Olah et al. 2017; Fel et al. 2023;
     Mahendran & Vedaldi (IJCV 2016), section 6.
     """
-    if preset not in (*RECIPES, NATURAL):
-        known = ", ".join((*RECIPES, NATURAL))
-        raise ValueError(f"preset is one of {known}, not {preset!r}")
-    if seeds < 1:
-        raise ValueError(f"seeds must be at least 1, got {seeds}")
-    net = leaky(net, leak)
-    if preset == NATURAL:
-        if tap is not None:
-            refuse_probabilities(net, tap)
-        of_neuron = tap is not None and objective is None and position is None
-        items = _items(
-            net,
-            params,
-            tap or net.classes,
-            index,
-            "centre" if of_neuron else position,
-            objective,
-        )
-        steps = 300 if steps is None else steps
-        size = size or (canvas_of(net, tap) if of_neuron else net.input_size)
-        items, problem = _natural(net, params, items, natural, peaks, size, steps)
-    else:
-        items = _items(net, params, tap, index, position, objective)
-        size = size or net.input_size
-        recipe = RECIPES[preset](size, _seen(net, params, items, size))
-        recipe = replace(recipe, steps=recipe.steps if steps is None else steps)
-        problem = _problem(net, recipe)
-    if optimizer is not None:
-        problem = replace(problem, optimizer=optimizer)
-    repeated = jax.tree.map(lambda leaf: jnp.repeat(leaf, seeds, axis=0), items)
-    run = solve(
-        problem,
+    plan = partial(
+        plan_maximize,
+        net,
         params,
-        repeated,
-        as_key(key),
-        chunk=chunk,
-        progress=progress,
-        on_chunk=on_chunk,
+        tap=tap,
+        index=index,
+        position=position,
+        seeds=seeds,
+        key=key,
+        recipe=recipe,
+        size=size,
+        steps=steps,
+        optimizer=optimizer,
+        canvas=canvas,
+        view=view,
+        priors=priors,
+        start=start,
+        peaks=peaks,
     )
-    return jax.tree.map(lambda leaf: leaf.reshape(-1, seeds, *leaf.shape[1:]), run)
+    run = partial(Job.run, chunk=chunk, progress=progress)
+    if not isinstance(objective, Sequence):
+        return run(plan(objective=objective))
+    return _run_groups(objective, lambda group: run(plan(objective=group)))
 
 
-def _natural(net, params, items, natural, peaks, size, steps):
-    """Returns the items weighed by 10^4 / (M rho^2), and the problem they share."""
-    natural = replace(natural or Natural(), second=0)
-    tap = (items.taps or net.taps[-1:])[0]
+def _run_groups(
+    objectives: Sequence[AnyObjective], run: Callable[[Sequence[AnyObjective]], Run]
+) -> Run:
+    """Runs objectives that share a structure together, and puts all in their places."""
+    words = [as_objective(objective) for objective in objectives]
+    groups: dict[Any, list[int]] = {}
+    for place, word in enumerate(words):
+        groups.setdefault(_structure_of(word), []).append(place)
+    if len(groups) <= 1:
+        return run(words)
+    parts: list[tuple[np.ndarray, Run]] = []
+    for places in groups.values():
+        try:
+            parts.append((np.array(places), run([words[place] for place in places])))
+        except Interrupted as stop:
+            parts += [] if stop.run is None else [(np.array(places), stop.run)]
+            raise Interrupted(_join_groups(parts, len(words)) if parts else None) from None
+    return _join_groups(parts, len(words))
+
+
+def _structure_of(objective: Algebra) -> Any:
+    """Gives what objectives must have in common to be optimised together."""
+    leaves, tree = jax.tree.flatten(1.0 * objective)
+    return tree, tuple(np.shape(leaf) for leaf in leaves)
+
+
+def _join_groups(parts: Sequence[tuple[np.ndarray, Run]], count: int) -> Run:
+    """Puts groups in their places; z is left out where their canvases differ."""
+    if len({tuple(map(np.shape, jax.tree.leaves(run.z))) for _, run in parts}) > 1:
+        parts = [(places, run._replace(z=())) for places, run in parts]
+    return join_chunks(parts, count)
+
+
+def plan_maximize(
+    net: Network,
+    params: Params,
+    *,
+    tap: str | None = None,
+    index: int | Sequence[int] | range | None = None,
+    position: None | str | tuple[int, int] = None,
+    objective: AnyObjective | Sequence[AnyObjective] | None = None,
+    seeds: int = 1,
+    key: Key | int = 0,
+    recipe: str | Recipe | Natural = "robust",
+    size: Size | None = None,
+    steps: int | None = None,
+    optimizer: Optimizer | None = None,
+    canvas: Canvas | None = None,
+    view: View | None = None,
+    priors: Sequence[Weighted] | Mapping[str, Any] | None = None,
+    start: Image | None = None,
+    peaks: Sequence[float] | None = None,
+) -> Job:
+    """Plans what `maximize` makes, so that a sweep can be made chunk by chunk.
+
+    Args:
+      net, params: the network.
+      tap, index, position, objective, seeds, key, recipe, size, steps: see `maximize`.
+      optimizer, canvas, view, priors, peaks: see `maximize`.
+      start: `[H, W, 3]`, see `maximize`.
+
+    Raises:
+      ValueError: as `maximize`.
+    """
+    check_seeds(seeds)
+    if recipe == NATURAL:
+        recipe = Natural()
+    size, central = _choose_size(size, canvas), False
+    if isinstance(recipe, Natural) and tap is not None and objective is None:
+        refuse_probabilities(net, tap)
+        central = position is None
+    target = choose_target(
+        net,
+        params,
+        tap=tap,
+        index=index,
+        position="centre" if central else position,
+        objective=objective,
+    )
+    if isinstance(recipe, Natural):
+        size = size or (canvas_of(net, tap) if central else tuple(net.input_size))
+        target, recipe = _build_natural(net, params, target, recipe, peaks, size)
+    elif peaks is not None:
+        raise ValueError(f"peaks= belong to recipe={NATURAL!r}")
+    else:
+        recipe = _resolve(recipe, net, params, target, size)
+    recipe = replace(
+        recipe,
+        steps=recipe.steps if steps is None else steps,
+        optimizer=optimizer or recipe.optimizer,
+        canvas=_choose_canvas(recipe, canvas),
+        view=view or recipe.view,
+        priors=recipe.priors if priors is None else name_priors(priors),
+    )
+    keys = item_keys(as_key(key), seeds=seeds, indices=target.indices, name=target.name)
+    problem, items = recipe.problem(net), repeat_items(target.items, seeds)
+    return Job(problem, params, items, keys, seeds, start=_begin_from(recipe, start, len(keys)))
+
+
+def _build_natural(net, params, target, natural, peaks, size) -> tuple[Target, Recipe]:
+    """Weighs the items by 10^4 / (M rho^2), and builds the recipe they share."""
+    natural = replace(natural, second=0)
+    tap = target.tap or (target.items.taps or net.taps[-1:])[0]
     field = float(min(field_of(net, tap), max(size)))
-    if peaks is not None and not hasattr(items, "index"):
+    if peaks is not None and target.tap is None:
         raise ValueError("peaks= belong to tap= and index=, not to objective=")
-    peak = 1.0 if peaks is None else np.take(np.float32(peaks), items.index)
+    if peaks is not None and len(peaks) <= target.indices.max():
+        raise ValueError(f"peaks= has {len(peaks)} values: pass one for every channel of {tap!r}")
+    peak = 1.0 if peaks is None else np.take(np.float32(peaks), target.indices)
     if np.any(peak <= 0) or not np.all(np.isfinite(peak)):
         raise ValueError(
             f"a channel of {tap!r} that was asked for never responds on the "
             "photographs (its peak is not above 0): choose another one or other images"
         )
-    printed = natural.norm == "print"
-    weight = peak * field**2 if printed else 1e4 / (peak * field**2)
-    count = jax.tree.leaves(items)[0].shape[0]
-    weights = jnp.broadcast_to(jnp.asarray(weight, jnp.float32), (count,))
+    weight = peak * field**2 if natural.norm == "print" else 1e4 / (peak * field**2)
+    weights = jnp.broadcast_to(jnp.asarray(weight, jnp.float32), (len(target.indices),))
     stride = stride_of(net, params, tap)
-    (problem,) = stages(net, natural, size=size, stride=stride, steps=steps)
-    return weights * items, problem
+    (recipe,) = natural_stages(natural, size=size, stride=stride)
+    return replace(target, items=weights * target.items), recipe
 
 
-def _problem(net: Network, recipe: Recipe) -> Problem:
-    loss = compose(net, recipe.canvas, view=recipe.view, priors=recipe.priors, draws=recipe.draws)
-    return Problem(
-        loss,
-        recipe.canvas,
-        recipe.optimizer,
-        recipe.steps,
-        projection=recipe.projection,
-        finish=recipe.finish,
-    )
+def _choose_size(size: Size | None, canvas: Canvas | None) -> Size | None:
+    """Gives the size that is asked for, or that a canvas of one's own has."""
+    if canvas is None:
+        return None if size is None else tuple(size)
+    own = tuple(canvas.image_size())
+    if size is not None and tuple(size) != own:
+        raise ValueError(f"the canvas has {own[0]}x{own[1]} pixels already: leave size out")
+    return own
 
 
-def _items(net, params, tap, index, position, objective) -> Algebra:
-    if objective is not None:
-        parts = list(objective) if isinstance(objective, Sequence) else [objective]
-        return jax.tree.map(lambda *leaves: jnp.stack(leaves), *parts)
-    if tap is None and position is not None:
-        raise ValueError("position= is a neuron of a layer: pass tap= too")
-    of_class, tap = tap is None, tap or net.classes
-    if tap is None:
+def _choose_canvas(recipe: Recipe, canvas: Canvas | None) -> Canvas:
+    """Gives the canvas instead of the recipe's, or the recipe's."""
+    if canvas is None:
+        return recipe.canvas
+    if recipe.projection is not None and type(canvas) is not type(recipe.canvas):
         raise ValueError(
-            f"{net.name} names no class scores: pass tap=, one of {', '.join(net.taps)}"
+            f"this recipe's projection {recipe.projection!r} is for the z of "
+            f"{type(recipe.canvas).__name__}, not of {type(canvas).__name__}: choose another "
+            "recipe, or pass recipe=dataclasses.replace(recipe, canvas=..., projection=...)"
         )
-    net.named(tap)
-    indices = np.atleast_1d(np.asarray(index, np.int32))
-    width = net.shape(params, tap)[-1]
-    if indices.size == 0 or indices.min() < 0 or indices.max() >= width:
-        raise ValueError(
-            f"{tap!r} of {net.name} has {width} channels, 0..{width - 1}; got index {index!r}"
-        )
-    if of_class:
-        return jax.vmap(lambda i: Excite(tap, i) + CrossEntropy(tap, i))(indices)
-    return jax.vmap(lambda i: Excite(tap, i, position=position))(indices)
+    return canvas
 
 
-def _seen(net: Network, params: Params, items: Algebra, size: Size) -> Size:
-    """Returns what the network is shown: 6/7 of the picture where any size goes.
+def _resolve(recipe, net, params, target, size) -> Recipe:
+    """Gives the recipe of a name, or checks the one that is given."""
+    if isinstance(recipe, Recipe):
+        if size is not None and size != recipe.size:
+            raise ValueError(
+                f"the recipe makes pictures of {recipe.size[0]}x{recipe.size[1]} pixels already: "
+                "leave size out, or change its canvas"
+            )
+        return recipe
+    if recipe not in RECIPES:
+        known = ", ".join((*RECIPES, NATURAL))
+        raise ValueError(f"recipe is one of {known}, or a Recipe; not {recipe!r}")
+    size = size or tuple(net.input_size)
+    return RECIPES[recipe](size, choose_seen(net, params, target.items.taps, size))
 
-    Smaller views are cheaper and no worse; a fully connected layer demands its own
-    size.
-    """
-    small = tuple(max(side * 6 // 7 // 8 * 8, 8) for side in size)
-    for shown in (small, net.input_size):
-        try:
-            for tap in items.taps or net.taps[-1:]:
-                net.shape(params, tap, size=shown)
-        except ValueError:
-            continue
-        return shown
-    return size
+
+def _begin_from(recipe: Recipe, image: Image | None, count: int) -> Any:
+    """Gives the first z of all pictures where they begin from an image; else None."""
+    if image is None:
+        return None
+    z = recipe.encode(check_image(image, "the start"))
+    return jax.tree.map(lambda leaf: np.broadcast_to(np.asarray(leaf), (count, *leaf.shape)), z)

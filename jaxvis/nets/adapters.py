@@ -1,10 +1,11 @@
-"""A user's own network, as a Network: NNX modules, Linen modules, plain functions.
+"""A user's own network as a Network: NNX modules, Linen modules and plain functions.
 
 `from_nnx`, `from_linen` and `from_function` return (net, params), which every method
-takes. Taps are the outputs of the submodules, by path: "stem.conv", "blocks.0.norm";
-what a module sows is "blocks.0.NAME", what the whole returns is "output". A module
-called again has "NAME_1", then "NAME_2"; an output of several arrays has one tap each,
-"NAME.KEY". A dict that the whole returns gives its own keys as names.
+takes. The taps are the outputs of the submodules, named by path: "stem.conv",
+"blocks.0.norm". What a module sows is "blocks.0.NAME", and what the whole module returns is
+"output". Further calls of a module are "NAME_1", "NAME_2" and so on. An output of several
+arrays has a tap for each, "NAME.KEY"; a dict that the whole module returns names its taps
+by its own keys.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -15,13 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen, nnx
 
-from jaxvis.nets.capture import (
-    Outputs,
-    linen_outputs,
-    named_outputs,
-    nnx_outputs,
-    output_shapes,
-)
+from jaxvis.nets.capture import FunctionRun, LinenRun, NnxRun, Outputs, output_shapes
 from jaxvis.network import Forward, Network
 from jaxvis.types import Array, Params, Taps
 
@@ -30,47 +25,16 @@ Colour = float | tuple[float, float, float]
 
 
 @dataclass(frozen=True)
-class _Nnx:
-    """Returns the outputs inside an NNX module; its parameters are its pure dict."""
+class AdaptedForward(Forward):
+    """The forward pass of a user's own network.
 
-    graph: nnx.GraphDef
-    arguments: tuple[tuple[str, Any], ...]
-
-    def __call__(self, params: Params, images: Array) -> Outputs:
-        module = nnx.merge(self.graph, params)
-        return nnx_outputs(module, images, dict(self.arguments))
-
-
-@dataclass(frozen=True)
-class _Linen:
-    """Returns the outputs inside a Linen module; its parameters are its variables."""
-
-    module: linen.Module
-    arguments: tuple[tuple[str, Any], ...]
-
-    def __call__(self, params: Params, images: Array) -> Outputs:
-        return linen_outputs(self.module, params, images, dict(self.arguments))
-
-
-@dataclass(frozen=True)
-class _Function:
-    """Returns what a function of (params, images) returns, by name."""
-
-    fn: Callable[[Any, Array], Any]
-
-    def __call__(self, params: Params, images: Array) -> Outputs:
-        return named_outputs("output", self.fn(params, images), root=True)
-
-
-@dataclass(frozen=True)
-class Adapted(Forward):
-    """Returns taps: the forward pass of somebody else's network.
+    It cannot be cut into segments, so `rematerialise` refuses.
 
     Args:
-      run: hashable function of (params, images) to outputs by name.
+      run: hashable function of (params, images) that gives the outputs by name.
       taps: (tap, output) names, in forward order.
       size: (H, W) of the native image in pixels.
-      mean, std: what the network wants of RGB in [0, 1]: (x - mean) / std.
+      mean, std: the network takes (x - mean) / std of RGB in [0, 1].
       batched: whether `run` takes and returns a leading batch axis.
     """
 
@@ -100,9 +64,9 @@ class Adapted(Forward):
             if output not in outputs:
                 raise ValueError(
                     f"the network computed no {output!r} for this image: its layers "
-                    "may depend on the image's size, so adapt it once per size"
+                    "may depend on the image's size, so adapt it once for every size"
                 )
-            # Later outputs are dropped here, and under jit never computed.
+            # Later outputs are dropped here, so under jit they are never computed.
             taps[tap] = outputs[output][0] if self.batched else outputs[output]
         return taps
 
@@ -131,19 +95,21 @@ def from_nnx(
     arguments: Mapping[str, Any] | None = None,
     name: str | None = None,
 ) -> tuple[Network, Params]:
-    """Returns a Flax NNX module as (net, params), every submodule's output a tap.
+    """Returns a Flax NNX module as (net, params); every submodule's output is a tap.
+
+    Equal modules give equal nets, which do not compile again. `apply` refuses `start`,
+    since a module can only be run from its input.
 
     Args:
-      module: takes images `[1, H, W, 3]`; it is put into evaluation mode in a copy.
+      module: takes images `[1, H, W, 3]`. A copy of it is put into evaluation mode.
       input_size: (H, W) in pixels of its native image.
-      taps: names to keep, in forward order, or a mapping from tap names of your own to
-        those names; None keeps all. Tracing costs nothing for taps that nobody uses.
-      scores: the tap of the class scores before softmax; None takes "output" if that
-        is a vector.
-      mean, std: what the module wants of RGB in [0, 1], (x - mean) / std; one number
-        or three.
+      taps: names of the outputs to keep, or a mapping from tap names of your own to those
+        names; None keeps all. Taps that nobody uses cost nothing.
+      scores: the tap of the class scores before softmax; None takes "output" if that is
+        a vector.
+      mean, std: the module takes (x - mean) / std of RGB in [0, 1]; one number or three.
       arguments: further keyword arguments of its call, hashable: {"train": False}.
-      name: of the network; None is the class's name.
+      name: the network's name; None takes the class's name.
 
     Returns:
       (net, params): params is the module's state as a plain nested dict, without its
@@ -151,9 +117,6 @@ def from_nnx(
 
     Raises:
       ValueError: for an unknown tap, or one without the batch axis.
-
-    Departures: `start` is refused, since a module can only be run from its input.
-      Equal modules give equal nets, which do not compile again.
     """
     copy = nnx.clone(module)
     copy.eval()
@@ -161,7 +124,7 @@ def from_nnx(
     graph, state = nnx.split(copy)
     return _adapt(
         name or type(module).__name__,
-        _Nnx(graph, tuple(sorted((arguments or {}).items()))),
+        NnxRun(graph, tuple(sorted((arguments or {}).items()))),
         nnx.to_pure_dict(state),
         taps,
         input_size,
@@ -183,7 +146,9 @@ def from_linen(
     arguments: Mapping[str, Any] | None = None,
     name: str | None = None,
 ) -> tuple[Network, Params]:
-    """Returns a Flax Linen module as (net, params), every submodule's output a tap.
+    """Returns a Flax Linen module as (net, params); every submodule's output is a tap.
+
+    `apply` refuses `start`, since a module can only be run from its input.
 
     Args:
       module: takes images `[1, H, W, 3]`.
@@ -196,13 +161,11 @@ def from_linen(
 
     Raises:
       ValueError: for an unknown tap, or one without the batch axis.
-
-    Departures: `start` is refused, since a module can only be run from its input.
     """
     return _adapt(
         name or type(module).__name__,
-        _Linen(module, tuple(sorted((arguments or {}).items()))),
-        _plain(variables),
+        LinenRun(module, tuple(sorted((arguments or {}).items()))),
+        _to_dicts(variables),
         taps,
         input_size,
         scores,
@@ -225,26 +188,26 @@ def from_function(
 ) -> tuple[Network, Params]:
     """Returns a function (params, image) -> {tap: activation} as (net, params).
 
+    `apply` refuses `start`, since a function can only be run from its input.
+
     Args:
-      fn: pure; its dict's keys are the taps. Define it once: a function made anew is
-        another network, and compiles again.
+      fn: a pure function; the keys of its dict are the taps. Define it once: a function
+        that is made anew is another network, and compiles again.
       params: its first argument, a plain nested dict of arrays; {} if it has none.
       input_size, taps, scores, mean, std: see `from_nnx`.
       batched: False if `fn` takes one image `[H, W, 3]`; True if it takes
         `[1, H, W, 3]` and returns activations with that leading axis.
-      name: of the network; None is the function's name.
+      name: the network's name; None takes the function's name.
 
     Returns:
       (net, params): params as given.
 
     Raises:
       ValueError: for an unknown tap, or one without the batch axis.
-
-    Departures: `start` is refused, since a function can only be run from its input.
     """
     return _adapt(
         name or getattr(fn, "__name__", type(fn).__name__),
-        _Function(fn),
+        FunctionRun(fn),
         params,
         taps,
         input_size,
@@ -265,27 +228,27 @@ def _adapt(
     *,
     batched: bool,
 ) -> tuple[Network, Params]:
-    """Returns the network around `run`, its taps found by tracing it once."""
+    """Returns the network around `run`; tracing it once finds the taps."""
     size = (int(input_size[0]), int(input_size[1]))
     shapes = output_shapes(run, params, (1,) * batched + (*size, 3))
-    chosen = _choose(name, shapes, taps, batched)
+    chosen = _choose_taps(name, shapes, taps, batched)
     mean, std = (tuple(np.broadcast_to(value, 3).tolist()) for value in colour)
     if scores is None and len(shapes.get("output", ())) == 1 + batched:
         scores = next((tap for tap, output in chosen if output == "output"), None)
     net = Network(
         name=name,
-        forward=Adapted(run, chosen, size, mean, std, batched),
+        forward=AdaptedForward(run, chosen, size, mean, std, batched),
         taps=("input", *(tap for tap, _ in chosen)),
         input_size=size,
         scores=scores,
         classes=scores,
     )
     if scores is not None:
-        net.named(scores)
+        net.check_taps(scores)
     return net, params
 
 
-def _choose(
+def _choose_taps(
     name: str, shapes: dict[str, tuple[int, ...]], taps: Names, batched: bool
 ) -> tuple[tuple[str, str], ...]:
     """Returns (tap, output) pairs in forward order, checked."""
@@ -308,8 +271,8 @@ def _choose(
     return tuple(sorted(chosen.items(), key=lambda pair: order.index(pair[1])))
 
 
-def _plain(tree: Any) -> Any:
+def _to_dicts(tree: Any) -> Any:
     """Returns nested mappings, such as FrozenDicts, as plain dicts."""
     if isinstance(tree, Mapping):
-        return {key: _plain(value) for key, value in tree.items()}
+        return {key: _to_dicts(value) for key, value in tree.items()}
     return tree

@@ -1,4 +1,4 @@
-"""Random parameters: the same table, untrained."""
+"""Random parameters for a network built from a table."""
 
 from itertools import accumulate
 from math import prod, sqrt
@@ -9,7 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaxvis.nets.table.forward import Table, parameter_shapes
+from jaxvis.jax_internals import is_traced
+from jaxvis.nets.table.forward import parameter_shapes
+from jaxvis.nets.table.layers import rows_between
 from jaxvis.network import Network
 from jaxvis.types import Array, Key, Params
 
@@ -21,13 +23,13 @@ PREPROCESSING = {
     ),
     "unit": ((1.0,) * 3, (0.0,) * 3),
 }
-"""Name -> scale and shift of RGB in [0, 1], by the names that `weights_convert` has:
-ImageNet's mean in 8-bit units subtracted, ImageNet's mean and standard deviation taken
-out, or nothing done."""
+"""Name -> scale and shift of RGB in [0, 1]; `weights_convert` has the same names. The first
+subtracts ImageNet's mean in 8-bit units, the second takes out ImageNet's mean and standard
+deviation, the third does nothing."""
 
 SCHEMES = ("he", "gaussian")
 
-# What batch norm and biases start as; the norm is then the identity.
+# The values that biases and batch norm start with, which make the norm the identity.
 _CONSTANTS = {"bias": 0.0, "scale": 1.0, "mean": 0.0, "var": 1.0}
 
 
@@ -40,23 +42,23 @@ def random_params(
     preprocess: str = "caffe_vgg",
     stop: str | tuple[str, ...] | None = None,
 ) -> Params:
-    """Returns random parameters: Gaussian kernels, zero biases, batch norm identity.
+    """Returns random parameters: Gaussian kernels, zero biases, and identity batch norms.
 
-    Under "gaussian" a kernel is N(0, sigma^2). Under "he" it is N(0, 2 / fan_in), which
-    keeps the mean square of rectified activations that of the input: one throughout
-    with `preprocess="imagenet"`. With zero biases both give the same network up to one
-    factor per layer, but sigma = 0.015 shrinks VGG-19's activations to 1e-4 and their
-    Gram matrices' gradients below float32; prefer "he".
+    With the scheme "gaussian" a kernel is N(0, sigma^2). With "he" it is N(0, 2 / fan_in),
+    which keeps the mean square of rectified activations at that of the input; with
+    `preprocess="imagenet"` that is one. As biases are zero, both schemes give the same
+    network up to one factor a layer. But sigma = 0.015 shrinks VGG-19's activations to
+    1e-4, and the gradients of their Gram matrices below float32, so prefer "he".
 
     Args:
       net: a network built from a table.
-      key: one typed key; jit this function with `net` closed over, and vmap it over
-        keys to draw N networks.
+      key: one typed key. To draw N networks, vmap this function over keys, with `net`
+        closed over; it can be jitted in the same way.
       scheme: "he" or "gaussian".
-      sigma: `[]`, standard deviation of "gaussian".
-      preprocess: what the input row does to RGB in [0, 1]: "caffe_vgg" is 255 * x
-        minus ImageNet's mean (123.68, 116.779, 103.939), as the papers have it;
-        "imagenet" takes out its mean and standard deviation; "unit" does nothing.
+      sigma: `[]`, the standard deviation of "gaussian".
+      preprocess: what the input row does to RGB in [0, 1]. "caffe_vgg" is 255 * x minus
+        ImageNet's mean (123.68, 116.779, 103.939), as the papers have it; "imagenet"
+        takes out the mean and standard deviation; "unit" does nothing.
       stop: tap(s) after which no parameters are drawn; None draws all. The fully
         connected layers are most of AlexNet and VGG.
 
@@ -76,9 +78,9 @@ def random_params(
         raise ValueError(f"preprocess is one of {', '.join(PREPROCESSING)}, not {preprocess!r}")
     spec = parameter_shapes(net)
     rows = frozenset(spec)
-    if stop is not None and isinstance(net.forward, Table):
-        rows &= net.forward.needed(frozenset({"input"}), net.named(stop))
-    normal = _normal(key, spec, rows)
+    if stop is not None:
+        rows &= rows_between(net.rows, frozenset({"input"}), net.check_taps(stop))
+    normal = _draw_kernels(key, spec, rows)
     params: dict[str, dict[str, Any]] = {}
     for row in (row for row in spec if row in rows):
         params[row] = {
@@ -95,23 +97,23 @@ def random_params(
     return jax.tree.map(jnp.asarray, params)
 
 
-def _normal(
+def _draw_kernels(
     key: Key, spec: dict[str, dict[str, tuple[int, ...]]], rows: frozenset[str]
 ) -> dict[str, Array | np.ndarray]:
-    """Returns N(0, 1) kernels of `rows`, all cut from one draw.
+    """Returns row -> its N(0, 1) kernel, for some rows; all are cut from one draw.
 
-    A draw of its own for every shape takes a minute to compile for GoogLeNet. One draw
-    up to the last row wanted also gives a row the same kernel whatever follows it.
+    Separate draws, one for every shape, take a minute to compile for GoogLeNet. As the
+    draw ends with the last row that is wanted, a row has the same kernel whatever follows.
     """
     shapes = {row: leaves["kernel"] for row, leaves in spec.items() if "kernel" in leaves}
     ends = dict(zip(shapes, accumulate(map(prod, shapes.values()))))
     total = max((end for row, end in ends.items() if row in rows), default=0)
     numbers = jax.random.normal(key, (total,))
-    if isinstance(numbers, jax.core.Tracer):
-        # Without the barrier the draw would be compiled again into every cut.
+    if is_traced(numbers):
+        # Without the barrier the draw is compiled again into every cut.
         numbers = lax.optimization_barrier(numbers)
     else:
-        # numpy cuts without compiling once for every shape.
+        # NumPy cuts without compiling a program for every shape.
         numbers = np.asarray(numbers)
     return {
         row: numbers[ends[row] - prod(shape) : ends[row]].reshape(shape)

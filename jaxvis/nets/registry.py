@@ -1,4 +1,4 @@
-"""Every network by name."""
+"""The networks by name, and the function that builds one."""
 
 import inspect
 from collections.abc import Callable
@@ -7,13 +7,13 @@ from functools import partial
 from jaxvis.nets.classical.networks import dsift, hog
 from jaxvis.nets.demo.net import demo
 from jaxvis.nets.table.compute import Compute
-from jaxvis.nets.table.forward import computed
+from jaxvis.nets.table.forward import with_compute
 from jaxvis.nets.zoo.alexnet import alexnet, caffe_alexnet, caffenet
 from jaxvis.nets.zoo.densenet import densenet121
 from jaxvis.nets.zoo.googlenet import googlenet
 from jaxvis.nets.zoo.resnet import resnet
 from jaxvis.nets.zoo.squeezenet import squeezenet
-from jaxvis.nets.zoo.style_net import NAMES, transform
+from jaxvis.nets.zoo.style_net import NAMES, build_style_net
 from jaxvis.nets.zoo.vgg import vgg
 from jaxvis.nets.zoo.vgg_m import vgg_m
 from jaxvis.network import Network
@@ -41,7 +41,7 @@ NETS: dict[str, Callable[..., Network]] = {
     "densenet121": densenet121,
     "demo": demo,
 }
-"""Name -> the function that builds the network; its keywords are the net's options."""
+"""Name -> the function that builds the network; its keywords are the network's options."""
 
 FIXED: dict[str, Callable[..., Network]] = {
     "hog": hog,
@@ -50,7 +50,9 @@ FIXED: dict[str, Callable[..., Network]] = {
 }
 """Name -> the function that builds a network without parameters."""
 
-DRAWING: dict[str, Callable[..., Network]] = {name: partial(transform, name) for name in NAMES}
+DRAWING: dict[str, Callable[..., Network]] = {
+    name: partial(build_style_net, name) for name in NAMES
+}
 """Name -> the function that builds a network whose output is an image."""
 
 
@@ -70,10 +72,10 @@ def build(
       pool: "max" or "avg", for the VGG networks; None is the network's own.
       head: what follows the class scores: "softmax", "linear" (nothing) or "relu";
         None is the network's own, softmax.
-      input_size: (H, W) in pixels; fully connected layers are made for it. None is
-        the size that the published weights were trained at.
+      input_size: (H, W) in pixels; fully connected layers are made for it. None is the
+        size that the published weights were trained with.
       precision: "float32", "tf32" or "bfloat16"; see `jaxvis.nets.table.compute.Compute`.
-      convolution: "fast", or "direct" for XLA's own.
+      convolution: "fast", or "direct" for XLA's own, which `jax.jvp` needs.
 
     Raises:
       ValueError: for an unknown name (the message lists the known ones), an option
@@ -91,4 +93,4 @@ def build(
                 f"{name} has no option {option!r}; its options are "
                 f"{', '.join(key for key in given if key in accepted)}"
             )
-    return computed(builders[name](**options), Compute(precision, convolution))
+    return with_compute(builders[name](**options), Compute(precision, convolution))

@@ -1,17 +1,8 @@
-"""How a loss is minimised: problems, optimizers and the one solver."""
+"""How a loss is minimised: problems, optimizers, the one solver, and sweeps of items."""
 
-from jaxvis.optimize.lbfgs.rule import lbfgs
+from jaxvis.optimize.job import Job
 from jaxvis.optimize.problem import Ball, Box, Problem, Tidy
-from jaxvis.optimize.rules.preimage_sgd import learning_rate, preimage_sgd
-from jaxvis.optimize.solve import solve
+from jaxvis.optimize.quasi_newton.lbfgs import lbfgs
+from jaxvis.optimize.solve import solve, solve_chunks
 
-__all__ = [
-    "Ball",
-    "Box",
-    "Problem",
-    "Tidy",
-    "lbfgs",
-    "learning_rate",
-    "preimage_sgd",
-    "solve",
-]
+__all__ = ["Ball", "Box", "Job", "Problem", "Tidy", "lbfgs", "solve", "solve_chunks"]

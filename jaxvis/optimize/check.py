@@ -1,4 +1,4 @@
-"""What must hold of parameters before a network is worth running."""
+"""A check that a network's parameters are finite."""
 
 from typing import Any
 
@@ -10,14 +10,14 @@ from jaxvis.types import Array, Params
 
 
 @jax.jit
-def _finite(leaves: list[Any]) -> Array:
+def _find_finite(leaves: list[Any]) -> Array:
     return jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in leaves])
 
 
-def finite_params(params: Params) -> None:
-    """Raises ValueError if a parameter is NaN or infinite; names its layer.
+def check_finite(params: Params) -> None:
+    """Raises ValueError where a parameter is NaN or infinite, and names its layer.
 
-    One pass over the parameters on the device, and one array of bools read back.
+    The parameters are looked at on their device; only a bool for each is copied to the host.
 
     Args:
       params: the network's parameters, with or without the items' axis.
@@ -32,7 +32,7 @@ def finite_params(params: Params) -> None:
     ]
     if not known:
         return
-    good = np.asarray(_finite([leaf for _, leaf in known]))
+    good = np.asarray(_find_finite([leaf for _, leaf in known]))
     bad = [
         "/".join(str(getattr(part, "key", part)) for part in path)
         for (path, _), fine in zip(known, good)

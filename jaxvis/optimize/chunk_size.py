@@ -1,119 +1,131 @@
-"""How many items go together: as many as the compiled step has room for.
+"""How many items are optimised together: as many as the compiled step has room for.
 
-A compiled step says what it takes. Beside the parameters, which are there already, all
-of it grows with the items, so one compilation tells how many fit: the one that will
-run, whenever the first guess holds.
+The memory of a step, beyond the shared parameters, grows with the chunk; so one
+compilation predicts what fits. Where the first guess holds, it is the program that will
+run.
 """
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
-from jaxvis.optimize import memory, stepping
+from jaxvis.optimize import memory, step_programs, stepping
 from jaxvis.optimize.problem import Problem
-from jaxvis.types import Params
+from jaxvis.platform import platform_of
+from jaxvis.types import Array, Item, Params
 
 GROW = 1.5  # a chunk that much larger is worth another compilation
 
 
-def prepared(problem: Problem, params: Params) -> Params:
-    """Returns the parameters as the step wants them: once, not in every step.
+class Sweep(NamedTuple):
+    """What a sweep is made of, whole; leaves of what varies are `[N, ...]`.
+
+    Attributes:
+      params: the network's, as the step takes them; without them where items own theirs.
+      shared: what the canvases of all items have in common, or None.
+      items: objectives.
+      keys: `[N]` typed keys.
+      start: the first z of every item, or None.
+      own: the items' own parameters of the network, or None.
+    """
+
+    params: Params | None
+    shared: Any
+    items: Item
+    keys: Array
+    start: Any
+    own: Params | None
+
+    @property
+    def count(self) -> int:
+        """N, how many items there are."""
+        return self.keys.shape[0]
+
+    def take(self, index: np.ndarray) -> "Sweep":
+        """Takes the items at `index` `[n]`; what is on the host is cut there."""
+        varying = (self.items, self.keys, self.start, self.own)
+        rows = jax.tree.map(lambda leaf: leaf[index], varying)
+        return Sweep(self.params, self.shared, *rows)
+
+    def batch(self, problem: Problem) -> step_programs.Batch:
+        """Gives what the steps of a `problem` read, with the items' own parameters prepared."""
+        axis, params = (None, self.params)
+        if self.own is not None:
+            axis, params = 0, problem.loss.prepare(self.own)
+        program = jax.tree.map(np.float32, problem.program)
+        return step_programs.Batch(program, axis, params, self.shared, self.items, self.keys)
+
+
+def chunk_size(problem: Problem, sweep: Sweep, *, chunk: int | None = None) -> int:
+    """Chooses how many items to optimise together.
 
     Args:
       problem: one item's problem.
-      params: the network's parameters, with or without the items' axis.
-    """
-    prepare = getattr(problem.loss, "prepared", None)
-    return params if prepare is None else prepare(params)
-
-
-def take(tree: Any, index: np.ndarray) -> Any:
-    """Returns rows of every leaf; what is on the host is cut there.
-
-    Args:
-      tree: leaves `[N, ...]`.
-      index: `[k]`.
-    """
-    return jax.tree.map(lambda leaf: leaf[index], tree)
-
-
-def fitting(
-    problem: Problem,
-    params: Params,
-    sweep: tuple,
-    params_axis: int | None,
-    *,
-    chunk: int | None = None,
-) -> int:
-    """Returns how many items to optimise together.
-
-    Args:
-      problem, params, params_axis: as for `jaxvis.optimize.solve`.
-      sweep: (items, keys, start, per-item params or None), leaves `[N, ...]`.
+      sweep: all items.
       chunk: how many are asked for; None takes what fits.
 
     Raises:
       ValueError: if the chunk that is asked for takes more memory than there is.
     """
-    count = sweep[1].shape[0]
-    most = together(problem, params_axis, count)
-    size = most if chunk is None else min(chunk, count)
+    most = max_chunk(problem, sweep)
+    size = most if chunk is None else min(chunk, sweep.count)
     if size == 1:
         return 1
-    traced = partial(_traced, problem, params, sweep, params_axis)
-    shared = params if params_axis is None else ()
+    trace = partial(_trace, problem, sweep)
+    shared = (sweep.params, sweep.shared)
 
     def need(size: int) -> float | None:
         try:
-            return memory.taken(traced(size).lower().compile(), shared)
+            return memory.step_bytes(trace(size).lower().compile(), shared)
         except Exception as error:
-            if memory.exhausted(error):  # while the compiler tries its algorithms
+            if memory.is_out_of_memory(error):  # while the compiler tries its algorithms
                 return float("inf")
             raise
 
     if chunk is not None:
-        _check(size, need(size), memory.free())
+        _check(size, need(size), memory.free_bytes())
         return size
     room = memory.budget()
-    guess = memory.peak_bytes(traced(size).jaxpr.jaxpr)
+    guess = memory.peak_bytes(trace(size).jaxpr.jaxpr)
     if guess > size * room:
         return 1  # not even one: nothing else to try
     if guess > room:
         size = int(size * room / guess)
-    return _fitted(need, size, most, room)
+    return _fit(need, size, most, room)
 
 
-def together(problem: Problem, params_axis: int | None, count: int) -> int:
-    """Returns how many of `count` items at most are worth taking together.
+def max_chunk(problem: Problem, sweep: Sweep) -> int:
+    """Says how many items at most are worth taking together.
 
     On a CPU items with kernels of their own, a network or a generator each, share no
     work, only a loop around it.
 
     Args:
-      problem, params_axis: as for `jaxvis.optimize.solve`.
-      count: of items.
+      problem: one item's problem.
+      sweep: all items.
     """
-    if jax.default_backend() != "cpu":
-        return count
-    own = params_axis == 0 or getattr(problem.canvas, "own_kernels", False)
-    return 1 if own else min(count, memory.CPU_ITEMS)
+    if platform_of((sweep.params, sweep.own)) != "cpu":
+        return sweep.count
+    owns = sweep.own is not None or problem.canvas.owns_kernels
+    return 1 if owns else min(sweep.count, memory.CPU_ITEMS)
 
 
-def _traced(
-    problem: Problem, params: Params, sweep: tuple, params_axis: int | None, size: int
-) -> jax.stages.Traced:
-    """Returns the step of `size` items, traced; jit keeps it, and the compiled step."""
-    items, keys, start, own = take(sweep, np.arange(size))
-    carry = jax.eval_shape(partial(stepping.begin, problem), keys, start)
-    given = params if own is None else jax.eval_shape(partial(prepared, problem), own)
-    return stepping.traced(problem, params_axis, given, items, keys, carry)
+def _trace(problem: Problem, sweep: Sweep, size: int) -> jax.stages.Traced:
+    """Traces the step of `size` items; jit keeps it, and the compiled step."""
+    part = sweep.take(np.arange(size))
+    own = None if part.own is None else jax.eval_shape(problem.loss.prepare, part.own)
+    batch = part._replace(own=None).batch(problem)
+    if own is not None:
+        batch = batch._replace(axis=0, params=own)
+    carry = jax.eval_shape(step_programs.begin, batch.program, part.keys, part.start)
+    return stepping.trace_step(batch, carry, problem.steps)
 
 
-def _fitted(need: Callable[[int], float | None], size: int, most: int, room: int) -> int:
-    """Returns the chunk that `room` bytes have room for, up to `most`."""
+def _fit(need: Callable[[int], float | None], size: int, most: int, room: int) -> int:
+    """Finds the chunk that `room` bytes have room for, up to `most`."""
     if size == 1 == most:
         return 1
     bytes_ = need(size)

@@ -1,7 +1,7 @@
 """How much memory there is, and how much a step takes.
 
-Two figures for the second: what the compiler says of the compiled step, which counts,
-and an estimate read off the traced program, which only says what to compile first.
+There are two figures for a step. What the compiler says of the compiled step decides. An
+estimate from the traced program only says which chunk to compile first.
 """
 
 import math
@@ -9,34 +9,35 @@ import os
 from pathlib import Path
 
 import jax
-from jax.extend import core as jex_core
 
-CPU_ITEMS = 8  # more images a step are no faster on a CPU, and finish later
+from jaxvis.jax_internals import Jaxpr, JaxprEqn, Var
 
-HOST_BYTES = 2**31  # where nothing says how much memory is free
+CPU_ITEMS = 8  # with more images a step, a CPU is no faster and shows the first ones later
+
+HOST_BYTES = 2**31  # taken as free where the system does not say how much is
 
 MEMINFO, CGROUP = Path("/proc/meminfo"), Path("/sys/fs/cgroup")
 
 
-def free() -> int:
-    """Returns the bytes that the device, or the host where it is one, has left."""
+def free_bytes() -> int:
+    """Gives the bytes that are left on the device, or on the host where that computes."""
     stats = jax.local_devices()[0].memory_stats() or {}
     if "bytes_limit" in stats:
         return stats["bytes_limit"] - stats.get("bytes_in_use", 0)
-    return min(_machine(), _group())
+    return min(_machine_bytes(), _container_bytes())
 
 
 def budget() -> int:
-    """Returns the bytes a chunk may take: 80 % of what a device has, half of a host's.
+    """Gives the bytes that a chunk may take: 80 % of what is left on a device, half on a host.
 
-    Where nothing reports, 1 GiB.
+    It is 1 GiB where the system does not say how much is left.
     """
     stats = jax.local_devices()[0].memory_stats() or {}
-    return int((0.8 if "bytes_limit" in stats else 0.5) * free())
+    return int((0.8 if "bytes_limit" in stats else 0.5) * free_bytes())
 
 
-def _machine() -> int:
-    """Returns the bytes that the host has left, caches of files included."""
+def _machine_bytes() -> int:
+    """Gives the bytes that the host has left; what caches of files take counts as left."""
     try:
         for line in MEMINFO.read_text().splitlines():
             if line.startswith("MemAvailable:"):
@@ -49,8 +50,8 @@ def _machine() -> int:
         return HOST_BYTES
 
 
-def _group() -> int | float:
-    """Returns the bytes that a container's limit leaves; infinity without one."""
+def _container_bytes() -> int | float:
+    """Gives the bytes that a container's limit leaves; infinity where there is no limit."""
     try:
         limit = int((CGROUP / "memory.max").read_text())
         used = int((CGROUP / "memory.current").read_text())
@@ -61,15 +62,15 @@ def _group() -> int | float:
         return math.inf
 
 
-def taken(compiled: jax.stages.Compiled, shared: object) -> int | None:
-    """Returns the bytes a compiled step takes beside what is there already.
+def step_bytes(compiled: jax.stages.Compiled, shared: object) -> int | None:
+    """Gives the bytes that a compiled step takes beyond what is in memory already.
 
     Args:
       compiled: the step.
-      shared: those of its arguments that are there already, whatever the chunk.
+      shared: those of its arguments that are in memory already, whatever the chunk.
 
     Returns:
-      Arguments, results and temporaries; None where the compiler does not tell.
+      The bytes of arguments, results and temporaries; None where the compiler does not say.
     """
     stats = compiled.memory_analysis()
     if stats is None:
@@ -79,8 +80,8 @@ def taken(compiled: jax.stages.Compiled, shared: object) -> int | None:
     return both - stats.alias_size_in_bytes + stats.temp_size_in_bytes - there
 
 
-def exhausted(error: BaseException) -> bool:
-    """Returns whether an error says that memory has run out.
+def is_out_of_memory(error: BaseException) -> bool:
+    """Says whether an error means that memory has run out.
 
     Args:
       error: what was raised.
@@ -98,22 +99,22 @@ def _bytes(aval: object) -> int:
     return math.prod(shape) * width
 
 
-def _inner(equation: jex_core.JaxprEqn) -> list[jex_core.Jaxpr]:
+def _inner_programs(equation: JaxprEqn) -> list[Jaxpr]:
     values = [v for p in equation.params.values() for v in _as_tuple(p)]
     closed = [getattr(v, "jaxpr", v) for v in values]
-    return [v for v in closed if isinstance(v, jex_core.Jaxpr)]
+    return [v for v in closed if isinstance(v, Jaxpr)]
 
 
 def _as_tuple(value: object) -> tuple:
     return tuple(value) if isinstance(value, tuple | list) else (value,)
 
 
-def peak_bytes(jaxpr: jex_core.Jaxpr) -> int:
-    """Returns the bytes that a program's values take at once, before XLA has its say.
+def peak_bytes(jaxpr: Jaxpr) -> int:
+    """Estimates the bytes that a traced program's values take at its fullest moment.
 
     Every intermediate counts from where it is made to where it is last used. Fusion,
-    which makes many of them disappear, is ignored; so is a copy that XLA adds for a
-    layout, which `budget` leaves room for.
+    which removes many of them, is ignored. So are copies that XLA adds to change a layout;
+    `budget` leaves room for those.
 
     Args:
       jaxpr: the program, as `jax.make_jaxpr(f)(...).jaxpr` gives it.
@@ -121,22 +122,22 @@ def peak_bytes(jaxpr: jex_core.Jaxpr) -> int:
     last = {}
     for i, equation in enumerate(jaxpr.eqns):
         for var in equation.invars:
-            if isinstance(var, jex_core.Var):
+            if isinstance(var, Var):
                 last[var] = i
     live, peak, held = 0, 0, {}
-    results = {v for v in jaxpr.outvars if isinstance(v, jex_core.Var)}
+    results = {v for v in jaxpr.outvars if isinstance(v, Var)}
     for i, equation in enumerate(jaxpr.eqns):
-        inner = max((peak_bytes(sub) for sub in _inner(equation)), default=0)
+        inner = max((peak_bytes(sub) for sub in _inner_programs(equation)), default=0)
         for var in equation.outvars:
             held[var] = _bytes(var.aval)
             live += held[var]
         peak = max(peak, live + inner)
-        for var in _vars(equation):
+        for var in _variables(equation):
             if last.get(var, -1) <= i and var not in results:
                 live -= held.pop(var, 0)
     return peak
 
 
-def _vars(equation: jex_core.JaxprEqn) -> set:
+def _variables(equation: JaxprEqn) -> set:
     both = [*equation.invars, *equation.outvars]
-    return {v for v in both if isinstance(v, jex_core.Var)}
+    return {v for v in both if isinstance(v, Var)}

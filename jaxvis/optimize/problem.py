@@ -7,45 +7,65 @@ from typing import Any
 import jax.numpy as jnp
 import optax
 
-from jaxvis.types import Array, Canvas, Image, Loss
+from jaxvis.optimize.rules.rule import Optimizer
+from jaxvis.pytrees import register_parts
+from jaxvis.types import Array, Canvas, Image, Key, Loss
 
 
 class Searching(optax.GradientTransformationExtraArgs):
-    """Returns an optimizer that decides itself which of its evaluations count.
+    """An optimizer that decides itself which of its evaluations count.
 
     An optax transformation whose `update` takes `value`, and whose state has these
     fields: `solution`, the best iterate so far, shaped like z (at first where it wants
-    to be started); `accepted`, `[]` bool,
-    whether the last evaluation was made there; `status`, `[]` int8, `DONE` as long as
-    it runs; `evaluations`, `[]` int32. An item that has finished moves no more.
+    to be started); `accepted`, `[]` bool, whether the last evaluation was made there;
+    `status`, `[]` int8, `Status.DONE` as long as it runs; `evaluations`, `[]` int32.
+    An item that has finished moves no more.
     """
+
+
+@register_parts("loss", "canvas", "optimizer", "projection", "finish")
+@dataclass(frozen=True)
+class Program:
+    """What of a problem a compiled step depends on: all but the number of steps.
+
+    Its numbers (the learning rate, the weights of terms) are handed to the compiled
+    step; only the rest is compiled in.
+    """
+
+    loss: Loss
+    canvas: Canvas
+    optimizer: Optimizer
+    projection: Callable[[Any], Any] | None
+    finish: Callable[[Key, Image], Image] | None
+    remat: bool
 
 
 @dataclass(frozen=True)
 class Problem:
-    """Returns a description of one item's optimisation: static, hashable, no data.
+    """A description of one item's optimisation, without any of its data.
 
     Args:
-      loss: `(params, z, item, key) -> (loss, terms)`, from `jaxvis.loss.compose`.
+      loss: `(params, z, item, key[, shared]) -> (loss, terms, state)`, from
+        `jaxvis.loss.compose`.
       canvas: the loss's canvas.
-      optimizer: an optax transformation; build it once (see
-        `jaxvis.optimize.rules.first_order`), a rebuilt one compiles again. Line searches get
-        `value`, `grad` and `value_fn`.
+      optimizer: a rule of `jaxvis.optimize.rules`, or an optax transformation. Build a
+        transformation once: a rebuilt one compiles again. Line searches get `value`,
+        `grad` and `value_fn`.
       steps: how many updates; of an optimizer that searches (`Searching`) the largest
         number of evaluations. Its randomness is drawn once, not at every step.
       projection: `z -> z` after every update; None leaves z free.
       finish: `(key, image) -> image`, applied to the last image before it is clipped
         to [0, 1]; None leaves it.
       remat: whether the gradient computes activations again instead of keeping them:
-        less memory, about a third more time (`jaxvis.optimize.remat`).
+        less memory, about a third more time (`jaxvis.nets.table.segments`).
     """
 
     loss: Loss
     canvas: Canvas
-    optimizer: optax.GradientTransformation
+    optimizer: Optimizer
     steps: int
     projection: Callable[[Any], Any] | None = None
-    finish: Callable[..., Image] | None = None
+    finish: Callable[[Key, Image], Image] | None = None
     remat: bool = False
 
     def __post_init__(self) -> None:
@@ -58,10 +78,17 @@ class Problem:
                 "its bounds (lower=, upper=) instead"
             )
 
+    @property
+    def program(self) -> Program:
+        """What a compiled step of this problem depends on."""
+        return Program(
+            self.loss, self.canvas, self.optimizer, self.projection, self.finish, self.remat
+        )
+
 
 @dataclass(frozen=True)
 class Ball:
-    """Returns z with every pixel's RGB vector inside a ball: radial, keeps the hue.
+    """The projection that moves every pixel's RGB vector into a ball, and keeps its hue.
 
     Args:
       radius: B+, in the units of z.
@@ -72,7 +99,7 @@ class Ball:
     radius: float
 
     def __call__(self, z: Array) -> Array:
-        """Returns the projected z `[H, W, 3]`."""
+        """Projects z `[H, W, 3]`."""
         square = jnp.sum(z * z, axis=-1, keepdims=True)
         # The maximum comes before the root, whose gradient at 0 is infinite.
         return z * (self.radius / jnp.sqrt(jnp.maximum(square, self.radius**2)))
@@ -80,19 +107,19 @@ class Ball:
 
 @dataclass(frozen=True)
 class Box:
-    """Returns z clipped to [low, high], value by value."""
+    """The projection that clips z to [low, high], value by value."""
 
     low: float = 0.0
     high: float = 1.0
 
     def __call__(self, z: Array) -> Array:
-        """Returns the clipped z."""
+        """Clips z."""
         return jnp.clip(z, self.low, self.high)
 
 
 @dataclass(frozen=True)
 class Tidy:
-    """Returns z blurred a little, pixels of small norm set to zero: the plain recipe.
+    """The projection of the plain recipe: a little blur, then small pixels set to zero.
 
     Args:
       blur: a view applied to z as if it were an image, or None.
@@ -106,7 +133,7 @@ class Tidy:
     small: float = 0.0
 
     def __call__(self, z: Array) -> Array:
-        """Returns the tidied z `[H, W, 3]`."""
+        """Tidies z `[H, W, 3]`."""
         if self.blur is not None:
             z = self.blur(None, z)
         norm = jnp.linalg.norm(z, axis=-1, keepdims=True)

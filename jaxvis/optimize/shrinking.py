@@ -1,4 +1,4 @@
-"""What comes out of a batch whose items leave it one by one, put back in place."""
+"""Collects the results of a shrinking batch in their original order."""
 
 from typing import Any
 
@@ -8,8 +8,8 @@ import numpy as np
 from jaxvis.types import Array, Terms
 
 
-class Gathered:
-    """Returns the results of `count` items, some of which leave the batch early.
+class Collector:
+    """The results of `count` items, some of which leave the batch early.
 
     Args:
       count: items at the start.
@@ -24,20 +24,20 @@ class Gathered:
         self._z: Any = None
         self._end: dict[str, np.ndarray] = {}
 
-    def terms(self, terms: Terms) -> None:
+    def add_terms(self, terms: Terms) -> None:
         """Adds the `terms` `[k, n]` of k more steps of the present batch."""
         self._parts.append((self._slots, terms))
 
-    def running(self, alive: np.ndarray) -> bool:
-        """Returns whether any item of the batch still runs.
+    def has_running(self, alive: np.ndarray) -> bool:
+        """Says whether any item of the batch still runs.
 
         Args:
           alive: `[n]` bool.
         """
         return bool((alive & (self._slots >= 0)).any())
 
-    def shrunk(self, alive: np.ndarray) -> np.ndarray | None:
-        """Returns the rows `[k]` of a smaller batch with every running item, or None.
+    def shrink(self, alive: np.ndarray) -> np.ndarray | None:
+        """Chooses the rows `[k]` of a smaller batch with every running item, or None.
 
         Sizes are halves of halves, so that few programs are compiled; what a size has
         too much is filled with finished items.
@@ -62,12 +62,12 @@ class Gathered:
         """
         self._slots = np.where(alive[index], self._slots[index], -1)
 
-    def results(self, z: Any, end: dict[str, Array]) -> None:
+    def note_end(self, z: Any, end: dict[str, Array]) -> None:
         """Notes how the present batch stands; a later note replaces it.
 
         Args:
           z: leaves `[n, ...]`.
-          end: what the trace says of the end, `[n]` each.
+          end: the facts of the end, `[n]` each.
         """
         if self._z is None:
             self._z, self._end = z, jax.tree.map(np.array, end)
@@ -83,24 +83,29 @@ class Gathered:
         """The z of every item, leaves `[count, ...]`."""
         return self._z
 
-    def trace(self) -> dict[str, np.ndarray]:
-        """Returns every term `[count, steps]` and the end's facts `[count]`.
+    @property
+    def end(self) -> dict[str, np.ndarray]:
+        """The facts of the end of every item, `[count]` each."""
+        return dict(self._end)
+
+    def gather_trace(self) -> dict[str, np.ndarray]:
+        """Puts every term in one array `[count, steps]`; NaN where no step was taken.
 
         Where evaluations are marked as accepted or not, a term stays at the last one
         that was.
         """
         # On the host: XLA takes half a second to compile a joint of 256 parts.
         parts = [(slots, jax.tree.map(np.asarray, new)) for slots, new in self._parts]
-        terms = {name: self._term(name, parts) for name in parts[0][1]}
+        terms = {name: self._join_term(name, parts) for name in parts[0][1]}
         accepted = terms.pop("accepted", None)
-        if accepted is not None:
-            steps = np.where(accepted == 1, np.arange(self._steps), 0)
-            last = np.maximum.accumulate(steps, axis=1)
-            terms = {name: np.take_along_axis(term, last, axis=1) for name, term in terms.items()}
-        return {**terms, **self._end}
+        if accepted is None:
+            return terms
+        steps = np.where(accepted == 1, np.arange(self._steps), 0)
+        last = np.maximum.accumulate(steps, axis=1)
+        return {name: np.take_along_axis(term, last, axis=1) for name, term in terms.items()}
 
-    def _term(self, name: str, parts: list) -> np.ndarray:
-        """Returns one term, `[count, steps]`; NaN where an item had left."""
+    def _join_term(self, name: str, parts: list) -> np.ndarray:
+        """Joins one term to `[count, steps]`; NaN where an item had left."""
         values = [new[name] for _, new in parts]
         if sum(map(len, values)) == self._steps and parts[0][0] is self._slots:
             return np.concatenate(values).T

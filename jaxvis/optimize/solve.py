@@ -1,24 +1,25 @@
-"""The one solver: many items, chunked to memory, same image for the same key."""
+"""The one solver: many items, in chunks that fit the memory."""
 
 import logging
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 import jax
 import numpy as np
 from tqdm import tqdm
 
-from jaxvis.optimize import memory, stepping
-from jaxvis.optimize.check import finite_params
-from jaxvis.optimize.chunk_size import fitting, prepared, take
+from jaxvis.optimize import memory, step_programs, stepping
+from jaxvis.optimize.check import check_finite
+from jaxvis.optimize.chunk_size import Sweep, chunk_size
+from jaxvis.optimize.keys import keys_of_places
 from jaxvis.optimize.problem import Problem
-from jaxvis.types import Array, Item, Key, Params, Run, Status
+from jaxvis.optimize.runs import join_chunks
+from jaxvis.types import Interrupted, Item, Key, Params, Run, Status, as_key
 
 log = logging.getLogger("jaxvis")
 
-OnChunk = Callable[[range, Run], None]
-"""Called with the items' positions and their finished Run, chunk by chunk."""
+Chunk = tuple[np.ndarray, Run]
+"""The positions of items in their sweep, `[n]`, and their Run."""
 
 
 def solve(
@@ -27,73 +28,117 @@ def solve(
     items: Item,
     key: Key,
     *,
+    shared: Any = None,
     start: Any = None,
     params_axis: int | None = None,
+    skip: Collection[int] = (),
     chunk: int | None = None,
+    keep_z: bool = True,
     progress: bool = False,
-    on_chunk: OnChunk | None = None,
 ) -> Run:
-    """Returns the optimised images of N items: minimises problem.loss for each.
+    """Minimises problem.loss for each of N items, and joins what `solve_chunks` gives.
 
-    Item i draws all its randomness from `fold_in(key, i)`, so its image depends on
-    neither the chunk size nor the other items.
+    Args:
+      problem, params, items, key, shared, start, params_axis, skip, chunk, keep_z, progress:
+        see `solve_chunks`.
+
+    Returns:
+      Run, on the host: z, image `[N, H, W, 3]` in [0, 1], trace with "loss" and each
+      term `[N, steps]`, status and facts `[N]`. A non-finite item keeps its last finite
+      z and is marked FAILED. Items of `skip` are NaN and marked UNFINISHED.
+
+    Raises:
+      ValueError: as `solve_chunks`.
+      Interrupted: on Ctrl-C; it carries the whole Run, as far as it came.
+    """
+    parts: list[Chunk] = []
+    try:
+        chunks = solve_chunks(
+            problem,
+            params,
+            items,
+            key,
+            shared=shared,
+            start=start,
+            params_axis=params_axis,
+            skip=skip,
+            chunk=chunk,
+            keep_z=keep_z,
+            progress=progress,
+        )
+        for finished in chunks:
+            parts.append(finished)
+    except KeyboardInterrupt:
+        count = jax.tree.leaves(items)[0].shape[0]
+        raise Interrupted(join_chunks(parts, count) if parts else None) from None
+    return join_chunks(parts, jax.tree.leaves(items)[0].shape[0])
+
+
+def solve_chunks(
+    problem: Problem,
+    params: Params,
+    items: Item,
+    key: Key,
+    *,
+    shared: Any = None,
+    start: Any = None,
+    params_axis: int | None = None,
+    skip: Collection[int] = (),
+    chunk: int | None = None,
+    keep_z: bool = True,
+    progress: bool = False,
+) -> Iterator[Chunk]:
+    """Minimises problem.loss for each of N items, and gives one finished chunk after another.
+
+    Nothing of a chunk is kept once the caller lets go of it, so a sweep of any length
+    takes the memory of one chunk. Item i draws all its randomness from its own key.
 
     Args:
       problem: one item's problem.
       params: the network's parameters; with `params_axis`, one set per item.
       items: a pytree whose leaves have the sweep's axis `[N, ...]` in front.
-      key: a typed random key; or `[N]`, an item's own each, where they are a part of a
-        larger sweep.
+      key: `[N]` typed random keys, an item's own each (see `jaxvis.optimize.keys`); or
+        one key, from which item i takes `fold_in(key, i)`.
+      shared: what the canvases of all items have in common, such as a generator's
+        weights.
       start: the first z of every item, leaves `[N, ...]`; None asks the canvas.
       params_axis: 0 where `params` carry the sweep's axis too; None shares them.
+      skip: positions of items that are done already. A chunk is left out when all of
+        its items are done; otherwise it is optimised whole, so that its bytes come out
+        as before, and only what was missing is given.
       chunk: items optimised together; None fits them to the memory that the compiled
         step takes and the device reports (on a CPU at most 8, and items with kernels
         of their own one by one). Where memory runs out all the same it is halved, and a
         warning logged.
+      keep_z: whether a Run has its z, which may be a whole generator; () without.
       progress: whether to show a bar.
-      on_chunk: called with each finished chunk, so that a caller can save it.
 
-    Returns:
-      Run, on the host: z, image `[N, H, W, 3]` in [0, 1], trace with "loss" and each
-      term `[N, steps]` and "status" `[N]`. A non-finite item keeps its last finite z
-      and is marked Status.FAILED. On Ctrl-C the finished items are returned, the others are
-      NaN and marked Status.UNFINISHED.
+    Yields:
+      Positions `[n]` and the Run of these items on the host, its facts with the "chunk"
+      that was used.
 
     Raises:
       ValueError: if the leaves of `items`, of `start` or (with `params_axis`) of
         `params` disagree on N, if N is 0, if chunk is below 1 or takes more memory
-        than there is; if all items of a chunk fail and shared parameters are NaN or
-        infinite: names the layers.
+        than there is; if nothing is left to do; if all items of a chunk fail and shared
+        parameters are NaN or infinite: names the layers.
+      Interrupted: on Ctrl-C, after what was in progress has been given as UNFINISHED.
     """
     if params_axis not in (None, 0):
         raise ValueError(f"params_axis is None or 0, not {params_axis!r}")
-    each = key if key.ndim else None
-    count = _count((items, each), start, params if params_axis == 0 else None)
     if chunk is not None and chunk < 1:
         raise ValueError(f"chunk must be at least 1, got {chunk}")
-    # Folded one by one outside any chunk: item i's key never depends on the chunk.
-    keys = each
-    if keys is None:
-        keys = jax.vmap(partial(jax.random.fold_in, key))(np.arange(count))
-    plain = params
-    if params_axis is None:
-        params = prepared(problem, params)
-    sweep = (items, keys, start, params if params_axis == 0 else None)
-    chunk = fitting(problem, params, sweep, params_axis, chunk=chunk)
-    done: list[tuple[range, Run]] = []
-    with tqdm(total=problem.steps, disable=not progress, delay=1) as bar:
-        try:
-            for where, run in _chunks(problem, params, sweep, params_axis, chunk, bar):
-                # Looked for where it can be the reason, not before every run.
-                if params_axis is None and np.all(run.trace["status"] == Status.FAILED):
-                    finite_params(plain)
-                done.append((where, run))
-                if on_chunk is not None:
-                    on_chunk(where, run)
-        except KeyboardInterrupt:
-            if not done:
-                raise
-    return _join([run for _, run in done], count)
+    own = params if params_axis == 0 else None
+    key = as_key(key)
+    count = _count((items, key if key.ndim else None), start, own)
+    done = frozenset(skip)
+    if done.issuperset(range(count)):
+        raise ValueError(f"all {count} items are done already: there is nothing to do")
+    keys = key if key.ndim else keys_of_places(key, count)
+    common = None if params_axis == 0 else problem.loss.prepare(params)
+    sweep = Sweep(common, shared, items, keys, start, own)
+    size = chunk_size(problem, sweep, chunk=chunk)
+    return _solve_all(problem, sweep, params, size, done, keep_z=keep_z, progress=progress)
 
 
 def _count(items: Item, start: Any, own: Params | None) -> int:
@@ -107,72 +152,79 @@ def _count(items: Item, start: Any, own: Params | None) -> int:
     return sizes.pop()[0]
 
 
-def _chunks(
+def _solve_all(
     problem: Problem,
+    sweep: Sweep,
     params: Params,
-    sweep: tuple,
-    params_axis: int | None,
     chunk: int,
-    bar: tqdm,
-) -> Iterator[tuple[range, Run]]:
-    """Yields the positions and the Run of one chunk after another.
+    done: frozenset[int],
+    *,
+    keep_z: bool,
+    progress: bool,
+) -> Iterator[Chunk]:
+    """Solves one chunk after another, and keeps none of them.
 
     Where memory runs out the chunk is halved, and its items are begun again.
     """
-    count, first = sweep[1].shape[0], 0
-    while first < count:
-        left = -(-(count - first) // chunk)
-        bar.total = bar.n + left * problem.steps
-        where = range(first, min(first + chunk, count))
-        # The last chunk is filled up with copies: another size would compile again.
-        index = np.minimum(np.arange(first, first + chunk), count - 1)
-        try:
-            run = _chunk(problem, params, sweep, params_axis, index, bar.update)
-        except (MemoryError, jax.errors.JaxRuntimeError) as error:
-            if chunk == 1 or not memory.exhausted(error):
-                raise
-            run = None
-        # Only here is the error gone, and with it what its frames held on to.
-        if run is None:
-            smaller = -(-chunk // 2)
-            log.warning("out of memory with %d items together: going on with %d", chunk, smaller)
-            chunk = smaller
-            continue
-        yield where, _first(run, len(where))
-        first = where.stop
+    first = 0
+    with tqdm(disable=not progress, delay=1) as bar:
+        while first < sweep.count:
+            where = np.arange(first, min(first + chunk, sweep.count))
+            left = np.array([i for i in where if i not in done], int)
+            bar.total = bar.n + -(-(sweep.count - first) // chunk) * problem.steps
+            if not len(left):
+                first = where[-1] + 1
+                continue
+            # The last chunk is filled up with copies: another size would compile again.
+            index = np.minimum(np.arange(first, first + chunk), sweep.count - 1)
+            run, interrupted = _solve_or_halve(problem, sweep.take(index), keep_z, bar.update)
+            if run is None:
+                chunk = -(-chunk // 2)
+                log.warning("out of memory: going on with %d items together", chunk)
+                continue
+            # Looked for where it can be the reason, not before every run.
+            if sweep.own is None and np.all(run.status == Status.FAILED):
+                check_finite(params)
+            finished = [(left, _take_items(run, left - first))]
+            # A name that is left here would keep the chunk while the next one is solved.
+            del run
+            yield finished.pop()
+            if interrupted:
+                raise Interrupted
+            first = where[-1] + 1
 
 
-def _chunk(
-    problem: Problem,
-    params: Params,
-    sweep: tuple,
-    params_axis: int | None,
-    index: np.ndarray,
-    tick: Callable[[int], Any],
-) -> Run:
-    """Returns the Run of the items at `index`."""
-    items, keys, start, own = take(sweep, index)
-    given = params if own is None else prepared(problem, own)
-    carry = stepping.begin(problem, keys, start)
-    z, trace = stepping.drive(problem, params_axis, given, items, keys, carry, tick=tick)
-    return Run(z, stepping.finish(problem, keys, z), trace)
+def _solve_or_halve(
+    problem: Problem, part: Sweep, keep_z: bool, tick: Callable[[int], Any]
+) -> tuple[Run | None, bool]:
+    """Solves a chunk; gives (its Run or None where memory ran out, whether interrupted)."""
+    try:
+        return _solve_chunk(problem, part, keep_z, tick)
+    except KeyboardInterrupt:
+        raise Interrupted from None
+    except (MemoryError, jax.errors.JaxRuntimeError) as error:
+        if part.count == 1 or not memory.is_out_of_memory(error):
+            raise
+    # Only here is the error gone, and with it what its frames held on to.
+    return None, False
 
 
-def _first(run: Run, count: int) -> Run:
-    """Returns the first items of a run, on the host."""
-    return jax.tree.map(lambda leaf: np.asarray(leaf)[:count], run)
+def _solve_chunk(
+    problem: Problem, part: Sweep, keep_z: bool, tick: Callable[[int], Any]
+) -> tuple[Run, bool]:
+    """Solves a chunk; gives (its Run on the host, whether interrupted)."""
+    batch = part.batch(problem)
+    carry = step_programs.begin(batch.program, part.keys, part.start)
+    end = stepping.drive(batch, carry, problem.steps, tick=tick)
+    steps = np.int32(problem.steps)
+    image = step_programs.finish(batch.program, part.shared, part.keys, end.z, steps)
+    facts = {**end.facts, "chunk": np.full(part.count, part.count, np.int32)}
+    run = Run(end.z if keep_z else (), image, end.trace, end.status, facts)
+    return jax.tree.map(np.asarray, run), end.interrupted
 
 
-def _join(runs: list[Run], count: int) -> Run:
-    """Returns the runs as one; items that are missing at the end are unfinished."""
-    joined = jax.tree.map(lambda *parts: np.concatenate(parts), *runs)
-    missing = count - len(joined.trace["status"])
-    if not missing:
-        return joined
-
-    def extend(leaf: Array) -> np.ndarray:
-        fill = {"i": 0, "f": np.nan}.get(leaf.dtype.kind)
-        fill = Status.UNFINISHED if leaf.dtype == np.int8 else fill
-        return np.concatenate([leaf, np.full((missing, *leaf.shape[1:]), fill, leaf.dtype)])
-
-    return jax.tree.map(extend, joined)
+def _take_items(run: Run, index: np.ndarray) -> Run:
+    """Takes items of a run; without a copy where they are all of them."""
+    if np.array_equal(index, np.arange(len(run.status))):
+        return run
+    return jax.tree.map(lambda leaf: leaf[index], run)

@@ -1,4 +1,4 @@
-"""Pictures in and out: `io` (files), `plot` (figures), `record` (the JSON beside them).
+"""Pictures in and out: image files and folders, sheets, figures, and records beside them.
 
-Nothing here computes an image; only `jaxvis.sweep` and `jaxvis.cli` import it.
+Nothing here computes an image; only `jaxvis.train` and `jaxvis.cli` import it.
 """

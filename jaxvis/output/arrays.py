@@ -1,35 +1,47 @@
-"""Image arrays on the host: what one is, what a size is, and their transparency."""
+"""Image arrays on the host: their checks, their sizes, and how several are laid out."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
+from jaxvis.types import Run, Status
+
 FAILED = (1.0, 0.0, 1.0)
-"""Magenta, which no picture is by accident: a value there is not finite."""
+"""Magenta, the colour of pixels whose values are not finite."""
+STATUS_NOTES = {
+    Status.FAILED: "failed: not finite",
+    Status.UNFINISHED: "unfinished",
+    Status.DEAD: "dead: no gradient",
+}
+"""What a caption says of an item that did not end well."""
 
 
-def checked(image: np.ndarray, name: str, *, finite: bool = True) -> np.ndarray:
-    """Returns a float image with its channel axis, or says what is wrong with it.
+def check_pixels(image: np.ndarray, name: str, *, finite: bool = True) -> np.ndarray:
+    """Returns an image as floats with a channel axis, checked.
 
     Args:
-      image: `[H, W, 3]`, `[H, W, 1]` or grey `[H, W]` float.
-      name: what the message calls it.
+      image: `[H, W, 3]`, `[H, W, 1]` or grey `[H, W]`; float, or uint8, which is divided
+        by 255.
+      name: what the messages call it.
       finite: whether values that are not finite are refused.
 
     Returns:
       numpy.ndarray: `[H, W, 3]` or `[H, W, 1]`.
 
     Raises:
-      ValueError: for another shape, integers, or values that are not finite.
+      ValueError: for another shape, other integers, or values that are not finite.
     """
     image = np.asarray(image)
     image = image[..., None] if image.ndim == 2 else image
     if image.ndim != 3 or image.shape[-1] not in (1, 3) or not image.size:
         raise ValueError(f"{name}: an image is [H, W, 3] or grey [H, W], not {image.shape}")
+    if image.dtype == np.uint8:
+        return image.astype(np.float32) / np.float32(255)
     if not np.issubdtype(image.dtype, np.floating):
         raise ValueError(
-            f"{name}: an image is float in [0, 1], not {image.dtype}: divide by its "
-            "largest value first"
+            f"{name}: an image is float in [0, 1] or uint8, not {image.dtype}: divide it by "
+            "its largest value first"
         )
     bad = image.size - int(np.isfinite(image).sum()) if finite else 0
     if bad:
@@ -37,24 +49,27 @@ def checked(image: np.ndarray, name: str, *, finite: bool = True) -> np.ndarray:
     return image
 
 
-def listed(
-    images: np.ndarray | Sequence[np.ndarray], captions: Sequence[str] | None
+def lay_out(
+    images: np.ndarray | Sequence[np.ndarray] | Run, captions: Sequence[str] | None
 ) -> tuple[list[np.ndarray], list[str] | None, int]:
     """Returns images one by one, a caption for each, and how many belong in a row.
 
     Args:
       images: `[N, H, W, 3]`, `[N, S, H, W, 3]` (a row of S for each of the N), one
-        `[H, W, 3]`, or a sequence of images of any sizes, `[H, W, 3]` or `[H, W]`.
+        `[H, W, 3]`, or a sequence of images of any sizes, `[H, W, 3]` or `[H, W]`; or a
+        Run, whose images are shown and whose captions say which items did not end well.
       captions: one for each image; for `[N, S, H, W, 3]` also one for each of the N;
         or None.
 
     Returns:
-      tuple: the images; the captions or None; S, or ceil(sqrt(N)) if there is no S.
+      tuple: the images; the captions or None; S if it is above 1, else ceil(sqrt(N)).
 
     Raises:
       ValueError: if there is no image, or the captions are not as many as the images.
     """
-    seeds = 0
+    seeds, status = 1, None
+    if isinstance(images, Run):
+        images, status = images.image, np.asarray(images.status).ravel()
     if not isinstance(images, (list, tuple)):
         images = np.asarray(images)
         if images.ndim not in (3, 4, 5):
@@ -62,23 +77,34 @@ def listed(
                 "images are [N, H, W, 3], [N, S, H, W, 3] or a list of [H, W, 3], not "
                 f"an array {images.shape}"
             )
-        seeds = images.shape[1] if images.ndim == 5 else 0
+        seeds = images.shape[1] if images.ndim == 5 else 1
         images = images.reshape(-1, *images.shape[-3:])
     if not len(images):
         raise ValueError("there is no image to show")
     if captions is not None:
         captions = [str(caption) for caption in captions]
-        if seeds and len(captions) * seeds == len(images):
+        if len(captions) * seeds == len(images):
             captions = [caption for caption in captions for _ in range(seeds)]
         if len(captions) != len(images):
             raise ValueError(
                 f"{len(captions)} captions came for {len(images)} images: give one each"
             )
-    return list(images), captions, seeds or int(np.ceil(np.sqrt(len(images))))
+    if status is not None:
+        captions = _add_status(captions, status)
+    return list(images), captions, seeds if seeds > 1 else int(np.ceil(np.sqrt(len(images))))
 
 
-def over(image: np.ndarray, background: float | tuple[float, float, float]) -> np.ndarray:
-    """Returns an image laid over a background: colour * alpha + background (1 - alpha).
+def _add_status(captions: list[str] | None, status: np.ndarray) -> list[str] | None:
+    """Adds a line to the captions of items that did not end well."""
+    notes = [STATUS_NOTES.get(int(one), "") for one in status]
+    if not any(notes):
+        return captions
+    captions = captions or [""] * len(notes)
+    return [f"{caption}\n{note}".strip() for caption, note in zip(captions, notes, strict=True)]
+
+
+def blend_over(image: np.ndarray, background: float | tuple[float, float, float]) -> np.ndarray:
+    """Blends an image over a background: colour * alpha + background (1 - alpha).
 
     Args:
       image: `[H, W, C]` float in [0, 1]: grey, grey and alpha, RGB, or RGB and alpha.
@@ -94,8 +120,8 @@ def over(image: np.ndarray, background: float | tuple[float, float, float]) -> n
     return np.ascontiguousarray(colour, np.float32)
 
 
-def sides(size: int | tuple[int, int]) -> tuple[int, int]:
-    """Returns (H, W) in pixels of a size, one number being a square.
+def check_size(size: int | tuple[int, int]) -> tuple[int, int]:
+    """Returns a size as (H, W) in pixels; one number is a square.
 
     Args:
       size: (H, W) or one number.
@@ -109,18 +135,18 @@ def sides(size: int | tuple[int, int]) -> tuple[int, int]:
     return height, width
 
 
-def shown(image: np.ndarray) -> np.ndarray:
+def to_display(image: Any) -> np.ndarray:
     """Returns an image as it can be shown: RGB, clipped, failures in magenta.
 
     Args:
-      image: `[H, W, 3]`, `[H, W, 1]` or grey `[H, W]` float.
+      image: `[H, W, 3]`, `[H, W, 1]` or grey `[H, W]`, float or uint8.
 
     Returns:
       numpy.ndarray: `[H, W, 3]` float32 in [0, 1].
 
     Raises:
-      ValueError: for another shape, or integers.
+      ValueError: for another shape, or other integers.
     """
-    image = over(checked(image, "image", finite=False), 1.0)
+    image = blend_over(check_pixels(image, "image", finite=False), 1.0)
     finite = np.isfinite(image).all(-1, keepdims=True)
     return np.where(finite, np.clip(image, 0, 1), np.asarray(FAILED, np.float32))

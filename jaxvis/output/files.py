@@ -1,11 +1,44 @@
-"""Writing a file so that a crash leaves the old one or the new one, never half."""
+"""Reading only regular files, and writing a file so that a crash never leaves half of it."""
 
+import json
 import os
+import stat
 import struct
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+from safetensors.numpy import save
+
+MAX_BYTES = 2**30
+"""The largest file that `read_regular_file` reads, in bytes."""
+
+
+def read_regular_file(path: str | Path) -> bytes:
+    """Reads a whole file; pipes, sockets and devices are refused without waiting for them.
+
+    Args:
+      path: the file.
+
+    Raises:
+      OSError: if it cannot be opened or is a folder.
+      ValueError: if it is no regular file, or larger than `MAX_BYTES`.
+    """
+
+    def open_now(name: str, flags: int) -> int:
+        # A named pipe without a writer would otherwise block here for ever.
+        return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
+
+    with open(path, "rb", opener=open_now) as file:
+        facts = os.fstat(file.fileno())
+        if not stat.S_ISREG(facts.st_mode):
+            raise ValueError(f"{path} is a pipe, socket or device: name a file")
+        if facts.st_size > MAX_BYTES:
+            raise ValueError(
+                f"{path} has {facts.st_size} bytes: files of at most {MAX_BYTES} bytes are read"
+            )
+        return file.read()
 
 
 def write_atomically(path: str | Path, data: bytes) -> None:
@@ -35,13 +68,29 @@ def write_atomically(path: str | Path, data: bytes) -> None:
         raise
 
 
-def _chunk(kind: bytes, data: bytes) -> bytes:
-    checksum = struct.pack(">I", zlib.crc32(kind + data))
-    return struct.pack(">I", len(data)) + kind + data + checksum
+def encode_safetensors(arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> bytes:
+    """Encodes a safetensors file; the same arrays and metadata give the same bytes.
+
+    Args:
+      arrays: name -> array of any shape.
+      metadata: name -> text.
+
+    Returns:
+      bytes: the file.
+    """
+    arrays = {name: np.asarray(array, order="C") for name, array in arrays.items()}
+    data = save(arrays, metadata=dict(metadata))
+    # The library writes the metadata in a random order; sorted, equal files are equal bytes.
+    length = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + length])
+    header["__metadata__"] = dict(sorted(metadata.items()))
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # the arrays stay aligned
+    return len(text).to_bytes(8, "little") + text + data[8 + length :]
 
 
-def png_16_bit(pixels: np.ndarray) -> bytes:
-    """Returns a 16-bit PNG file, which Pillow can write for grey images only.
+def encode_png_16(pixels: np.ndarray) -> bytes:
+    """Encodes a 16-bit PNG file, which Pillow can write for grey images only.
 
     Args:
       pixels: `[H, W, 3]` or `[H, W, 1]` uint16.
@@ -59,7 +108,12 @@ def png_16_bit(pixels: np.ndarray) -> bytes:
     header = struct.pack(">IIBBBBB", width, height, 16, colour_type, 0, 0, 0)
     return (
         b"\x89PNG\r\n\x1a\n"
-        + _chunk(b"IHDR", header)
-        + _chunk(b"IDAT", zlib.compress(filtered.tobytes()))
-        + _chunk(b"IEND", b"")
+        + _encode_chunk(b"IHDR", header)
+        + _encode_chunk(b"IDAT", zlib.compress(filtered.tobytes()))
+        + _encode_chunk(b"IEND", b"")
     )
+
+
+def _encode_chunk(kind: bytes, data: bytes) -> bytes:
+    checksum = struct.pack(">I", zlib.crc32(kind + data))
+    return struct.pack(">I", len(data)) + kind + data + checksum

@@ -1,4 +1,4 @@
-"""Figures for notebooks and papers; the only file that imports matplotlib.
+"""Figures for notebooks and papers: grids of images, and losses over steps.
 
 Figures are made as objects, without pyplot: no window opens, no display is needed, and
 nothing stays in memory once the figure is dropped.
@@ -6,15 +6,23 @@ nothing stays in memory once the figure is dropped.
 
 import io
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
+import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from jaxvis.output.arrays import listed, shown
-from jaxvis.types import Status
+from jaxvis.output.arrays import lay_out, to_display
+from jaxvis.output.files import write_atomically
+from jaxvis.types import Run, Status
 
-_COLOURS = tuple(f"C{i}" for i in range(10))  # matplotlib's own cycle
+_UNDATED = {
+    "png": {},
+    "pdf": {"CreationDate": None},
+    "svg": {"Date": None},
+}
+"""File format -> metadata that leave out the time, so that equal figures are equal files."""
 
 
 class Page(Figure):
@@ -29,22 +37,44 @@ class Page(Figure):
         return file.getvalue()
 
 
+def save_figure(path: str | Path, figure: Figure) -> None:
+    """Writes a figure whole or not at all; the same figure gives the same file.
+
+    Args:
+      path: the file, ending in .png, .pdf or .svg; one that exists is replaced.
+      figure: the figure.
+
+    Raises:
+      OSError: if the folder is missing or cannot be written.
+      ValueError: for another ending.
+    """
+    path, file = Path(path), io.BytesIO()
+    kind = path.suffix.lower().removeprefix(".")
+    if kind not in _UNDATED:
+        raise ValueError(f"{path} must end in .png, .pdf or .svg to be written")
+    with matplotlib.rc_context({"svg.hashsalt": "jaxvis"}):
+        figure.savefig(file, format=kind, metadata=_UNDATED[kind])
+    write_atomically(path, file.getvalue())
+
+
 def grid(
-    images: np.ndarray | Sequence[np.ndarray],
+    images: np.ndarray | Sequence[np.ndarray] | Run,
     *,
     captions: Sequence[str] | None = None,
     columns: int | None = None,
     cell: float = 1.6,
     title: str | None = None,
 ) -> Figure:
-    """Returns a figure that shows many images, row by row, captions below.
+    """Draws a figure of many images, row by row, with captions below.
 
     Args:
       images: `[N, H, W, 3]`, `[N, S, H, W, 3]` (a row of S for each of the N, as
         `jaxvis.maximize` returns), one `[H, W, 3]`, or a sequence of images of any
-        sizes; float in [0, 1], clipped. Pixels that are not finite show in magenta.
+        sizes; float in [0, 1], clipped, or uint8. Pixels that are not finite are shown
+        in magenta. A Run is shown with a note under every item that did not end well.
       captions: one for each image; for `[N, S, H, W, 3]` also one for each of the N.
-      columns: images in a row; None takes S, or makes the figure about square.
+      columns: images in a row; None takes S if it is above 1, or makes the figure about
+        square.
       cell: width of an image in inches.
       title: stands above all of them.
 
@@ -54,7 +84,7 @@ def grid(
     Raises:
       ValueError: if there is no image, or the captions are not as many as the images.
     """
-    pictures, notes, natural = listed(images, captions)
+    pictures, notes, natural = lay_out(images, captions)
     columns = min(columns or natural, len(pictures))
     lines = max((note.count("\n") + 1 for note in notes), default=0) if notes else 0
     rows, top = -(-len(pictures) // columns), 0.4 if title else 0.0
@@ -66,7 +96,7 @@ def grid(
         left = 0.08 + i % columns * step[1]
         bottom = size[1] - top - 0.08 - i // columns * step[0] - tall
         axes = page.add_axes((left / size[0], bottom / size[1], cell / size[0], tall / size[1]))
-        axes.imshow(shown(picture), interpolation="nearest")
+        axes.imshow(to_display(picture), interpolation="nearest")
         axes.set_axis_off()
         if notes:
             axes.text(
@@ -85,17 +115,17 @@ def grid(
 
 
 def loss_curves(
-    trace: Mapping[str, np.ndarray],
+    trace: Mapping[str, np.ndarray] | Run,
     *,
     terms: Sequence[str] | None = None,
     labels: Sequence[str] | None = None,
     log: bool = False,
 ) -> Figure:
-    """Returns a figure of the loss and its terms over the steps, one line an item.
+    """Draws a figure of the loss and its terms over the steps, one line an item.
 
     Args:
-      trace: a `Run`'s trace: "loss" and every term, `[N, steps]` or `[N, S, steps]`;
-        "status", `[N]` or `[N, S]`, is counted in the title; what else has no step
+      trace: a Run, whose items that did not end well are counted in the title; or its
+        trace, "loss" and every term, `[N, steps]` or `[N, S, steps]`. What has no step
         axis is left out. Values that are not finite leave a gap.
       terms: which of them, in this order; None shows all, "loss" first.
       labels: a name for each line, shown in a legend.
@@ -108,23 +138,29 @@ def loss_curves(
       ValueError: for a term that the trace does not have, or labels that are not as
         many as the lines.
     """
+    status = np.zeros(0)
+    if isinstance(trace, Run):
+        trace, status = trace.trace, np.asarray(trace.status)
     whole = np.ndim(trace["loss"]) if "loss" in trace else 1
     known = [name for name in trace if np.ndim(trace[name]) >= whole]
     terms = list(terms or sorted(known, key=lambda name: name != "loss"))
     missing = [name for name in terms if name not in known]
     if missing or not terms:
-        raise ValueError(f"the trace has the terms {', '.join(known)}: not {missing}")
+        raise ValueError(f"the trace has the terms {', '.join(known)}, not {missing}")
     page = Page(figsize=(3.4 * len(terms), 2.8), dpi=100, layout="constrained")
     for axes, name in zip(page.subplots(1, len(terms), squeeze=False)[0], terms):
-        _draw(axes, name, np.asarray(trace[name], float), labels, log)
-    status = np.asarray(trace.get("status", ()))
-    bad = np.isin(status, (Status.FAILED, Status.UNFINISHED))
-    if np.any(bad):
-        page.suptitle(f"{np.sum(bad)} of {status.size} not finished")
+        _draw_term(axes, name, np.asarray(trace[name], float), labels, log)
+    bad = [
+        f"{np.sum(status == kind)} of {status.size} {kind.name.lower()}"
+        for kind in (Status.FAILED, Status.UNFINISHED, Status.DEAD)
+        if np.any(status == kind)
+    ]
+    if bad:
+        page.suptitle(", ".join(bad))
     return page
 
 
-def _draw(
+def _draw_term(
     axes: Axes, name: str, values: np.ndarray, labels: Sequence[str] | None, log: bool
 ) -> None:
     """Draws one term's lines, `[..., steps]`."""
@@ -140,7 +176,7 @@ def _draw(
 
 
 def training_curves(curves: Mapping[str, np.ndarray]) -> Figure:
-    """Returns a figure of a training's losses over its steps, held out ones dashed.
+    """Draws a figure of a training's losses over its steps, those of held out images dashed.
 
     Args:
       curves: term -> `[n, 2]`, (step, value); "validation TERM" shares TERM's panel.
@@ -165,109 +201,3 @@ def training_curves(curves: Mapping[str, np.ndarray]) -> Figure:
         axes.set(title=name, xlabel="step", yscale="log" if positive else "linear")
         axes.legend(fontsize=7)
     return page
-
-
-def convergence(
-    losses: Mapping[str, np.ndarray], *, panels: Sequence[str], floor: float = 1e-12
-) -> Figure:
-    """Returns a figure of losses over evaluations: medians, shaded least to greatest.
-
-    Args:
-      losses: kind -> `[panels, seeds, steps]`.
-      panels: their titles, such as taps.
-      floor: smaller values are drawn there: the axis is logarithmic.
-
-    Returns:
-      matplotlib.figure.Figure: made without pyplot; a line of every kind a panel.
-
-    Raises:
-      ValueError: for panels that are not as many as the losses'.
-    """
-    page, axes = _panels(losses, panels)
-    for colour, (kind, values) in zip(_COLOURS, losses.items()):
-        values = np.maximum(np.asarray(values, float), floor)
-        for one, lines in zip(axes, values):
-            steps = np.arange(1, lines.shape[-1] + 1)
-            low, middle, high = np.nanquantile(lines, (0, 0.5, 1), axis=0)
-            one.plot(steps, middle, color=colour, linewidth=1.2, label=kind)
-            one.fill_between(steps, low, high, color=colour, alpha=0.2, linewidth=0)
-    for one in axes:
-        one.set(xlabel="evaluation", yscale="log", xscale="log")
-    axes[0].set_ylabel("loss")
-    axes[0].legend(fontsize=7)
-    return page
-
-
-def spreads(values: Mapping[str, np.ndarray], *, panels: Sequence[str], ylabel: str) -> Figure:
-    """Returns a figure of box plots: median, quartiles, extremes, and the mean.
-
-    Args:
-      values: kind -> `[panels, seeds]`.
-      panels: their titles, such as taps.
-      ylabel: what the values are.
-
-    Returns:
-      matplotlib.figure.Figure: made without pyplot; a box of every kind a panel.
-
-    Raises:
-      ValueError: for panels that are not as many as the values'.
-    """
-    page, axes = _panels(values, panels)
-    for i, one in enumerate(axes):
-        boxes = [np.asarray(kind[i], float) for kind in values.values()]
-        one.boxplot(boxes, whis=(0, 100), showmeans=True, tick_labels=list(values))
-        one.set_ylim(bottom=0)
-        one.tick_params(axis="x", labelsize=7, rotation=20)
-    axes[0].set_ylabel(ylabel)
-    return page
-
-
-def layer_means(values: Mapping[str, Mapping[str, np.ndarray]], *, taps: Sequence[str]) -> Figure:
-    """Returns a figure of means over seeds, layer by layer, one line a kind.
-
-    Args:
-      values: title -> kind -> `[taps, seeds]`; a panel a title.
-      taps: the layers' names, in order.
-
-    Returns:
-      matplotlib.figure.Figure: made without pyplot.
-
-    Raises:
-      ValueError: for taps that are not as many as the values'.
-    """
-    titles, where = list(values), np.arange(len(taps))
-    page = Page(
-        figsize=(max(3.4, 1.6 + 0.3 * len(taps)) * len(titles), 3.0), dpi=100, layout="constrained"
-    )
-    for one, title in zip(page.subplots(1, len(titles), squeeze=False)[0], titles):
-        for colour, (kind, found) in zip(_COLOURS, values[title].items()):
-            found = np.asarray(found, float)
-            _as_many(len(found), taps)
-            one.plot(
-                where, found.mean(-1), "o-", color=colour, markersize=3, linewidth=1, label=kind
-            )
-        one.set_xticks(where, taps, rotation=60, fontsize=7)
-        one.set_ylim(bottom=0)
-        one.set_title(title)
-        one.legend(fontsize=7)
-    return page
-
-
-def _as_many(count: int, names: Sequence[str]) -> None:
-    if count != len(names):
-        raise ValueError(f"{len(names)} names came for {count} panels or layers")
-
-
-def _panels(values: Mapping[str, np.ndarray], panels: Sequence[str]) -> tuple[Page, list[Axes]]:
-    """Returns a page and its titled axes, at most four in a row."""
-    for found in values.values():
-        _as_many(len(found), panels)
-    columns = min(4, len(panels))
-    rows = -(-len(panels) // columns)
-    page = Page(figsize=(2.8 * columns, 2.6 * rows), dpi=100, layout="constrained")
-    axes = list(page.subplots(rows, columns, squeeze=False).ravel())
-    for spare in axes[len(panels) :]:
-        spare.remove()
-    for one, title in zip(axes, panels):
-        one.set_title(title, fontsize=9)
-    return page, axes[: len(panels)]

@@ -1,6 +1,6 @@
 """The JSON beside a picture: what is enough to make the picture again.
 
-A record is a plain dict of JSON values. Numbers that JSON has no word for are strings:
+A record is a plain dict of JSON values. Numbers that JSON cannot express are strings:
 "nan", "inf", "-inf" (`float` reads them back). Paths are written as the user gave them;
 nothing else of the machine's file system is in a record.
 """
@@ -21,17 +21,16 @@ import jax
 import numpy as np
 
 from jaxvis.output.files import write_atomically
+from jaxvis.types import Run, Status
 
 SCHEMA = 1
 """Grows when a field changes its meaning; new fields do not change it."""
-STATUS = ("done", "failed", "unfinished", "converged", "stalled")
-"""Words for `jaxvis.types.DONE`, `FAILED`, `UNFINISHED`, `CONVERGED`, `STALLED`."""
 PACKAGES = ("jaxvis", "jax", "jaxlib", "flax", "optax", "numpy")
 VALUES = 100_000
 """The longest array that a record takes, in values."""
 
 
-def record(
+def make_record(
     command: str,
     arguments: Mapping[str, Any],
     *,
@@ -41,35 +40,35 @@ def record(
     key: jax.Array | None = None,
     steps: int | None = None,
     seconds: float | None = None,
-    trace: Mapping[str, Any] | None = None,
+    run: Run | None = None,
     pictures: Sequence[Mapping[str, Any]] = (),
     **facts: Any,
 ) -> dict[str, Any]:
-    """Returns the record of a run, ready for `write_record`.
+    """Makes the record of a command, ready for `write_record`.
 
     Args:
       command: what was run, such as "maximize".
       arguments: its arguments by name, defaults included, as the user gave them.
       net: the network's name.
       weights: where its parameters came from: the path given, "random:0", "embedded".
-      sha256: of the file of weights, in hex (`file_sha256`).
+      sha256: of the file of weights, in hex (`hash_file`).
       key: the typed random key of the run.
       steps: optimisation steps.
       seconds: wall time.
-      trace: a `Run`'s trace; its terms' first and last values, what it has without a
-        step axis and the items' status are kept, `[N]` or `[N, S]` nested lists.
+      run: what a method returned. The first and the last value of its terms, the words
+        of its status and its facts are kept, as nested lists `[N]` or `[N, S]`.
       pictures: facts on each picture, such as {"file": ..., "index": ..., "seed": ...}.
       **facts: further JSON values, arrays, keys or dataclasses.
 
     Returns:
       dict: "schema", "command", "arguments", "network", "key", "steps", "seconds",
-      "loss", "status", "pictures", "versions", "device", "created" (UTC), and `facts`.
+      "loss", "status", "facts", "pictures", "versions", "device", "created" (UTC), and
+      `facts`.
 
     Raises:
       ValueError: names a value that does not belong in a record.
     """
-    terms = {name: values for name, values in (trace or {}).items() if name != "status"}
-    status = (trace or {}).get("status")
+    terms = {} if run is None else run.trace
     whole = {
         "schema": SCHEMA,
         "command": command,
@@ -78,36 +77,44 @@ def record(
         "key": key,
         "steps": steps,
         "seconds": None if seconds is None else round(seconds, 3),
-        "loss": {name: _ends(values, terms.get("loss")) for name, values in terms.items()},
-        "status": None if status is None else _words(np.asarray(status)),
+        "loss": {name: _first_and_last(values) for name, values in terms.items()},
+        "status": None if run is None else name_status(run.status),
+        "facts": {} if run is None else run.facts,
         "pictures": list(pictures),
-        "versions": versions(),
-        "device": device(),
+        "versions": read_versions(),
+        "device": describe_device(),
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         **facts,
     }
-    return {name: plain(value, name) for name, value in whole.items()}
+    return {name: to_json(value, name) for name, value in whole.items()}
 
 
-def _ends(values: Any, loss: Any) -> Any:
-    """Returns the first and last value of every line of `[..., steps]`.
-
-    A value without a step axis, such as a final error, is returned as it is.
-    """
+def _first_and_last(values: Any) -> dict[str, Any]:
+    """Gives the first and the last value of every line of `[..., steps]`."""
     values = np.asarray(values)
-    if loss is not None and values.ndim < np.ndim(loss):
-        return values
     if values.ndim == 0 or not values.shape[-1]:
         return {"first": None, "last": None}
     return {"first": values[..., 0], "last": values[..., -1]}
 
 
-def _words(status: np.ndarray) -> Any:
-    return np.asarray(STATUS, object)[status].tolist() if status.ndim else STATUS[status]
+def name_status(status: Any) -> Any:
+    """Gives the words of a status: "done", "failed", "unfinished", "dead"...
+
+    Args:
+      status: values of `jaxvis.types.Status`, of any shape `[...]`.
+
+    Returns:
+      A word, or nested lists of words of that shape.
+    """
+    status = np.asarray(status)
+    words = {int(one): one.name.lower() for one in Status}
+    if not status.ndim:
+        return words[int(status)]
+    return [name_status(one) for one in status]
 
 
-def versions() -> dict[str, str]:
-    """Returns the versions of Python and of the packages that make the numbers."""
+def read_versions() -> dict[str, str]:
+    """Reads the versions of Python and of the packages that the numbers depend on."""
     found = {"python": platform.python_version()}
     for name in PACKAGES:
         try:
@@ -117,8 +124,8 @@ def versions() -> dict[str, str]:
     return found
 
 
-def device() -> dict[str, Any]:
-    """Returns the default device's platform and kind, and how many there are."""
+def describe_device() -> dict[str, Any]:
+    """Gives the default device's platform and kind, and how many there are."""
     first = jax.devices()[0]
     return {
         "platform": first.platform,
@@ -127,8 +134,8 @@ def device() -> dict[str, Any]:
     }
 
 
-def file_sha256(path: str | Path) -> str:
-    """Returns the sha256 of a file in hex, as `sha256sum` prints it.
+def hash_file(path: str | Path) -> str:
+    """Computes the sha256 of a file in hex, as `sha256sum` prints it.
 
     Args:
       path: the file.
@@ -140,8 +147,8 @@ def file_sha256(path: str | Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def plain(value: Any, name: str) -> Any:
-    """Returns a value in JSON's own types.
+def to_json(value: Any, name: str) -> Any:
+    """Converts a value to JSON's own types.
 
     Args:
       value: None, a bool, number, string, path, array, typed key, dataclass, mapping
@@ -158,30 +165,31 @@ def plain(value: Any, name: str) -> Any:
     if isinstance(value, Path):
         return str(value)
     if isinstance(value, Mapping):
-        return {str(k): plain(v, f"{name}.{k}") for k, v in value.items()}
+        return {str(k): to_json(v, f"{name}.{k}") for k, v in value.items()}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
-        return plain({"type": type(value).__name__, **fields}, name)
+        return to_json({"type": type(value).__name__, **fields}, name)
     if isinstance(value, (list, tuple, range, set, frozenset)):
         value = sorted(value) if isinstance(value, (set, frozenset)) else value
-        return [plain(item, f"{name}[{i}]") for i, item in enumerate(value)]
-    return _plain_array(value, name)
+        return [to_json(item, f"{name}[{i}]") for i, item in enumerate(value)]
+    return _array_to_json(value, name)
 
 
-def _plain_array(value: Any, name: str) -> Any:
+def _array_to_json(value: Any, name: str) -> Any:
     if isinstance(value, jax.Array) and jax.dtypes.issubdtype(value.dtype, jax.dtypes.prng_key):
         data = np.asarray(jax.random.key_data(value))
         return {"key": data.tolist(), "impl": str(jax.random.key_impl(value))}
     if not isinstance(value, (jax.Array, np.ndarray, np.generic)):
         raise ValueError(
-            f"the record's {name!r} is a {type(value).__name__}, which JSON cannot say"
+            f"the record's {name!r} is a {type(value).__name__}, which JSON cannot express: pass "
+            "numbers, text, arrays or dataclasses of them"
         )
     if value.size > VALUES:
         raise ValueError(
             f"the record's {name!r} has {value.size} values: arrays that large belong "
             "in a file beside it"
         )
-    return plain(np.asarray(value).tolist(), name)
+    return to_json(np.asarray(value).tolist(), name)
 
 
 def write_record(path: str | Path, record: Mapping[str, Any]) -> None:
@@ -189,20 +197,20 @@ def write_record(path: str | Path, record: Mapping[str, Any]) -> None:
 
     Args:
       path: the file; one that exists is replaced.
-      record: what `record` returns, or part of it.
+      record: what `make_record` returns, or part of it.
 
     Raises:
       OSError: if the folder is missing or cannot be written.
-      ValueError: names a value that JSON cannot say.
+      ValueError: names a value that JSON cannot express.
     """
-    text = json.dumps(plain(record, "record"), indent=1, allow_nan=False)
+    text = json.dumps(to_json(record, "record"), indent=1, allow_nan=False)
     # One line for a list of numbers. JSON strings have no raw newline, so none is hit.
     text = re.sub(r"\[\n[^\[\]{}\"]*\]", lambda m: " ".join(m[0].split()), text)
     write_atomically(path, (text + "\n").encode())
 
 
 def read_record(path: str | Path) -> dict[str, Any]:
-    """Returns a record that `write_record` wrote.
+    """Reads a record that `write_record` wrote.
 
     Args:
       path: the file.

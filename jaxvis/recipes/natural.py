@@ -1,40 +1,55 @@
-"""Natural pre-images: the objective, its constants, its one or two stages.
+"""Natural pre-images: their constants, and the one or two recipes that follow each other.
 
-What inversion, maximisation and caricature share: x in grey levels around the mean
-colour, min over x of C E(x) + R_alpha(x) + R_TV(x) inside the ball |x| <= B+, by
-Algorithm 1 with jitter. Every place where the authors' code departs from the paper's
-print is an option of `Natural`, set to the code's value.
+This is what inversion, maximisation and caricature share: x counts grey levels around the
+mean colour, and C E(x) + R_alpha(x) + R_TV(x) is minimised inside the ball |x| <= B+ by
+Algorithm 1. Jitter is a random crop of a canvas that is larger than the picture. Every
+place where the authors' code departs from the paper's print is an option of `Natural`,
+which is set to the code's value.
 """
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
-import jax
 import numpy as np
-import optax
 
 from jaxvis.images import MEAN
 from jaxvis.loss.canvas import Pixels
-from jaxvis.loss.compose import Weighted, compose
+from jaxvis.loss.compose import Weighted
 from jaxvis.loss.priors import BoundedRange, TotalVariation
 from jaxvis.loss.views import Centre, Crop
 from jaxvis.network import Network
-from jaxvis.optimize.problem import Ball, Problem
-from jaxvis.optimize.rules.preimage_sgd import learning_rate, preimage_sgd
-from jaxvis.optimize.solve import OnChunk, solve
-from jaxvis.recipes.jitter import START, extent
-from jaxvis.types import Item, Key, Params, Run, Status
+from jaxvis.optimize import Ball, solve
+from jaxvis.optimize.rules import Optimizer, learning_rate, preimage_sgd
+from jaxvis.optimize.runs import run_stages
+from jaxvis.recipes.recipe import Recipe, Size
+from jaxvis.types import Item, Key, Params, Run
 
 GREY = 255.0
+"""Units of z per unit of the image: z counts grey levels."""
+START = 80.0 / 3**0.5
+"""Spread of the start in grey levels: B / sqrt 3 on every channel is a pixel of norm B."""
 WHOSE = ("code", "print")
-"""Values of `rate` and `norm`: as the authors' code has it, or as the paper prints it.
-"""
+"""Values of `rate` and `norm`: as the authors' code has it, or as the paper prints it."""
+
+
+def jitter_of(stride: int) -> int:
+    """Gives J = max(round(stride / 4), 1), halves rounded away from zero.
+
+    Offsets are drawn from 0..J-1, so J = 1 is no jitter.
+
+    Args:
+      stride: of the tap, in pixels.
+
+    Source: Mahendran & Vedaldi (IJCV 2016), 3.2.3 and section 5; the authors' code.
+    """
+    return max(int(stride / 4 + 0.5), 1)
 
 
 @dataclass(frozen=True)
 class Natural:
-    """Returns the constants of natural pre-images; equal settings never recompile.
+    """The constants of natural pre-images.
 
     Args:
       bound: B in grey levels, the typical length of a pixel's RGB vector.
@@ -95,7 +110,7 @@ class Natural:
             raise ValueError(f"jitter is at least 1 (none), got {self.jitter}")
 
     def eta(self, size: tuple[int, int]) -> float:
-        """Returns the learning rate for an image of `size` (H, W) pixels."""
+        """Computes the learning rate for an image of `size` (H, W) pixels."""
         if self.rate == "code":
             return learning_rate(size, bound=self.bound, alpha=self.alpha)
         if self.rate == "print":
@@ -103,19 +118,19 @@ class Natural:
         return float(self.rate)
 
     def offsets(self, stride: int) -> int:
-        """Returns J for a tap of `stride` pixels."""
+        """Gives J for a tap of `stride` pixels."""
         if self.jitter is not None:
             return self.jitter
-        return 1 if self.grey else extent(stride)
+        return 1 if self.grey else jitter_of(stride)
 
     def canvas(self, size: tuple[int, int]) -> Pixels:
-        """Returns the canvas of `size` (H, W) pixels: grey levels around the mean."""
+        """Builds the canvas of `size` (H, W) pixels: grey levels around the mean."""
         channels = 1 if self.grey else 3
         start = START * self.bound / 80
         return Pixels(size, center=self._center(), scale=GREY, init_range=start, channels=channels)
 
     def priors(self) -> tuple[Weighted, ...]:
-        """Returns R_alpha and R_TV, of a canvas of one channel as of that channel."""
+        """Builds R_alpha and R_TV, of a canvas of one channel as of that channel."""
         if not self.prior:
             return ()
         # One channel repeated is sqrt 3 times as long and has three variations.
@@ -135,8 +150,8 @@ class Natural:
         return (grey, grey, grey) if self.grey else MEAN
 
 
-def bare(natural: Natural) -> Natural:
-    """Returns the arm without a regulariser: no priors, no wall, no jitter.
+def without_priors(natural: Natural) -> Natural:
+    """Gives the settings without priors, projection and jitter.
 
     Args:
       natural: the settings to strip.
@@ -144,116 +159,85 @@ def bare(natural: Natural) -> Natural:
     return replace(natural, prior=0.0, radius=None, jitter=1)
 
 
-def stages(
-    net: Network,
+def natural_stages(
     natural: Natural,
     *,
-    size: tuple[int, int],
+    size: Size,
     stride: int,
     steps: int = 300,
-    optimizer: optax.GradientTransformation | None = None,
-) -> tuple[Problem, ...]:
-    """Returns the one or two problems that follow each other, of one item.
+    optimizer: Optimizer | None = None,
+) -> tuple[Recipe, ...]:
+    """Builds the one or two recipes that follow each other.
 
     Args:
-      net: the network.
       natural: the settings.
       size: (H, W) in pixels of what the network sees.
       stride: of the tap, in pixels.
       steps: of the first stage.
-      optimizer: instead of Algorithm 1, in grey levels; build it once.
+      optimizer: instead of Algorithm 1, in grey levels.
     """
     offsets = natural.offsets(stride)
 
-    def stage(margin: int, eta: float, steps: int) -> Problem:
-        canvas = natural.canvas((size[0] + margin, size[1] + margin))
-        view = Crop(size) if margin else None
-        loss = compose(net, canvas, view=view, priors=natural.priors())
-        wall = None if natural.radius is None else Ball(natural.radius)
-        moves = optimizer or preimage_sgd(eta, rho=natural.rho)
-        finish = Centre(size)
-        return Problem(loss, canvas, moves, steps, projection=wall, finish=finish)
+    def build(margin: int, eta: float, steps: int) -> Recipe:
+        return Recipe(
+            canvas=natural.canvas((size[0] + margin, size[1] + margin)),
+            view=Crop(size) if margin else None,
+            optimizer=optimizer or preimage_sgd(eta, rho=natural.rho),
+            steps=steps,
+            priors=natural.priors(),
+            projection=None if natural.radius is None else Ball(natural.radius),
+            finish=Centre(size),
+        )
 
     eta = natural.eta(size)
-    first = stage(offsets - 1, eta, steps)
+    first = build(offsets - 1, eta, steps)
     if not natural.second:
         return (first,)
-    return first, stage(0, eta / 10, natural.second)
+    return first, build(0, eta / 10, natural.second)
 
 
-def pursue(
-    problems: tuple[Problem, ...],
+def solve_stages(
+    net: Network,
+    recipes: Sequence[Recipe],
     params: Params,
     items: Item,
-    key: Key,
+    keys: Key,
     *,
     start: Any = None,
     chunk: int | None = None,
     progress: bool = False,
-    on_chunk: OnChunk | None = None,
 ) -> Run:
-    """Returns the Run of stages that follow each other, their traces in one.
+    """Runs recipes that follow each other, each from where the one before ended.
 
     Args:
-      problems: as `stages` returns them.
+      net: the network.
+      recipes: as `natural_stages` builds them.
       params: the network's parameters.
       items: objectives, leaves `[N, ...]`.
-      key: a typed random key.
+      keys: `[N]` typed keys.
       start: the first z of every item; None asks the canvas.
       chunk, progress: see `jaxvis.optimize.solve`.
-      on_chunk: of the last stage, see `jaxvis.optimize.solve`.
+
+    Raises:
+      Interrupted: as `jaxvis.optimize.runs.run_stages`.
     """
-    run, before = None, []
-    for i, problem in enumerate(problems):
-        last = i == len(problems) - 1
-        run = solve(
-            problem,
-            params,
-            items,
-            key,
-            start=start,
-            chunk=chunk,
-            progress=progress,
-            on_chunk=on_chunk if last else None,
-        )
-        before.append(run.trace)
-        # Whoever interrupts the first stage does not want the second one.
-        if last or np.any(run.trace["status"] == Status.UNFINISHED):
-            break
-        start = _centred(run.z, problems[i + 1].canvas.size)
-    return run._replace(trace=_joined(before))
+
+    def stage(recipe: Recipe, before: Run | None) -> Run:
+        begin = start if before is None else _cut_centre(before.z, recipe.canvas.image_size())
+        problem = recipe.problem(net)
+        return solve(problem, params, items, keys, start=begin, chunk=chunk, progress=progress)
+
+    return run_stages([partial(stage, recipe) for recipe in recipes])
 
 
-def _centred(z: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Returns the middle of every z `[N, H, W, c]`, where `Centre` finds the image."""
+def _cut_centre(z: np.ndarray, size: Size) -> np.ndarray:
+    """Cuts the middle out of every z `[N, H, W, c]`, where `Centre` finds the image."""
     top, left = ((have - want) // 2 for have, want in zip(z.shape[1:3], size))
     return z[:, top : top + size[0], left : left + size[1]]
 
 
-def _joined(traces: list[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    """Returns traces along their steps; an item that failed once has failed."""
-    joined = {
-        name: np.concatenate([trace[name] for trace in traces], axis=-1)
-        for name in traces[0]
-        if name != "status"
-    }
-    failed = np.any([trace["status"] == Status.FAILED for trace in traces], axis=0)
-    joined["status"] = np.where(failed, np.int8(Status.FAILED), traces[-1]["status"])
-    return joined
-
-
-def repeated(tree: Any, count: int) -> Any:
-    """Returns a pytree with a new leading axis of `count` copies.
-
-    Args:
-      tree: the pytree.
-      count: copies.
-    """
-    return jax.tree.map(lambda leaf: np.repeat(np.asarray(leaf)[None], count, 0), tree)
-
-
-def departed(natural: Natural, **options: Any) -> Natural:
-    """Returns settings with some of them changed; None leaves one as it is.
+def change_natural(natural: Natural, **options: Any) -> Natural:
+    """Changes some of the settings; None leaves one as it is.
 
     Args:
       natural: the settings.

@@ -1,1 +1,1 @@
-"""Training on a folder of images: the input, the loop, what survives a kill."""
+"""Training on a folder of images: the images, the loop, checkpoints, and curves."""

@@ -1,8 +1,9 @@
-"""Checkpoints: one file, whole or not at all, from which a training goes on exactly.
+"""Checkpoints: single files from which a training goes on exactly where it was.
 
-A checkpoint is a safetensors file. Its tensors are the leaves of the state, named by
-their path; its metadata are the step and the facts (network, options) as JSON. Anything
-that does not fit is refused with the names that differ.
+A checkpoint is a safetensors file, written whole or not at all. Its tensors are the
+leaves of the state, named by their path. Its metadata are the step and the facts
+(network, options) as JSON. A checkpoint that does not fit is refused, and the message
+lists the names that differ. The same state gives the same bytes.
 """
 
 import json
@@ -14,21 +15,21 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from safetensors.numpy import save as to_bytes
 
-from jaxvis.output.files import write_atomically
-from jaxvis.weights.file import differences, opened, shape_of
+from jaxvis.output.files import encode_safetensors, write_atomically
+from jaxvis.weights.file import compare_shapes
+from jaxvis.weights.tensor_file import open_tensors
 
 FORMAT = "jaxvis-training"
 
 
 class Checkpoint(NamedTuple):
-    """What a checkpoint holds.
+    """The content of a checkpoint.
 
     Attributes:
       state: the pytree that was saved.
       step: how many steps had been taken.
-      facts: what was said of the training.
+      facts: the network and the options of the training.
       curves: name -> `[n, 2]` float64, (step, value).
     """
 
@@ -38,19 +39,19 @@ class Checkpoint(NamedTuple):
     curves: dict[str, np.ndarray]
 
 
-def leaf_names(tree: Any) -> dict[str, Any]:
-    """Returns path -> leaf of a pytree: "params/conv1/kernel".
+def name_leaves(tree: Any) -> dict[str, Any]:
+    """Gives the leaves of a pytree by their paths, such as "params/conv1/kernel".
 
     Args:
-      tree: a pytree of arrays; typed keys are not taken.
+      tree: a pytree of arrays; typed keys cannot be saved.
     """
     return {
-        "/".join(_word(part) for part in path): leaf
+        "/".join(_name_part(part) for part in path): leaf
         for path, leaf in jax.tree_util.tree_flatten_with_path(tree)[0]
     }
 
 
-def _word(part: Any) -> str:
+def _name_part(part: Any) -> str:
     for attribute in ("key", "name", "idx"):
         if hasattr(part, attribute):
             return str(getattr(part, attribute))
@@ -65,7 +66,7 @@ def save_checkpoint(
     facts: Mapping[str, Any] | None = None,
     curves: Mapping[str, np.ndarray] | None = None,
 ) -> None:
-    """Writes a checkpoint; a crash leaves the one before it.
+    """Writes a checkpoint; a crash leaves the previous one.
 
     Args:
       path: the file.
@@ -77,15 +78,14 @@ def save_checkpoint(
     Raises:
       OSError: if it cannot be written.
     """
-    arrays = {f"state/{k}": np.asarray(v) for k, v in leaf_names(state).items()}
+    arrays = {f"state/{k}": np.asarray(v) for k, v in name_leaves(state).items()}
     arrays |= {f"curve/{k}": np.asarray(v, float) for k, v in (curves or {}).items()}
-    arrays = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     about = {"format": FORMAT, "step": str(step), "facts": json.dumps(facts or {})}
-    write_atomically(path, to_bytes(arrays, metadata=about))
+    write_atomically(path, encode_safetensors(arrays, about))
 
 
 def peek(path: str | os.PathLike) -> tuple[int, dict[str, Any]]:
-    """Returns (step, facts) of a checkpoint; its arrays are not read.
+    """Reads (step, facts) of a checkpoint without its arrays.
 
     Args:
       path: the file.
@@ -94,15 +94,15 @@ def peek(path: str | os.PathLike) -> tuple[int, dict[str, Any]]:
       FileNotFoundError: if it does not exist.
       ValueError: if it is no checkpoint of a training.
     """
-    with opened(path) as file:
-        about = _about(file, path)
+    with open_tensors(path) as file:
+        about = _read_metadata(file, path)
     return int(about["step"]), json.loads(about["facts"])
 
 
 def restore(
     path: str | os.PathLike, like: Any, *, facts: Mapping[str, Any] | None = None
 ) -> Checkpoint:
-    """Returns a checkpoint, checked against what is expected of it.
+    """Reads a checkpoint and checks it against what is expected of it.
 
     Args:
       path: the file.
@@ -114,29 +114,26 @@ def restore(
       ValueError: if it is damaged, no checkpoint, of another network or of other
         options; the message lists what differs.
     """
-    with opened(path) as file:
-        about = _about(file, path)
+    with open_tensors(path) as file:
+        about = _read_metadata(file, path)
         found_facts = json.loads(about["facts"])
-        _same_facts(path, facts or {}, found_facts)
-        names = {name: name.removeprefix("state/") for name in file.keys()}
+        _check_facts(path, facts or {}, found_facts)
+        names = {name: name.removeprefix("state/") for name in file.names}
         found = {
-            short: shape_of(file, name)
-            for name, short in names.items()
-            if name.startswith("state/")
+            short: file.shape_of(name) for name, short in names.items() if name.startswith("state/")
         }
-        wanted = leaf_names(like)
-        problems = differences({k: tuple(np.shape(v)) for k, v in wanted.items()}, found)
+        wanted = name_leaves(like)
+        problems = compare_shapes({k: tuple(np.shape(v)) for k, v in wanted.items()}, found)
         if problems:
             raise ValueError(
                 f"{path} was saved by another network or optimizer, {len(problems)} "
                 "names differ: " + "; ".join(problems[:8])
             )
         leaves = [
-            jnp.asarray(file.get_tensor(f"state/{name}"), leaf.dtype)
-            for name, leaf in wanted.items()
+            jnp.asarray(file.read(f"state/{name}"), leaf.dtype) for name, leaf in wanted.items()
         ]
         curves = {
-            name.removeprefix("curve/"): file.get_tensor(name)
+            name.removeprefix("curve/"): file.read(name)
             for name in names
             if name.startswith("curve/")
         }
@@ -144,16 +141,17 @@ def restore(
     return Checkpoint(state, int(about["step"]), found_facts, curves)
 
 
-def _about(file: Any, path: str | os.PathLike) -> dict[str, str]:
-    about = file.metadata() or {}
+def _read_metadata(file: Any, path: str | os.PathLike) -> dict[str, str]:
+    about = file.metadata
     if about.get("format") != FORMAT:
         raise ValueError(f"{Path(path)} is no checkpoint of a training")
     return about
 
 
-def _same_facts(
+def _check_facts(
     path: str | os.PathLike, wanted: Mapping[str, Any], found: Mapping[str, Any]
 ) -> None:
+    """Raises ValueError if a wanted fact has another value in the checkpoint."""
     wanted = json.loads(json.dumps(dict(wanted)))  # tuples are lists in JSON
     other = [
         f"{name} {found.get(name)!r} there, {value!r} here"

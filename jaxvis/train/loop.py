@@ -1,13 +1,14 @@
-"""The training loop: steps, progress, validation, checkpoints, losses kept.
+"""The training loop: steps, a progress bar, validation, checkpoints, and the losses.
 
-Everything random in step k comes from fold_in(key, k), and its images from the seed and
-k: a training resumed from a checkpoint does what the uninterrupted one would have done,
-bit for bit.
+The randomness of step k comes from fold_in(key, k), and its images from the seed and k.
+A training that is resumed from a checkpoint therefore computes exactly what an
+uninterrupted one would have computed, bit for bit on the same machine.
 """
 
 import os
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,7 +19,7 @@ import numpy as np
 from tqdm import tqdm
 
 from jaxvis.train.checkpoint import restore, save_checkpoint
-from jaxvis.train.images import Images, batches
+from jaxvis.train.images import Images, read_batches
 from jaxvis.types import Array, Key, Terms
 
 Step = Callable[[Any, Array, Key], tuple[Any, Terms]]
@@ -26,16 +27,48 @@ Step = Callable[[Any, Array, Key], tuple[Any, Terms]]
 "loss". Hashable and pure: a frozen dataclass, or a function of a module. Where arrays
 are `given` to the training, they are its last argument."""
 Measure = Callable[[Any, Array, Key], Terms]
-"""`(state, images, key) -> terms`: what is measured of images held out."""
+"""`(state, images, key) -> terms`: measures the images held out."""
 
 SECONDS = 120.0
-"""Between two checkpoints."""
+"""Seconds between two checkpoints."""
 WAITING = 16
 """Steps whose losses may wait on the device before they are read."""
 
 
-class Trained(NamedTuple):
-    """What training leaves.
+@dataclass(frozen=True, eq=False)
+class Validation:
+    """Images that are held out from a training, and how they are measured.
+
+    Args:
+      images: the images held out.
+      measure: measures them; see `Measure`.
+      every: steps between two validations; the last step is always followed by one.
+    """
+
+    images: Images
+    measure: Measure
+    every: int = 100
+
+
+@dataclass(frozen=True, eq=False)
+class CheckpointFile:
+    """The file that keeps a training, and how it is used.
+
+    Args:
+      path: the file; it is replaced every `seconds`, on Ctrl-C and at the end.
+      facts: the network and the options, which a checkpoint must share to be resumed.
+      seconds: between two writings; 0 writes after every step.
+      resume: whether to go on from the file where it exists.
+    """
+
+    path: str | os.PathLike
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    seconds: float = SECONDS
+    resume: bool = False
+
+
+class Training(NamedTuple):
+    """The result of a training.
 
     Attributes:
       state: after the last step.
@@ -52,18 +85,18 @@ class Trained(NamedTuple):
 
 
 @partial(jax.jit, static_argnums=0, donate_argnums=1)
-def _stepped(
+def _take_step(
     step: Step, state: Any, images: Array, key: Key, at: Array, *given: Any
 ) -> tuple[Any, Terms]:
-    return step(state, _scaled(images), jax.random.fold_in(key, at), *given)
+    return step(state, _to_float(images), jax.random.fold_in(key, at), *given)
 
 
 @partial(jax.jit, static_argnums=0)
-def _measured(measure: Measure, state: Any, images: Array, key: Key, *given: Any) -> Terms:
-    return measure(state, _scaled(images), key, *given)
+def _measure(measure: Measure, state: Any, images: Array, key: Key, *given: Any) -> Terms:
+    return measure(state, _to_float(images), key, *given)
 
 
-def _scaled(images: Array) -> Array:
+def _to_float(images: Array) -> Array:
     return images.astype(jnp.float32) / 255
 
 
@@ -77,22 +110,17 @@ def train(
     batch: int,
     given: Any = None,
     seed: int = 0,
-    measure: Measure | None = None,
-    held_out: Images | None = None,
-    validate_every: int = 100,
-    checkpoint: str | os.PathLike | None = None,
-    checkpoint_seconds: float = SECONDS,
-    facts: Mapping[str, Any] | None = None,
-    resume: bool = False,
+    validation: Validation | None = None,
+    checkpoint: CheckpointFile | None = None,
     progress: bool = False,
     on_step: Callable[[int, Terms], Any] | None = None,
-) -> Trained:
-    """Returns the state after `steps` steps, and every loss on the way.
+) -> Training:
+    """Trains for a number of steps, and returns the state and the loss of every step.
 
     Args:
       step: one update; see `Step`.
-      state: a pytree of arrays: parameters, statistics, the optimizer's state. It is
-        consumed: the step's memory is reused.
+      state: a pytree of arrays: parameters, statistics, the optimizer's state. Its memory
+        is reused by the steps, so it must not be used afterwards.
       images: what to train on.
       key: a typed random key.
       steps: updates in all, those before a resume included.
@@ -100,14 +128,8 @@ def train(
       given: arrays that step and measure read and no checkpoint holds, such as the
         parameters of a network that is not trained; None passes nothing.
       seed: of the images' order.
-      measure: what is measured of `held_out`; see `Measure`.
-      held_out: images that are not trained on; None measures nothing.
-      validate_every: steps between two validations; the last step is one of them.
-      checkpoint: a file that is replaced every `checkpoint_seconds`, on Ctrl-C and at
-        the end; None writes none.
-      checkpoint_seconds: between two of them; 0 writes one after every step.
-      facts: what a checkpoint must share to go on from it: the network, the options.
-      resume: whether to go on from `checkpoint` where it exists.
+      validation: the images held out; None measures nothing.
+      checkpoint: the file that keeps the training; None writes none.
       progress: whether to show a bar with the loss.
       on_step: called with the steps taken and the step's terms, on the device.
 
@@ -119,76 +141,69 @@ def train(
     if steps < 1 or batch < 1:
         raise ValueError(f"steps and batch are at least 1, not {steps} and {batch}")
     first, curves = 0, {}
-    if resume and checkpoint is not None and Path(checkpoint).exists():
-        saved = restore(checkpoint, state, facts=facts)
+    if checkpoint is not None and checkpoint.resume and Path(checkpoint.path).exists():
+        saved = restore(checkpoint.path, state, facts=checkpoint.facts)
         state, first, curves = saved.state, saved.step, saved.curves
-    keeper = _Keeper(checkpoint, facts, checkpoint_seconds, curves)
-    measured = held_out is not None and measure is not None
-    feed = batches(images, range(first, steps), batch=batch, seed=seed)
+    log = _Log(checkpoint, curves)
+    feed = read_batches(images, range(first, steps), batch=batch, seed=seed)
     taken, given = first, () if given is None else (given,)
     try:
         with tqdm(total=steps, initial=first, disable=not progress, delay=1) as bar:
             for pixels in feed:
-                state, terms = _stepped(step, state, pixels, key, np.int32(taken), *given)
+                state, terms = _take_step(step, state, pixels, key, np.int32(taken), *given)
                 taken += 1
-                keeper.terms(taken, terms)
+                log.add(taken, terms)
                 if on_step is not None:
                     on_step(taken, terms)
-                if measured and (taken % validate_every == 0 or taken == steps):
-                    keeper.flush()
-                    found = _validated(measure, state, held_out, key, batch, *given)
-                    keeper.validation(taken, found)
-                bar.set_postfix_str(keeper.text(), refresh=False)
+                if validation and (taken % validation.every == 0 or taken == steps):
+                    log.flush()
+                    log.add_validation(taken, _validate(validation, state, key, batch, *given))
+                bar.set_postfix_str(log.describe(), refresh=False)
                 bar.update()
-                keeper.save_if_due(state, taken)
+                log.save_if_due(state, taken)
     except KeyboardInterrupt:
         pass
     finally:
         feed.close()
-    keeper.save(state, taken)
-    return Trained(state, taken, keeper.arrays(), taken >= steps)
+    log.save(state, taken)
+    return Training(state, taken, log.to_arrays(), taken >= steps)
 
 
-def _validated(
-    measure: Measure, state: Any, held_out: Images, key: Key, batch: int, *given: Any
+def _validate(
+    validation: Validation, state: Any, key: Key, batch: int, *given: Any
 ) -> dict[str, float]:
-    """Returns the mean of every term over the images held out.
+    """Computes the mean of every term over the images held out.
 
-    The last batch is filled up with the first images: another size would compile again.
+    The last batch is filled up with the first images, since another size would compile
+    again.
     """
-    count = -(-len(held_out) // batch)
+    images = validation.images
     found: list[Terms] = []
-    for at in range(count):
-        index = np.arange(at * batch, (at + 1) * batch) % len(held_out)
-        pixels = np.stack([held_out[int(i)] for i in index])
+    for at in range(-(-len(images) // batch)):
+        index = np.arange(at * batch, (at + 1) * batch) % len(images)
+        pixels = np.stack([images[int(i)] for i in index])
         own = jax.random.fold_in(key, at)
-        found.append(_measured(measure, state, pixels, own, *given))
+        found.append(_measure(validation.measure, state, pixels, own, *given))
     return {name: float(np.mean([terms[name] for terms in found])) for name in found[0]}
 
 
-class _Keeper:
-    """What is kept of a training: its losses, and checkpoints."""
+class _Log:
+    """The losses of a training so far, and its checkpoints."""
 
-    def __init__(
-        self,
-        path: str | os.PathLike | None,
-        facts: Mapping[str, Any] | None,
-        seconds: float,
-        curves: Mapping[str, np.ndarray],
-    ) -> None:
-        self.path, self.facts, self.seconds = path, facts, seconds
+    def __init__(self, file: CheckpointFile | None, curves: Mapping[str, np.ndarray]) -> None:
+        self.file = file
         self.curves = {name: [*map(tuple, curve)] for name, curve in curves.items()}
         self.waiting: list[tuple[int, Terms]] = []
         self.read = self.saved = time.monotonic()
 
-    def terms(self, step: int, terms: Terms) -> None:
-        """Takes a step's terms; they are read now and then, not to stop the device."""
+    def add(self, step: int, terms: Terms) -> None:
+        """Adds a step's terms. They are read later, so that the device need not wait."""
         self.waiting.append((step, terms))
         if len(self.waiting) >= WAITING or time.monotonic() - self.read > 0.5:
             self.flush()
 
     def flush(self) -> None:
-        """Reads the terms that wait."""
+        """Reads the terms that wait on the device."""
         for step, terms in self.waiting:
             for name, value in terms.items():
                 self.curves.setdefault(name, []).append((step, float(value)))
@@ -196,12 +211,12 @@ class _Keeper:
                 raise ValueError(f"the loss of step {step} is not finite: lower the learning rate")
         self.waiting, self.read = [], time.monotonic()
 
-    def validation(self, step: int, terms: Mapping[str, float]) -> None:
+    def add_validation(self, step: int, terms: Mapping[str, float]) -> None:
         for name, value in terms.items():
             self.curves.setdefault(f"validation {name}", []).append((step, value))
 
-    def text(self) -> str:
-        """Returns the newest losses, for the bar."""
+    def describe(self) -> str:
+        """Gives the newest losses as text, for the bar."""
         shown = [
             f"{name.replace('validation loss', 'held out')} {curve[-1][1]:.4g}"
             for name, curve in self.curves.items()
@@ -210,19 +225,20 @@ class _Keeper:
         return ", ".join(shown)
 
     def save_if_due(self, state: Any, step: int) -> None:
-        if time.monotonic() - self.saved >= self.seconds:
+        if self.file is not None and time.monotonic() - self.saved >= self.file.seconds:
             self.save(state, step)
 
     def save(self, state: Any, step: int) -> None:
         """Writes a checkpoint, unless Ctrl-C came as the state was being replaced."""
         self.flush()
-        gone = any(
+        deleted = any(
             isinstance(leaf, jax.Array) and leaf.is_deleted() for leaf in jax.tree.leaves(state)
         )
-        if self.path is None or gone:
+        if self.file is None or deleted:
             return
-        save_checkpoint(self.path, state, step=step, facts=self.facts, curves=self.arrays())
+        file, curves = self.file, self.to_arrays()
+        save_checkpoint(file.path, state, step=step, facts=file.facts, curves=curves)
         self.saved = time.monotonic()
 
-    def arrays(self) -> dict[str, np.ndarray]:
+    def to_arrays(self) -> dict[str, np.ndarray]:
         return {name: np.array(curve, float) for name, curve in self.curves.items()}

@@ -1,93 +1,128 @@
 """The converted file: safetensors named after a network's table, checked both ways.
 
-Tensors are named `row/leaf` (`conv1_1/kernel`, `input/scale`); the metadata say which
-network they are for and where they came from. `weights_convert` writes such files.
+Tensors are named `row/leaf` (`conv1_1/kernel`, `input/scale`). The metadata say which
+network they are for, where they came from, and the checksum of each tensor.
+`weights_convert` writes such files.
 """
 
-import contextlib
 import json
 import os
-import tempfile
-from collections.abc import Iterator, Mapping
+import zlib
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
 from jaxvis.nets.table.forward import parameter_shapes
+from jaxvis.nets.table.layers import rows_between
 from jaxvis.network import Network
 from jaxvis.types import Params
+from jaxvis.weights.escape import describe_shape, escape
+from jaxvis.weights.tensor_file import (
+    CONVERT,
+    TensorFile,
+    open_tensors,
+    view_bytes,
+    write_tensors,
+)
 
-CONVERT = "python -m weights_convert {source} --net {net} --out {net}.safetensors"
+CHECKSUMS = "crc32"
+"""Key of the metadata: JSON, the name of a tensor -> the CRC-32 of its bytes."""
 
 
-def read(path: str | os.PathLike, net: Network, *, stop: str | None = None) -> Params:
-    """Returns the parameters in a converted file, checked against a network.
+class WeightsFile(NamedTuple):
+    """The content of a converted file.
+
+    Attributes:
+      params: float32, `{row: {"kernel": ..., "bias": ...}}`.
+      labels: class labels by class index; () if unknown.
+      metadata: see `read_metadata`.
+      sha256: that of the whole file, in hexadecimal; None if it was not asked for.
+    """
+
+    params: Params
+    labels: tuple[str, ...]
+    metadata: dict[str, str]
+    sha256: str | None
+
+
+def read_file(
+    path: str | os.PathLike, net: Network, *, stop: str | None = None, with_sha256: bool = True
+) -> WeightsFile:
+    """Returns all that is in a converted file, checked against a network.
 
     Args:
       path: the file.
       net: the network it must have been made for.
       stop: the last tap that is wanted; later rows are not read. None reads all that
         the file has: one that was converted up to a tap has no rows after it.
-
-    Returns:
-      Params: float32.
+      with_sha256: whether to hash the file too, which takes about a second a gigabyte.
 
     Raises:
       FileNotFoundError: if it does not exist.
       ValueError: if it is damaged, unconverted, or does not fit; lists every missing,
         extra and misshaped name.
     """
-    with opened(path) as file:
-        facts = _facts(file, path, net.name)
-        wanted = flat_shapes(net, stop=stop or facts.get("stop") or None)
-        beyond = flat_shapes(net).keys() - wanted.keys()
-        found = {name: shape_of(file, name) for name in sorted({*file.keys()} - beyond)}
-        problems = differences(wanted, found)
+    with open_tensors(path) as file:
+        metadata = _check_metadata(path, file.metadata, net.name)
+        wanted = _shapes_in_file(path, net, stop or metadata.get("stop") or None)
+        beyond = tensor_shapes(net).keys() - wanted.keys()
+        found = {name: file.shape_of(name) for name in sorted({*file.names} - beyond)}
+        problems = compare_shapes(wanted, found)
         if problems:
-            raise ValueError(_mismatch(path, net, problems))
-        params: dict[str, dict[str, jax.Array]] = {}
-        for name in wanted:
-            row, _, leaf = name.rpartition("/")
-            # In NumPy: JAX would compile one cast a shape.
-            array = np.asarray(file.get_tensor(name), np.float32)
-            params.setdefault(row, {})[leaf] = jnp.asarray(array)
-    return params
+            raise ValueError(_describe_mismatch(path, net, problems))
+        params = _read_params(path, file, wanted)
+        labels = _parse_labels(path, metadata)
+        return WeightsFile(params, labels, metadata, file.compute_sha256() if with_sha256 else None)
 
 
-def metadata(path: str | os.PathLike) -> dict[str, str]:
+def read(path: str | os.PathLike, net: Network, *, stop: str | None = None) -> Params:
+    """Returns the parameters in a converted file, float32; see `read_file`.
+
+    Args:
+      path: the file.
+      net: the network it must have been made for.
+      stop: the last tap that is wanted.
+
+    Raises:
+      FileNotFoundError: as `read_file`.
+      ValueError: as `read_file`.
+    """
+    return read_file(path, net, stop=stop, with_sha256=False).params
+
+
+def read_metadata(path: str | os.PathLike) -> dict[str, str]:
     """Returns what a converted file says of itself.
 
     Args:
       path: the file.
 
     Returns:
-      dict: strings under "net", "source" and "sha256" (JSON lists), "preprocess",
-      "stop" (the last tap, or empty) and "labels" (a JSON list, by class index).
+      dict: strings under "net", "source" and "sha256" (JSON lists: the checkpoints it
+      was made from), "preprocess", "stop" (the last tap, or empty), "labels" (a JSON
+      list, by class index) and "crc32" (a JSON object, the checksum of each tensor).
 
     Raises:
-      FileNotFoundError: as `read`.
-      ValueError: as `read`.
+      FileNotFoundError: as `read_file`.
+      ValueError: as `read_file`.
     """
-    with opened(path) as file:
-        return _facts(file, path, None)
+    with open_tensors(path) as file:
+        return _check_metadata(path, file.metadata, None)
 
 
-def labels(path: str | os.PathLike) -> tuple[str, ...]:
+def read_labels(path: str | os.PathLike) -> tuple[str, ...]:
     """Returns the class labels in a converted file, by class index; () if unknown.
 
     Args:
       path: the file.
 
     Raises:
-      FileNotFoundError: as `read`.
-      ValueError: as `read`.
+      FileNotFoundError: as `read_file`.
+      ValueError: as `read_file`.
     """
-    return tuple(json.loads(metadata(path).get("labels") or "[]"))
+    return _parse_labels(path, read_metadata(path))
 
 
 def save(
@@ -106,29 +141,25 @@ def save(
       facts: further metadata; "stop" names the last tap if later rows are absent.
 
     Raises:
+      OSError: if it cannot be written.
       ValueError: if `params` does not fit `net`; lists every differing name.
     """
     facts = {**(facts or {}), "format": "jaxvis", "net": net.name}
     arrays = {
-        f"{row}/{leaf}": np.ascontiguousarray(array)
+        f"{row}/{leaf}": np.asarray(array)
         for row, leaves in params.items()
         for leaf, array in leaves.items()
     }
     found = {name: array.shape for name, array in arrays.items()}
-    problems = differences(flat_shapes(net, stop=facts.get("stop") or None), found)
+    problems = compare_shapes(tensor_shapes(net, stop=facts.get("stop") or None), found)
     if problems:
-        raise ValueError(_mismatch("the parameters", net, problems))
-    path = Path(path)
-    with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as part:
-        file = Path(part) / path.name
-        file.touch()
-        mode = file.stat().st_mode
-        save_file(arrays, file, metadata=facts)
-        file.chmod(mode)  # safetensors lets only the owner read
-        os.replace(file, path)
+        raise ValueError(_describe_mismatch("the parameters", net, problems))
+    checksums = {name: zlib.crc32(view_bytes(array)) for name, array in arrays.items()}
+    facts[CHECKSUMS] = json.dumps(checksums, sort_keys=True)
+    write_tensors(path, arrays, metadata=facts)
 
 
-def flat_shapes(net: Network, *, stop: str | None = None) -> dict[str, tuple[int, ...]]:
+def tensor_shapes(net: Network, *, stop: str | None = None) -> dict[str, tuple[int, ...]]:
     """Returns the shape of every tensor of a converted file, by `row/leaf`.
 
     Args:
@@ -138,8 +169,8 @@ def flat_shapes(net: Network, *, stop: str | None = None) -> dict[str, tuple[int
     Raises:
       ValueError: for an adapted network or an unknown tap.
     """
-    wanted = net.named(stop or net.taps[-1])
-    rows = net.forward.needed(frozenset(["input"]), wanted) if stop else net.taps
+    wanted = net.check_taps(stop or net.taps[-1])
+    rows = rows_between(net.rows, frozenset(["input"]), wanted) if stop else net.taps
     return {
         f"{row}/{leaf}": shape
         for row, leaves in parameter_shapes(net).items()
@@ -148,7 +179,7 @@ def flat_shapes(net: Network, *, stop: str | None = None) -> dict[str, tuple[int
     }
 
 
-def differences(
+def compare_shapes(
     wanted: Mapping[str, tuple[int, ...]], found: Mapping[str, tuple[int, ...]]
 ) -> list[str]:
     """Returns one line for every missing, extra and misshaped name.
@@ -158,80 +189,83 @@ def differences(
       found: name -> shape, of the file.
     """
     missing = [f"missing {name} {wanted[name]}" for name in wanted if name not in found]
-    extra = [f"extra {name} {found[name]}" for name in found if name not in wanted]
+    extra = [
+        f"extra {escape(name)} {describe_shape(shape)}"
+        for name, shape in found.items()
+        if name not in wanted
+    ]
     misshaped = [
-        f"misshaped {name}: {found[name]} in the file, {wanted[name]} in the network"
+        f"misshaped {name}: {describe_shape(found[name])} in the file, {wanted[name]} in the "
+        "network"
         for name in wanted
         if name in found and tuple(found[name]) != tuple(wanted[name])
     ]
     return missing + extra + misshaped
 
 
-@contextlib.contextmanager
-def opened(path: str | os.PathLike) -> Iterator[Any]:
-    """Yields a safetensors file, mapped and not read.
-
-    Args:
-      path: the file.
-
-    Raises:
-      FileNotFoundError: if it does not exist.
-      ValueError: if it is empty, truncated, claims more than it has, or is something
-        else; nothing is allocated for what it claims.
-    """
-    path = Path(path)
-    size = path.stat().st_size  # FileNotFoundError names the file
-    if path.is_dir():
-        raise ValueError(f"{path} is a folder, not a file of weights")
-    if size == 0:
-        raise ValueError(f"{path} is empty: fetch it again")
-    with path.open("rb") as raw:
-        start = raw.read(9)
-    header = int.from_bytes(start[:8], "little")
-    if len(start) < 9 or start[8:9] != b"{":
-        raise ValueError(
-            f"{path} is not a safetensors file; to convert a checkpoint run: "
-            + CONVERT.format(source=path.name, net="NET")
-        )
-    if header > size - 8:
-        raise ValueError(
-            f"{path} is truncated: its header claims {header} bytes, the file has "
-            f"{size}; fetch it again"
-        )
-    try:
-        file = safe_open(path, framework="numpy")
-    except SafetensorError as error:
-        raise ValueError(f"{path} is damaged or truncated ({error}); fetch it again") from None
-    with file:
-        yield file
-
-
-def shape_of(file: Any, name: str) -> tuple[int, ...]:
-    """Returns a tensor's shape without reading it.
-
-    Args:
-      file: what `opened` yields.
-      name: the tensor's.
-    """
-    return tuple(file.get_slice(name).get_shape())
-
-
-def _facts(file: Any, path: str | os.PathLike, name: str | None) -> dict[str, str]:
-    facts = file.metadata() or {}
-    if "net" not in facts:
+def _check_metadata(path: Any, metadata: dict[str, str], name: str | None) -> dict[str, str]:
+    """Returns the metadata of a file that is converted, for the network `name` if given."""
+    if "net" not in metadata:
         raise ValueError(
             f"{path} is not converted yet; run: "
             + CONVERT.format(source=Path(path).name, net=name or "NET")
         )
-    if name is not None and facts["net"] != name:
+    if name is not None and metadata["net"] != name:
+        held = escape(metadata["net"])
         raise ValueError(
-            f"{path} holds weights of {facts['net']}, not of {name}: load "
-            f"{facts['net']!r}, or convert a checkpoint of {name}"
+            f"{path} holds weights of {held}, not of {name}: load {held!r}, or convert a "
+            f"checkpoint of {name}"
         )
-    return facts
+    return metadata
 
 
-def _mismatch(path: Any, net: Network, problems: list[str]) -> str:
+def _shapes_in_file(path: Any, net: Network, stop: str | None) -> dict[str, tuple[int, ...]]:
+    try:
+        return tensor_shapes(net, stop=stop)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def _read_params(
+    path: Any, file: TensorFile, names: Iterable[str]
+) -> dict[str, dict[str, jax.Array]]:
+    """Returns the tensors as float32; refuses one whose checksum is another."""
+    checksums = _parse_json(path, file.metadata.get(CHECKSUMS) or "{}", dict, "checksums")
+    params: dict[str, dict[str, jax.Array]] = {}
+    for name in names:
+        array = file.read(name)
+        if name in checksums and zlib.crc32(view_bytes(array)) != checksums[name]:
+            raise ValueError(
+                f"{path} is damaged: the numbers of {name} are not those that were written; "
+                "convert the checkpoint again, or get it again with --overwrite"
+            )
+        row, _, leaf = name.rpartition("/")
+        # Cast in NumPy: JAX would compile one cast for each shape. `device_put` takes the
+        # array as it is where the device is the CPU; `jnp.asarray` would copy it.
+        params.setdefault(row, {})[leaf] = jax.device_put(np.asarray(array, np.float32))
+    return params
+
+
+def _parse_labels(path: Any, metadata: Mapping[str, str]) -> tuple[str, ...]:
+    labels = _parse_json(path, metadata.get("labels") or "[]", list, "class labels")
+    if not all(isinstance(label, str) for label in labels):
+        raise ValueError(f"{path} is damaged: its class labels are not texts; convert it again")
+    return tuple(labels)
+
+
+def _parse_json(path: Any, text: str, kind: type, what: str) -> Any:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, kind):
+        raise ValueError(
+            f"{path} is damaged: its {what} are not a JSON {kind.__name__}; convert it again"
+        )
+    return value
+
+
+def _describe_mismatch(path: Any, net: Network, problems: list[str]) -> str:
     size = "x".join(map(str, net.input_size))
     return (
         f"{path}: does not fit {net.name} (input {size}), {len(problems)} names "

@@ -6,9 +6,11 @@
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -17,22 +19,32 @@ from jaxvis.nets import registry
 from jaxvis.nets.random import random_params
 from jaxvis.network import Network
 from jaxvis.types import Key, Params
-from jaxvis.weights.file import labels, metadata, read, save
-
-__all__ = [
-    "cached",
-    "home",
-    "labels",
-    "labels_of",
-    "load",
-    "located",
-    "metadata",
-    "read",
-    "save",
-]
+from jaxvis.weights.file import read_file, read_labels
 
 EMBEDDED = {"demo": "demo.safetensors"}
 """Networks whose trained parameters are part of the package, in `jaxvis.nets`."""
+
+
+class LoadedNetwork(NamedTuple):
+    """A network, its parameters, and what is known of them.
+
+    Attributes:
+      net: the network.
+      params: float32, `{row: {"kernel": ..., "bias": ...}}`; {} where there are none.
+      labels: class labels by class index; () if unknown.
+      weights: where the parameters came from: the path given, "random:0", "cached",
+        "embedded", or "none" where there are none.
+      sha256: that of their file, in hexadecimal; None without a file, or if it was not
+        asked for.
+      metadata: what the file says of itself; {} without a file.
+    """
+
+    net: Network
+    params: Params
+    labels: tuple[str, ...]
+    weights: str
+    sha256: str | None
+    metadata: dict[str, str]
 
 
 def load(
@@ -52,11 +64,11 @@ def load(
       name: a name of `jaxvis.nets.registry`, such as "vgg19" or "demo".
       weights: None takes the converted file from the cache folder ("demo" has its
         own, "hog", "hogb" and "dsift" need none); a path reads that converted file; a
-        typed key (`jax.random.key(0)`) draws random parameters.
+        typed key (`jax.random.key(0)`) or "random:0" draws random parameters.
       pool: "max" or "avg", for the VGG networks; None is the network's own.
       head: "softmax", "linear" or "relu"; None is the network's own.
-      input_size: (H, W) in pixels; fully connected layers are made for it, and a file
-        must have been, unless `stop` leaves them out. None is the published size.
+      input_size: (H, W) in pixels. Fully connected layers are made for it, and so the
+        file must have been, unless `stop` leaves them out. None is the published size.
       stop: the last tap that is wanted: no parameters of rows beyond it are read
         (fully connected layers are nine tenths of a VGG). None reads all.
       precision: "float32", "tf32" or "bfloat16": what products are made with. The
@@ -72,27 +84,72 @@ def load(
       ValueError: for an unknown network, an unconverted or damaged file, or one that
         was made for another network; every differing name is listed.
     """
-    net = registry.build(
+    found = load_network(
         name,
+        weights=weights,
+        stop=stop,
+        with_sha256=False,
         pool=pool,
         head=head,
         input_size=input_size,
         precision=precision,
         convolution=convolution,
     )
+    return found.net, found.params
+
+
+def load_network(
+    name: str,
+    *,
+    weights: str | os.PathLike | Key | None = None,
+    stop: str | None = None,
+    with_sha256: bool = True,
+    **options: Any,
+) -> LoadedNetwork:
+    """Returns a network with its parameters and all that its file says, opened once.
+
+    Args:
+      name: the network, as in `load`.
+      weights: as in `load`.
+      stop: as in `load`.
+      with_sha256: whether to hash the file too, which takes about a second a gigabyte.
+      **options: pool, head, input_size, precision and convolution, as in `load`.
+
+    Raises:
+      FileNotFoundError: as `load`.
+      ValueError: as `load`.
+    """
+    net = registry.build(name, **options)
     if name in registry.FIXED:
         if weights is not None:
             raise ValueError(f"{name} has no parameters: leave the weights (--weights) out")
-        return net, {}
-    if isinstance(weights, jax.Array):
-        if not jnp.issubdtype(weights.dtype, jax.dtypes.prng_key):
-            raise ValueError(
-                "weights is a path, None or a typed key: jax.random.key(seed), not an "
-                f"array of {weights.dtype}"
-            )
-        return net, random_params(net, weights, stop=stop)
-    with located(name, weights=weights) as path:
-        return net, read(path, net, stop=stop)
+        return LoadedNetwork(net, {}, (), "none", None, {})
+    key = _find_key(weights)
+    if key is not None:
+        source = weights if isinstance(weights, str) else "random"
+        return LoadedNetwork(net, random_params(net, key, stop=stop), (), source, None, {})
+    with open_path(name, weights=weights) as path:
+        file = read_file(path, net, stop=stop, with_sha256=with_sha256)
+    source = "embedded" if name in EMBEDDED else "cached"
+    source = source if weights is None else str(weights)
+    return LoadedNetwork(net, file.params, file.labels, source, file.sha256, file.metadata)
+
+
+def labels_of(name: str, *, weights: str | os.PathLike | Key | None = None) -> tuple[str, ...]:
+    """Returns the class labels that go with `load(name, weights=weights)`.
+
+    Args:
+      name: the network.
+      weights: as `load`; random parameters, or none, have no labels, ().
+
+    Raises:
+      FileNotFoundError: as `load`.
+      ValueError: as `load`.
+    """
+    if name in registry.FIXED or _find_key(weights) is not None:
+        return ()
+    with open_path(name, weights=weights) as path:
+        return read_labels(path)
 
 
 def home() -> Path:
@@ -104,7 +161,7 @@ def home() -> Path:
     return Path(pooch.os_cache("jaxvis"))
 
 
-def cached(name: str) -> Path:
+def cache_path(name: str) -> Path:
     """Returns where the cache keeps a converted file, there or not.
 
     Args:
@@ -114,7 +171,7 @@ def cached(name: str) -> Path:
 
 
 @contextlib.contextmanager
-def located(name: str, *, weights: str | os.PathLike | None = None) -> Iterator[Path]:
+def open_path(name: str, *, weights: str | os.PathLike | None = None) -> Iterator[Path]:
     """Yields the path of a network's converted file, as `load` chooses it.
 
     Args:
@@ -129,7 +186,7 @@ def located(name: str, *, weights: str | os.PathLike | None = None) -> Iterator[
         with resources.as_file(file) as path:
             yield path
         return
-    path = cached(name) if weights is None else Path(weights)
+    path = cache_path(name) if weights is None else Path(weights)
     if not path.exists() and weights is None:
         raise FileNotFoundError(
             f"the weights of {name} are not here ({path}); get them with: "
@@ -141,18 +198,20 @@ def located(name: str, *, weights: str | os.PathLike | None = None) -> Iterator[
     yield path
 
 
-def labels_of(name: str, *, weights: str | os.PathLike | Key | None = None) -> tuple[str, ...]:
-    """Returns the class labels that go with `load(name, weights=weights)`.
-
-    Args:
-      name: the network.
-      weights: as `load`; random parameters, or none, have no labels, ().
-
-    Raises:
-      FileNotFoundError: as `load`.
-      ValueError: as `load`.
-    """
-    if isinstance(weights, jax.Array) or name in registry.FIXED:
-        return ()
-    with located(name, weights=weights) as path:
-        return labels(path)
+def _find_key(weights: Any) -> Key | None:
+    """Returns the key that random parameters are drawn from, or None for a file."""
+    if isinstance(weights, jax.Array) and jnp.issubdtype(weights.dtype, jax.dtypes.prng_key):
+        return weights
+    if isinstance(weights, str) and weights.partition(":")[0] == "random":
+        seed = re.fullmatch(r"random:(\d{1,9})", weights)
+        if seed is None:
+            raise ValueError(
+                f"{weights!r}: write random:SEED, such as random:0, SEED below a thousand million"
+            )
+        return jax.random.key(int(seed[1]))
+    if weights is None or isinstance(weights, str | os.PathLike):
+        return None
+    held = f"an array of {weights.dtype}" if hasattr(weights, "dtype") else repr(type(weights))
+    raise ValueError(
+        'weights is a path, "random:0", None or a typed key: jax.random.key(seed), not ' + held
+    )

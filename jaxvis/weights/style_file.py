@@ -7,10 +7,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from jaxvis.nets.zoo.style_net import NAMES, styles_in, transform
+from jaxvis.nets.zoo.style_net import NAMES, build_style_net, styles_in
 from jaxvis.network import Network
 from jaxvis.types import Params
-from jaxvis.weights.file import opened, read, save, shape_of
+from jaxvis.weights.escape import escape
+from jaxvis.weights.file import read_file, save
+from jaxvis.weights.tensor_file import TensorFile, open_tensors
+
+MOST_BLOCKS, MOST_CHANNELS = 100, 4096
+"""Bounds that no style network reaches; only a damaged file claims more."""
 
 
 class StyleNet(NamedTuple):
@@ -33,7 +38,7 @@ def load_transform(path: str | os.PathLike) -> StyleNet:
     Width, residual blocks and styles are read from the shapes in the file.
 
     Args:
-      path: written by `jaxvis train style` or `weights_convert --net transform_same`.
+      path: written by `jaxvis train style` or `jaxvis convert --net transform_same`.
 
     Raises:
       FileNotFoundError: if it does not exist.
@@ -41,24 +46,35 @@ def load_transform(path: str | os.PathLike) -> StyleNet:
     """
     if not Path(path).exists():
         raise FileNotFoundError(f"there is no file {path}")
-    with opened(path) as file:
-        facts, names = file.metadata() or {}, set(file.keys())
-        if facts.get("net") not in NAMES:
-            raise ValueError(
-                f"{path} holds {facts.get('net', 'no converted network')}, which is no "
-                f"style network ({', '.join(NAMES)}): train one with jaxvis train "
-                "style, or convert a checkpoint with weights_convert"
-            )
-        wanted = {"conv1/kernel", "norm1/scale"}
-        if not wanted <= names:
-            raise ValueError(f"{path} lacks {', '.join(sorted(wanted - names))}")
-        scale = shape_of(file, "norm1/scale")
-        width = shape_of(file, "conv1/kernel")[-1]
-    blocks = sum(re.fullmatch(r"res\d+_conv1/kernel", name) is not None for name in names)
+    with open_tensors(path) as file:
+        net = _build_net(path, file)
+    found = read_file(path, net, with_sha256=False)
+    return StyleNet(net, found.params, found.labels)
+
+
+def _build_net(path: str | os.PathLike, file: TensorFile) -> Network:
+    """Returns the network that the names and shapes in a file belong to."""
+    name, tensors = file.metadata.get("net"), set(file.names)
+    if name not in NAMES:
+        held = "no converted network" if name is None else escape(name)
+        raise ValueError(
+            f"{path} holds {held}, which is no style network ({', '.join(NAMES)}): train one "
+            "with jaxvis train style, or convert a checkpoint with jaxvis convert"
+        )
+    wanted = {"conv1/kernel", "norm1/scale"}
+    if not wanted <= tensors:
+        raise ValueError(f"{path} lacks {', '.join(sorted(wanted - tensors))}")
+    scale, kernel = file.shape_of("norm1/scale"), file.shape_of("conv1/kernel")
+    if len(kernel) != 4 or len(scale) not in (1, 2):
+        raise ValueError(f"{path} is damaged: its first layer has no kernel and scale")
+    blocks = sum(re.fullmatch(r"res\d+_conv1/kernel", each) is not None for each in tensors)
+    if not 1 <= blocks <= MOST_BLOCKS or not 1 <= kernel[-1] <= MOST_CHANNELS:
+        raise ValueError(
+            f"{path} is damaged: {blocks} residual blocks and {kernel[-1]} channels are no "
+            "style network"
+        )
     styles = scale[0] if len(scale) == 2 else 0
-    net = transform(facts["net"], width=width, blocks=blocks, styles=styles)
-    labels = tuple(json.loads(facts.get("labels") or "[]"))
-    return StyleNet(net, read(path, net), labels)
+    return build_style_net(name, width=kernel[-1], blocks=blocks, styles=styles)
 
 
 def save_transform(
@@ -68,7 +84,7 @@ def save_transform(
     *,
     styles: Sequence[str] = (),
 ) -> None:
-    """Writes a style network as a file that `load_transform` reads, whole or not.
+    """Writes a style network as a file that `load_transform` reads, whole or not at all.
 
     Args:
       path: the file.

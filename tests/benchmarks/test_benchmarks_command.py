@@ -9,19 +9,17 @@ import pytest
 
 from benchmarks import __main__ as command
 from benchmarks.harness import registry, rows, table
+from benchmarks.harness.paths import ROOT, ROWS
+from benchmarks.harness.verdicts import judge
 
 
-def _row(name="step", *, off=False, ours=0.2, target=None, **facts):
-    verdict = rows.verdict(scores=(1.0 if off else 0.0, 1e-4))
-    return rows.row(
-        name,
-        f"{name} of a net",
+def make_row(name="step", *, off=False, ours=0.2, target=None, **facts):
+    return rows.make_row(
+        rows.Case(name, f"{name} of a net", {}, target=target),
         ours=np.array([ours]),
         peer=np.array([0.25]),
         peer_name="torch 2 channels_last",
-        verdict=verdict,
-        sizes={},
-        target=target,
+        verdict=judge(scores=(1.0 if off else 0.0, 1e-4)),
         **facts,
     )
 
@@ -33,12 +31,12 @@ def stubs(monkeypatch):
 
     def module(name):
         return SimpleNamespace(
-            rows=lambda quick: made[name],
-            smoke=lambda: [{**row, "case": "smallest"} for row in made[name]],
+            measure=lambda quick: made[name],
+            measure_smoke=lambda: [{**row, "case": "smallest"} for row in made[name]],
         )
 
     for name, path in registry.NAMES.items():
-        made[name] = [_row(name)]
+        made[name] = [make_row(name)]
         monkeypatch.setitem(sys.modules, path, module(name))
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
     return made
@@ -46,8 +44,8 @@ def stubs(monkeypatch):
 
 def test_every_name_is_a_file_with_rows():
     for name in registry.NAMES:
-        path = command.README.parent / f"{registry.NAMES[name].replace('.', '/')}.py"
-        assert "\ndef rows(quick" in path.read_text(), name
+        path = ROOT / f"{registry.NAMES[name].replace('.', '/')}.py"
+        assert "\ndef measure(quick" in path.read_text(), name
 
 
 def test_unknown_names_are_told_with_the_known_ones(capsys):
@@ -73,10 +71,10 @@ def test_a_smoke_leaves_none_out(stubs, capsys):
 
 
 def test_wrong_results_fail_and_slow_ones_do_not(stubs, capsys):
-    stubs["step"] = [_row(ours=99.0, target=1.25)]
+    stubs["step"] = [make_row(ours=99.0, target=1.25)]
     assert command.main(["step"]) == 0
     assert ">= 1.25, missed" in capsys.readouterr().out
-    stubs["step"] = [_row(), _row(off=True)]
+    stubs["step"] = [make_row(), make_row(off=True)]
     assert command.main(["step"]) == 1
     assert "DIFFERENT: scores 1 > 0.0001" in capsys.readouterr().out
 
@@ -88,7 +86,7 @@ def test_smoke_takes_the_smallest_sizes(stubs, capsys):
 
 def test_quick_stands_in_for_a_smoke_that_is_not_there(monkeypatch):
     asked = []
-    module = SimpleNamespace(rows=lambda quick: asked.append(quick) or [_row()])
+    module = SimpleNamespace(measure=lambda quick: asked.append(quick) or [make_row()])
     monkeypatch.setitem(sys.modules, registry.NAMES["step"], module)
     assert registry.measure("step", size="smoke")[0]["name"] == "step"
     registry.measure("step", size="full")
@@ -104,7 +102,7 @@ def test_rows_of_other_names_stay_in_the_file(stubs, tmp_path):
     out = tmp_path / "rows.json"
     assert command.main(["sweep", "--out", str(out)]) == 0
     assert command.main(["step", "--out", str(out)]) == 0
-    stubs["sweep"] = [_row("sweep", ours=7.0)]
+    stubs["sweep"] = [make_row("sweep", ours=7.0)]
     assert command.main(["sweep", "--out", str(out)]) == 0
     found = json.loads(out.read_text())
     assert [row["name"] for row in found] == ["step", "sweep"]
@@ -115,7 +113,7 @@ def test_what_has_no_weights_is_left_out_and_the_others_run(stubs, capsys, monke
     def absent(quick):
         raise FileNotFoundError("the weights of vgg19 are not here")
 
-    module = SimpleNamespace(rows=absent)
+    module = SimpleNamespace(measure=absent)
     monkeypatch.setitem(sys.modules, registry.NAMES["texture"], module)
     assert command.main([]) == 0
     assert command.main(["texture", "step"]) == 2
@@ -137,7 +135,7 @@ def test_a_file_that_holds_no_rows_is_found_before_measuring(stubs, tmp_path, ca
 def test_the_readme_shows_the_rows_of_a_file(stubs, tmp_path):
     readme, out = tmp_path / "README.md", tmp_path / "rows.json"
     readme.write_text("# a\n\n<!-- benchmarks -->\nold\n<!-- /benchmarks -->\n\nend\n")
-    stubs["step"] = [_row(target=1.25, note="a note")]
+    stubs["step"] = [make_row(target=1.25, note="a note")]
     assert command.main(["step", "--out", str(out)]) == 0
     shown = command.main(["--rows", str(out), "--readme"], readme=readme)
     text = readme.read_text()
@@ -159,7 +157,7 @@ def test_a_readme_without_markers_is_left_alone(text, tmp_path):
     readme = tmp_path / "README.md"
     readme.write_text(text)
     with pytest.raises(ValueError, match="once each"):
-        table.write_readme(readme, [_row()])
+        table.write_readme(readme, [make_row()])
     assert readme.read_text() == text
 
 
@@ -170,11 +168,8 @@ def test_the_projects_readme_has_the_markers_once_in_order():
 
 
 def test_the_projects_readme_shows_the_rows_that_are_kept():
-    kept = command.README.parent / "benchmarks" / "rows.json"
-    if not kept.exists():
-        pytest.skip("no rows are kept in benchmarks/rows.json")
     shown = command.README.read_text().split(table.BEGIN)[1].split(table.END)[0]
-    assert shown.strip() == table.markdown(command.read(kept))
+    assert shown.strip() == table.format_markdown(command.read_rows(ROWS))
 
 
 @pytest.mark.parametrize(
@@ -192,20 +187,12 @@ def test_the_projects_readme_shows_the_rows_that_are_kept():
     ],
 )
 def test_amounts_have_three_digits_and_a_unit(value, unit, text):
-    assert table.amount(value, unit) == text
+    assert table.format_amount(value, unit) == text
 
 
 def test_a_row_without_a_peer_is_shown_without_a_ratio():
-    alone = rows.row(
-        "step",
-        "alone",
-        ours=np.array([1.0]),
-        peer=None,
-        verdict=None,
-        sizes={},
-        peer_name="torch is not installed",
-        target=1.25,
-    )
-    text = table.markdown([alone])
+    case = rows.Case("step", "alone", {}, target=1.25)
+    alone = rows.make_row(case, ours=np.array([1.0]), peer_name="torch is not installed")
+    text = table.format_markdown([alone])
     assert "| `step` | alone | 1.00 s | -, torch is not installed | - | >= 1.25 |" in text
-    assert "not compared" in "\n".join(table.lines([alone]))
+    assert "not compared" in "\n".join(table.format_lines([alone]))

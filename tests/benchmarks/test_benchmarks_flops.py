@@ -13,10 +13,10 @@ from jaxvis.nets import build
 def test_flops_are_those_of_the_rows():
     net, _ = conv_net(16)
     convs = 2 * 16 * 16 * 6 * 9 * 3 + 2 * 8 * 8 * 8 * 9 * 6
-    assert flops.forward(net, "relu2", (16, 16)) == convs
-    assert flops.forward(net, "fc", (16, 16)) == convs + 2 * 8 * 5
-    assert flops.forward(net, "relu1", (16, 16)) == 2 * 16 * 16 * 6 * 9 * 3
-    assert flops.step(net, "fc", (16, 16)) == 2 * (convs + 2 * 8 * 5)
+    assert flops.count_forward(net, "relu2", (16, 16)) == convs
+    assert flops.count_forward(net, "fc", (16, 16)) == convs + 2 * 8 * 5
+    assert flops.count_forward(net, "relu1", (16, 16)) == 2 * 16 * 16 * 6 * 9 * 3
+    assert flops.count_step(net, "fc", (16, 16)) == 2 * (convs + 2 * 8 * 5)
 
 
 @pytest.mark.parametrize(
@@ -26,30 +26,30 @@ def test_flops_are_those_of_the_rows():
 )
 def test_flops_are_the_published_ones(name, billions):
     net = build(name)
-    found = flops.forward(net, net.classes, (224, 224))
+    found = flops.count_forward(net, net.classes, (224, 224))
     assert found == pytest.approx(2e9 * billions, rel=0.02)
 
 
 def test_grouped_convolutions_count_their_groups_once():
     net = build("caffe_alexnet")
-    first, second = (flops.forward(net, tap, (227, 227)) for tap in ("conv1", "conv2"))
+    first, second = (flops.count_forward(net, tap, (227, 227)) for tap in ("conv1", "conv2"))
     assert second - first == 2 * 27 * 27 * 256 * 25 * 96 // 2
 
 
 def test_an_adapted_network_has_no_flops_to_count():
     net, _, _ = counted_net()
     with pytest.raises(ValueError, match="not a table network"):
-        flops.forward(net, "scores", (16, 16))
+        flops.count_forward(net, "scores", (16, 16))
 
 
 def test_the_ceiling_is_a_rate_of_products():
-    assert 1e7 < flops.ceiling(side=64, runs=2) < 1e16
+    assert 1e7 < flops.measure_ceiling(side=64, runs=2) < 1e16
 
 
 def test_gradients_are_those_of_each_images_own_class():
     net, params = conv_net(16)
-    images, index = subjects.photographs(2, 16), np.array([3, 1], np.int32)
-    run = subjects.gradient(net, "relu2")
+    images, index = subjects.draw_images(2, 16), np.array([3, 1], np.int32)
+    run = subjects.make_gradient(net, "relu2")
     scores, gradients = run(params, images, index)
 
     def score(image):
@@ -60,18 +60,18 @@ def test_gradients_are_those_of_each_images_own_class():
     np.testing.assert_allclose(gradients[1], gradient, rtol=1e-4, atol=1e-8)
 
 
-def test_photographs_have_no_equal_neighbours_to_tie():
-    images = subjects.photographs(2, 32)
+def test_images_have_no_equal_neighbours_to_tie():
+    images = subjects.draw_images(2, 32)
     assert images.shape == (2, 32, 32, 3) and images.dtype == np.float32
     assert images.min() > 0 and images.max() < 1
     assert (np.diff(images, axis=2) != 0).all()
 
 
 def test_a_sweep_shows_fixed_networks_their_own_size():
-    free, params = subjects.subject("squeezenet1_1", 48)
-    assert sweep.shown(free, params, 48) == 40
-    fixed, params = subjects.subject("alexnet", 63)
-    assert sweep.shown(fixed, params, 63) == 63
+    free, params = subjects.make_network("squeezenet1_1", 48)
+    assert sweep.seen_side(free, params, 48) == 40
+    fixed, params = subjects.make_network("alexnet", 63)
+    assert sweep.seen_side(fixed, params, 63) == 63
 
 
 def test_a_picture_that_leaves_its_class_where_it_was_does_not_pass(tmp_path):
@@ -80,5 +80,5 @@ def test_a_picture_that_leaves_its_class_where_it_was_does_not_pass(tmp_path):
 
     net, params = load("demo")
     write_image(tmp_path / "grey.png", np.full((64, 64, 3), 0.5, np.float32))
-    found = start.risen(net, params, {"ours": tmp_path})
+    found = start.judge_pictures(net, params, {"ours": tmp_path})
     assert not found.agree

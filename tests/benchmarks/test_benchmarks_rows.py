@@ -6,24 +6,24 @@ import math
 import numpy as np
 import pytest
 
-from benchmarks.harness import rows
+from benchmarks.harness import machine, rows, timing, verdicts
 
-SAME = rows.verdict(scores=(0.0, 1e-4))
+SAME = verdicts.judge(scores=(0.0, 1e-4))
 
 
-def _row(**changes):
+def make_row(**changes):
     given = {
         "ours": np.array([1.0, 2.0, 4.0]),
         "peer": np.array([2.0, 2.0, 12.0]),
         "peer_name": "torch",
         "verdict": SAME,
-        "sizes": {"pixels": 8},
     }
-    return rows.row("step", "a case", **{**given, **changes})
+    case = rows.Case("step", "a case", {"pixels": 8}, target=changes.pop("target", None))
+    return rows.make_row(case, **{**given, **changes})
 
 
 def test_ratio_is_the_median_over_pairs_not_of_medians():
-    found = _row()
+    found = make_row()
     assert found["ours"] == 2.0 and found["peer"] == 2.0
     assert found["ratio"] == 2.0  # of 2, 1 and 3; the medians' own would be 1
     assert found["spread"]["ratio"] == [1.5, 2.5]
@@ -32,86 +32,102 @@ def test_ratio_is_the_median_over_pairs_not_of_medians():
 
 
 def test_a_row_survives_json_and_says_what_it_ran_on():
-    found = json.loads(json.dumps(_row(target=1.25, utilisation=0.5)))
+    found = json.loads(json.dumps(make_row(target=1.25, utilisation=0.5)))
     assert found["utilisation"] == 0.5 and found["target"] == 1.25
     for fact in ("jax", "jaxlib", "torch", "python", "cpu", "cores", "threads"):
         assert fact in found["versions"]
-    assert rows.check([found]) == [found]
+    assert rows.check_rows([found]) == [found]
 
 
 def test_without_a_peer_the_row_says_why():
-    found = _row(peer=None, verdict=None, peer_name="torch is not installed")
+    found = make_row(peer=None, verdict=None, peer_name="torch is not installed")
     assert found["peer"] is None and found["ratio"] is None and found["agree"] is None
     assert found["ours"] == 2.0
-    assert rows.wrong([found]) == []
+    assert rows.find_wrong([found]) == []
 
 
 def test_a_peer_whose_outputs_were_not_compared_is_refused():
     with pytest.raises(ValueError, match="neither"):
-        _row(verdict=None)
+        make_row(verdict=None)
 
 
 def test_runs_must_come_in_pairs():
     with pytest.raises(ValueError, match="3 runs of ours against 2"):
-        _row(peer=np.array([1.0, 2.0]))
+        make_row(peer=np.array([1.0, 2.0]))
 
 
 def test_differing_outputs_are_wrong_however_fast():
-    off = rows.verdict(scores=(0.5, 1e-4), gradient=(0.0, 1e-3))
+    off = verdicts.judge(scores=(0.5, 1e-4), gradient=(0.0, 1e-3))
     assert not off.agree
-    assert rows.wrong([_row(verdict=off), _row()]) == [_wrong(_row(verdict=off))]
+    assert rows.find_wrong([make_row(verdict=off), make_row()]) == [
+        mark_wrong(make_row(verdict=off))
+    ]
 
 
-def _wrong(row):
+def mark_wrong(row):
     assert row["agree"] is False
     assert row["difference"]["scores"] == 0.5 and row["tolerance"]["scores"] == 1e-4
     return row
 
 
 def test_nan_never_agrees():
-    assert not rows.verdict(scores=(math.nan, 1e-4)).agree
+    assert not verdicts.judge(scores=(math.nan, 1e-4)).agree
     both = np.array([1.0, np.nan]), np.array([1.0, np.nan])
-    assert not rows.verdict(scores=(rows.relative(*both), 1e-4)).agree
+    assert not verdicts.judge(scores=(verdicts.relative_difference(*both), 1e-4)).agree
 
 
 def test_a_verdict_on_nothing_is_refused():
     with pytest.raises(ValueError, match="at least one"):
-        rows.verdict()
+        verdicts.judge()
 
 
 def test_relative_is_of_the_largest_entry():
-    assert rows.relative(np.array([1.0, 100.5]), np.array([1.5, 100.0])) == 0.005
-    assert rows.relative(np.ones(3), np.ones((3, 1))) == math.inf
+    assert verdicts.relative_difference(np.array([1.0, 100.5]), np.array([1.5, 100.0])) == 0.005
+    assert verdicts.relative_difference(np.ones(3), np.ones((3, 1))) == math.inf
 
 
-def test_angle_is_that_of_the_worst_vector():
+def test_cosine_distance_is_that_of_the_worst_vector():
     ours = np.array([[1.0, 0.0], [1.0, 1.0]])
-    assert rows.angle(ours, 3 * ours) == pytest.approx(0, abs=1e-12)
+    assert verdicts.cosine_distance(ours, 3 * ours) == pytest.approx(0, abs=1e-12)
     peer = np.array([[2.0, 0.0], [0.0, 1.0]])
-    assert rows.angle(ours, peer) == pytest.approx(1 - math.sqrt(0.5))
-    assert math.isnan(rows.angle(ours, np.zeros((2, 2))))
-    assert rows.angle(ours, np.zeros((3, 2))) == math.inf
+    assert verdicts.cosine_distance(ours, peer) == pytest.approx(1 - math.sqrt(0.5))
+    assert math.isnan(verdicts.cosine_distance(ours, np.zeros((2, 2))))
+    assert verdicts.cosine_distance(ours, np.zeros((3, 2))) == math.inf
 
 
 def test_runs_are_interleaved_after_warming_up_and_resting(monkeypatch):
     order = []
-    monkeypatch.setattr(rows.time, "sleep", lambda seconds: order.append("-"))
+    monkeypatch.setattr(timing.time, "sleep", lambda seconds: order.append("-"))
     ways = {name: lambda name=name: order.append(name) for name in "ab"}
-    times = rows.interleaved(ways, 3, warmups=2)
+    times = timing.interleave(ways, 3, warmups=2)
     assert "".join(order) == "abab" + "-aa-bb" * 3
     assert {name: len(found) for name, found in times.items()} == {"a": 3, "b": 3}
     assert all((found >= 0).all() for found in times.values())
 
 
+@pytest.mark.parametrize("peer", ["torch is not installed", "another program"])
+def test_programs_are_compared_in_turn(peer, monkeypatch):
+    order = []
+    monkeypatch.setattr(timing.time, "sleep", lambda seconds: None)
+    case = rows.Case("step", "a case", {})
+    theirs = rows.Peer("torch", lambda: order.append("b"), SAME, {"tried": 3})
+    alone = peer == "torch is not installed"
+    found = rows.compare(case, lambda: order.append("a"), peer if alone else theirs, pairs=2)
+    assert "".join(order) == ("a" * 5 if alone else "ab" + "aabb" * 2)
+    assert found["pairs"] == 2 and found["agree"] is (None if alone else True)
+    assert found["peer_name"] == (peer if alone else "torch")
+    assert found.get("tried") == (None if alone else 3)
+
+
 def test_a_row_that_lacks_something_is_named():
-    found = _row()
+    found = make_row()
     del found["agree"]
     with pytest.raises(ValueError, match="lacks agree"):
-        rows.check([found])
+        rows.check_rows([found])
 
 
 def test_threads_are_what_openmp_is_told(monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
-    assert rows.threads() == 3
+    assert machine.thread_count() == 3
     monkeypatch.delenv("OMP_NUM_THREADS")
-    assert rows.threads() >= 1
+    assert machine.thread_count() >= 1

@@ -1,11 +1,13 @@
 """Commands for classical textures and descriptors: files, flags, mistakes."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from jaxvis.cli import main
+from jaxvis.methods.classical_texture import efros_leung
 from jaxvis.output.io import read_image, write_image
 
 
@@ -57,6 +59,35 @@ def test_a_larger_sample_is_made_smaller_unless_told_otherwise(tmp_path):
     assert first["arguments"]["source"] is None
     assert second["arguments"]["source"] == "20x30"
     assert first["status"] == second["status"] == ["done"]
+
+
+def test_one_texture_may_be_one_file(tmp_path):
+    words = ("--window", 5, "--size", 8, "--out", "art.png")
+    assert run("sample.png", *words) == 0
+    assert read_image("art.png").shape == (8, 8, 3)
+    names = sorted(path.name for path in tmp_path.iterdir() if path.is_file())
+    assert names == ["art.json", "art.png", "sample.png"]
+    assert run("sample.png", *words) == 2
+    assert run("sample.png", *words[:-1], "two.png", "--seeds", 2) == 2
+
+
+def test_an_interrupted_texture_is_saved_and_exits_130(sample, monkeypatch, capsys):
+    fill, calls = efros_leung._fill_round, []
+
+    def interrupt_third(*arguments):
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return fill(*arguments)
+
+    monkeypatch.setattr(efros_leung, "_fill_round", interrupt_third)
+    assert run("sample.png", "--window", 5, "--size", 8, "--out", "art.png") == 130
+    assert "interrupted" in capsys.readouterr().err
+    picture, mean = read_image("art.png"), sample.mean((0, 1))
+    # What has not grown has the mean colour, to the half of a grey level of 8 bits.
+    assert np.abs(picture[0, 0] - mean).max() < 0.6 / 255
+    record = json.loads(Path("art.json").read_text())
+    assert record["status"] == ["unfinished"]
 
 
 @pytest.mark.parametrize(

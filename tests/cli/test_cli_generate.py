@@ -5,37 +5,55 @@ import json
 import numpy as np
 import pytest
 
-from jaxvis.cli import main, progress
-from jaxvis.cli.progress import Progress, begun, reopened
+from jaxvis.cli import generate, main, progress
+from jaxvis.cli.progress import Progress, begin_progress, resume_progress
+from jaxvis.cli.saving import Output
+from jaxvis.generators.deep import DeepGenerator
 from jaxvis.output.io import read_image
 from jaxvis.types import Run, Status
 
 FLAGS = {"net": "demo", "steps": 2, "out": "x", "chunk": None}
-FILES = ["a_0.png", "a_1.png", "b_0.png", "b_1.png"]
+NAMES = ["a_0", "a_1", "b_0", "b_1"]
 
 
 def chunk(*levels, status=Status.DONE):
     """Returns the Run of pictures of one grey level each."""
     image = np.stack([np.full((8, 8, 3), level, np.float32) for level in levels])
     loss = np.stack([np.array([9.0, 5.0, level], np.float32) for level in levels])
-    return Run((), image, {"loss": loss, "status": np.full(len(levels), status)})
+    facts = {"chunk": np.full(len(levels), 2, np.int32)}
+    return Run((), image, {"loss": loss}, np.full(len(levels), status, np.int8), facts)
 
 
 def test_progress_is_read_as_it_was_written(tmp_path):
-    made = begun(tmp_path, "generate", FLAGS, FILES, weights="abc")
-    made.keep((1,), chunk(0.2))
+    made = begin_progress(Output(tmp_path), "generate", FLAGS, NAMES, weights="abc")
+    made.keep((1,), chunk(0.2), judge=lambda number, image: {"rank": number})
     made.keep((3,), chunk(np.nan, status=Status.FAILED))
-    free = {**FLAGS, "out": "y", "chunk": 7}
-    found = reopened(tmp_path, "generate", free, FILES, weights="abc")
-    assert set(found.done) == {1, 3} and found.steps == 3
+    made.keep((2,), chunk(0.4, status=Status.UNFINISHED))
+    free = {**FLAGS, "out": "y"}
+    found = resume_progress(tmp_path, "generate", free, NAMES, weights="abc")
+    assert set(found.done) == {1, 3} and (found.steps, found.chunk) == (3, 2)
     assert found.seconds >= made.before and not (tmp_path / "b_1.png").exists()
     found.keep((0,), chunk(0.6))
-    run = found.run(2)
-    assert run.trace["status"].tolist() == [[0, 0], [2, 1]]
-    np.testing.assert_allclose(run.image[0, :, 0, 0, 0], [0.6, 0.2], atol=0.5 / 255)
-    assert np.isnan(run.image[1]).all()
-    np.testing.assert_allclose(run.trace["loss"][0], [[9, 0.6], [9, 0.2]], rtol=1e-6)
-    assert np.isnan(run.trace["loss"][1, 0]).all()
+    about = {"command": "generate", "arguments": FLAGS}
+    items = [{"index": "1"}, {"index": "2"}]
+    pictures = found.finish(["a", "b"], seeds=2, captions=["a", "b"], items=items, **about)
+    assert [p["file"] for p in pictures] == ["a_0.png", "a_1.png", None, None]
+    assert [p["status"] for p in pictures] == ["done", "done", "unfinished", "failed"]
+    assert pictures[1] == {
+        "file": "a_1.png",
+        "name": "a",
+        "seed": 1,
+        "status": "done",
+        "index": "1",
+        "rank": 1,
+    }
+    record = json.loads((tmp_path / "record.json").read_text())
+    assert record["pictures"] == pictures and record["chunk"] == 2
+    assert record["loss"]["loss"]["first"] == [[9, 9], ["nan", 9]]
+    np.testing.assert_allclose(record["loss"]["loss"]["last"][0], [0.6, 0.2], rtol=1e-6)
+    sheet = read_image(tmp_path / "contact.png")
+    for shade in ([0.6] * 3, [0.2] * 3, [1, 0, 1]):  # the last one stands for a failure
+        assert np.any(np.all(np.isclose(sheet, shade, atol=1 / 255), axis=-1))
 
 
 @pytest.mark.parametrize(
@@ -50,7 +68,7 @@ def test_progress_is_read_as_it_was_written(tmp_path):
     ],
 )
 def test_another_sweep_is_not_resumed(tmp_path, change, message):
-    begun(tmp_path, "generate", FLAGS, FILES, weights="abc").keep((0,), chunk(0.5))
+    begin_progress(Output(tmp_path), "generate", FLAGS, NAMES, weights="abc").keep((0,), chunk(0.5))
     (tmp_path / "other" / "files").mkdir(parents=True)
     if "text" in change:
         (tmp_path / progress.NAME).write_text(change["text"])
@@ -58,7 +76,7 @@ def test_another_sweep_is_not_resumed(tmp_path, change, message):
     folder = tmp_path if change.get("folder", "") == "" else change["folder"]
     folder = folder and tmp_path / folder
     with pytest.raises(ValueError, match=message):
-        reopened(folder, "generate", flags, FILES, weights=change.get("weights", "abc"))
+        resume_progress(folder, "generate", flags, NAMES, weights=change.get("weights", "abc"))
 
 
 @pytest.fixture(autouse=True)
@@ -68,7 +86,10 @@ def quiet(monkeypatch):
 
 @pytest.mark.slow
 def test_a_killed_sweep_makes_what_is_missing_as_it_would_have_been(tmp_path, monkeypatch, capsys):
-    words = "generate demo --index 1,2+3 --seeds 2 --side 32 --steps 2 --chunk 2"
+    words = "generate demo --index 1,2+3 --seeds 2 --steps 2 --chunk 2"
+    # A generator that compiles in a second.
+    small = DeepGenerator(start=(4, 4, 4), stages=((4, 2),))
+    monkeypatch.setattr(generate, "_generator", lambda decoder, side: (small, None, 20.0))
 
     def files(folder):
         names = sorted(p.name for p in folder.glob("*_[01].png"))
@@ -81,8 +102,8 @@ def test_a_killed_sweep_makes_what_is_missing_as_it_would_have_been(tmp_path, mo
     assert main([*words.split(), "--out", str(whole)]) == 0
     keep, seen = Progress.keep, []
 
-    def dying(self, where, run):
-        keep(self, where, run)
+    def dying(self, where, run, *, judge=None):
+        keep(self, where, run, judge=judge)
         seen.append([*where])
         if len(seen) == 1:
             raise RuntimeError("killed")
@@ -106,9 +127,9 @@ def test_a_killed_sweep_makes_what_is_missing_as_it_would_have_been(tmp_path, mo
     assert len(seen) == 2  # nothing was left, the record was made again
 
 
-def test_mistakes_are_one_line_and_leave_an_empty_folder(tmp_path, capsys):
+def test_mistakes_are_one_line_and_come_before_any_folder(tmp_path, capsys):
     words = f"generate demo --frozen --resume --out {tmp_path / 'new'}"
     assert main(words.split()) == 2
     error = capsys.readouterr().err
     assert "pass decoder= too" in error and len(error.splitlines()) == 1
-    assert not any((tmp_path / "new").iterdir())
+    assert not (tmp_path / "new").exists()

@@ -1,5 +1,6 @@
 """The command line's frame: what it lists, how it fails, which code it returns."""
 
+import io
 import os
 import subprocess
 import sys
@@ -150,6 +151,14 @@ def test_an_interrupt_exits_130_with_a_word(monkeypatch, capsys):
 def test_a_command_may_choose_its_exit_code(result, code, monkeypatch):
     pretend(monkeypatch, lambda *_: result)
     assert main(["pretend", "vgg19"]) == code
+
+
+def test_a_terminal_that_cannot_print_a_name_still_means_success(monkeypatch):
+    pretend(monkeypatch, lambda *_: print("été"))
+    page = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(page, encoding="ascii"))
+    assert main(["pretend", "vgg19"]) == 0
+    assert page.getvalue() == b"\\xe9t\\xe9\n"
 
 
 def test_a_group_of_commands_lists_its_own(monkeypatch, capsys):

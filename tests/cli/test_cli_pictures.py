@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from jaxvis.cli import main
-from jaxvis.cli.maximize import file_names
+from jaxvis.cli.maximize import name_files
 from jaxvis.output.io import read_image
 
 
@@ -55,7 +55,7 @@ def test_maximize_names_layer_and_channel(elsewhere):
 
 
 def test_file_names_are_wide_enough_and_carry_labels():
-    names = file_names((7, 1200), ("x",) * 8, "fc8_")
+    names = name_files((7, 1200), ("x",) * 8, "fc8_")
     assert names == ["fc8_0007_x", "fc8_1200"]
 
 
@@ -87,7 +87,7 @@ def test_several_photographs_and_fidelities_have_a_picture_each(elsewhere):
 
 
 def test_peaks_are_measured_once_and_kept_in_the_record(elsewhere, capsys):
-    words = ("maximize", "demo", "--tap", "conv2_1", "--preset", "mahendran")
+    words = ("maximize", "demo", "--tap", "conv2_1", "--recipe", "mahendran")
     options = ("--index", "0:2", "--steps", 2)
     assert run(*words, *options) == 0
     record = elsewhere / "jaxvis-maximize" / "record.json"
@@ -105,29 +105,20 @@ def test_peaks_are_measured_once_and_kept_in_the_record(elsewhere, capsys):
     assert "holds no image" in capsys.readouterr().err
 
 
-def test_dream_keeps_the_size_asked_for(elsewhere):
-    words = ("--tap", "relu2_1", "--octaves", 2, "--steps", 1, "--size", "48x64")
-    assert run("dream", "demo", "rocket", *words) == 0
-    (picture,) = (elsewhere / "jaxvis-dream").glob("relu*.png")
-    assert read_image(picture).shape == (48, 64, 3)
-
-
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         (("sweep", "demo", "--classes", "19:21"), "there is no class 20"),
         (("sweep", "demo", "--size", "big"), "'big' is no size"),
         (("maximize", "demo", "--tap", "conv9"), "has no tap 'conv9'"),
-        (("maximize", "demo", "--tap", "fc8", "--index", "20"), "20 channels"),
+        (("maximize", "demo", "--tap", "fc8", "--index", "20"), "no index 20"),
         (("maximize", "demo", "--position", "a"), "no position"),
-        (("maximize", "demo", "--preset", "sharp"), "preset is one of"),
         (("invert", "demo", "nowhere.png", "--tap", "relu1_1"), "nowhere.png"),
         (("invert", "demo", "chelsea", "--tap", "relu"), "has no tap 'relu'"),
         (("invert", "demo", "chelsea", "--tap", "prob"), "after the softmax"),
         (("invert", "demo", "--tap", "relu1_1"), "at least one photograph"),
         (("invert", "demo", "chelsea", "--tap", "relu1_1", "--fidelity", "a"), "of C"),
-        (("maximize", "demo", "--peaks", "x"), "goes with --preset mahendran"),
-        (("dream", "demo", "chelsea", "--tap", "relu9"), "has no tap 'relu9'"),
+        (("maximize", "demo", "--peaks", "x"), "goes with --recipe mahendran"),
     ],
 )
 def test_mistakes_are_one_line_and_exit_2(words, message, capsys):

@@ -8,7 +8,9 @@ from safetensors.numpy import load_file
 
 import jaxvis
 from jaxvis.cli import main
+from jaxvis.methods.ranvgg import reconstruct, stack
 from jaxvis.output.io import read_image
+from jaxvis.types import Interrupted
 
 STACK = ("--net", "demo", "--size", 16, "--networks", 4, "--candidates", 1)
 STACK = (*STACK, "--steps", 3, "--stop", "relu2_1")
@@ -31,8 +33,21 @@ def _record(folder):
     return json.loads((folder / "record.json").read_text())
 
 
+def interrupt_call(number, function):
+    """Returns the function, whose call `number` is interrupted before it begins."""
+    calls = []
+
+    def interrupted(*arguments, **options):
+        calls.append(1)
+        if len(calls) == number:
+            raise Interrupted
+        return function(*arguments, **options)
+
+    return interrupted
+
+
 @pytest.mark.slow
-def test_networks_are_built_resumed_and_compared(elsewhere, capsys):
+def test_networks_are_built_resumed_and_compared(elsewhere, capsys, monkeypatch):
     folder = elsewhere / "s"
     assert run("ranvgg", "stack", "coffee", *STACK, "--out", "s") == 0
     record = _record(folder)
@@ -43,13 +58,15 @@ def test_networks_are_built_resumed_and_compared(elsewhere, capsys):
     net, params = jaxvis.load("demo", weights=path, input_size=(16, 16))
     np.testing.assert_array_equal(params["conv2_1"]["kernel"], whole["conv2_1/kernel"])
 
-    # As if it had been stopped in the second layer.
-    layers = record["layers"]
-    (folder / "record.json").write_text(json.dumps(record | {"layers": layers[:1]}))
-    resume = ("--out", "s", "--resume")
+    with monkeypatch.context() as patch:
+        patch.setattr(stack, "reconstruct", interrupt_call(2, stack.reconstruct))
+        assert run("ranvgg", "stack", "coffee", *STACK, "--out", "t") == 130
+    assert "--resume --out t goes on" in capsys.readouterr().err
+    assert [layer["tap"] for layer in _record(elsewhere / "t")["layers"]] == ["relu1_1"]
+    resume = ("--out", "t", "--resume")
     assert run("ranvgg", "stack", "coffee", *STACK, *resume) == 0
-    assert _record(folder)["layers"] == layers
-    for name, array in load_file(path).items():
+    assert _record(elsewhere / "t")["layers"] == record["layers"]
+    for name, array in load_file(elsewhere / "t" / path.name).items():
         np.testing.assert_array_equal(array, whole[name])
     assert run("ranvgg", "stack", "rocket", *STACK, *resume) == 2
     assert run("ranvgg", "stack", "coffee", *STACK, "--seed", 9, *resume) == 2
@@ -68,10 +85,18 @@ def test_networks_are_built_resumed_and_compared(elsewhere, capsys):
     record = _record(folder)
     assert [p["kind"] for p in record["pictures"][::4]] == list(kinds)
     assert record["network"]["weights"] == "embedded"
-    distance = np.array(record["loss"]["distance"])
-    # Of one candidate a stack is what chance draws; a trained network is something else
+    distance = np.array(record["facts"]["distance"])
+    # Of one candidate a stack is what chance draws; a trained network is something else.
     np.testing.assert_allclose(distance[0], distance[1], rtol=1e-4)
     assert distance.shape == (3, 4) and np.all(distance[2] != distance[0])
+
+    with monkeypatch.context() as patch:
+        patch.setattr(reconstruct, "solve", interrupt_call(2, reconstruct.solve))
+        assert run("ranvgg", "invert", "coffee", *words, "--out", "half") == 130
+    assert "4 pictures" in (said := capsys.readouterr()).out and "interrupted" in said.err
+    record = _record(elsewhere / "half")
+    assert [p["kind"] for p in record["pictures"]] == ["random"] * 4
+    assert not (elsewhere / "half" / "layers.png").exists()  # no layer has all kinds
 
 
 @pytest.mark.parametrize(
@@ -81,9 +106,10 @@ def test_networks_are_built_resumed_and_compared(elsewhere, capsys):
         (("stack", "coffee", "--resume", "--out", "gone"), "gone/record.json"),
         (("stack", "coffee", "--stop", "relu9"), "has no tap 'relu9'"),
         (("stack", "coffee", "--candidates", 0), "candidates must be at least 1"),
-        (("stack", "coffee", "--scheme", "x"), "scheme is one of he"),
+        (("stack", "coffee", "--sigma", 0), "sigma must be above 0"),
         (("stack", "gone.png"), "gone.png"),
         (("invert", "coffee", "--kinds", "best"), "not 'best'"),
+        (("invert", "coffee", "--out", "art.png"), "makes a folder of files"),
         (("invert", "coffee", "--kinds", "stacked"), "needs --stacked"),
         (("invert", "coffee", "--tap", "relu9"), "has no tap 'relu9'"),
         (("invert", "coffee", "--seeds", 0, "--kinds", "random"), "at least 1"),
@@ -98,3 +124,8 @@ def test_mistakes_are_one_line_and_exit_2(words, message, capsys):
     error = capsys.readouterr().err
     assert message in error and "Traceback" not in error
     assert len(error.strip().splitlines()) == 1
+
+
+def test_a_word_that_is_none_is_refused_before_any_work(capsys):
+    assert run("ranvgg", "stack", "gone.png", "--scheme", "x") == 2
+    assert "he,gaussian,unit" in capsys.readouterr().err.replace(" ", "")

@@ -11,6 +11,7 @@ import pytest
 from jaxvis.cli import main
 from jaxvis.cli import weights as commands
 from jaxvis.nets import registry
+from jaxvis.weights import file as weights_file
 from jaxvis.weights import load as weights
 from weights_convert.torchvision_files import SOURCES
 
@@ -75,11 +76,11 @@ def run(*words):
 
 def test_get_downloads_and_converts_so_that_load_finds_it(server, state, home, capsys):
     assert run("weights", "get", NAME, "--url", server.folder) == 0
-    assert f"{weights.cached(NAME)} (4.9 MB)" in capsys.readouterr().out
+    assert f"{weights.cache_path(NAME)} (4.9 MB)" in capsys.readouterr().out
     _, params = weights.load(NAME)
     for row, leaves in state.items():
         np.testing.assert_array_equal(params[row]["kernel"], leaves["kernel"])
-    facts = weights.metadata(weights.cached(NAME))
+    facts = weights_file.read_metadata(weights.cache_path(NAME))
     assert facts["preprocess"].startswith("rgb:1:0.485,0.456,0.406:0.229")
     assert list((home / "downloads").iterdir()) == []
 
@@ -87,7 +88,7 @@ def test_get_downloads_and_converts_so_that_load_finds_it(server, state, home, c
 def test_get_says_how_another_version_is_used(server, monkeypatch, capsys):
     monkeypatch.setitem(commands.SOURCES, "other", commands.SOURCES[NAME])
     assert run("weights", "get", "other", "--url", server.folder) == 0
-    path = weights.cached("other")
+    path = weights.cache_path("other")
     message = f"these are weights of {NAME}: use them with --weights {path}"
     assert message in capsys.readouterr().out
     assert weights.load(NAME, weights=path)[0].name == NAME
@@ -96,7 +97,7 @@ def test_get_says_how_another_version_is_used(server, monkeypatch, capsys):
 def test_get_takes_the_mirror_from_the_environment_too(server, monkeypatch, home):
     monkeypatch.setenv(commands.MIRROR, server.folder + "/")
     assert run("weights", "get", NAME, "--keep") == 0
-    assert weights.cached(NAME).exists()
+    assert weights.cache_path(NAME).exists()
     assert [file.suffix for file in (home / "downloads").iterdir()] == [".pth"]
 
 
@@ -115,18 +116,18 @@ def test_a_truncated_download_is_told_and_resumed(server, body, capsys):
     assert run("weights", "get", NAME, "--url", server.folder) == 2
     error = capsys.readouterr().err
     assert "broke off" in error and "run it again to resume" in error
-    assert not weights.cached(NAME).exists()
+    assert not weights.cache_path(NAME).exists()
     server.files[server.path] = (body, "whole")
     assert run("weights", "get", NAME, "--url", server.folder) == 0
     assert server.requests[-1][1].startswith("bytes=")
-    assert weights.cached(NAME).exists()
+    assert weights.cache_path(NAME).exists()
 
 
 def test_a_wrong_hash_is_told_and_nothing_is_kept(server, body, home, capsys):
     server.files[server.path] = (body[:-1] + b"x", "whole")
     assert run("weights", "get", NAME, "--url", server.folder) == 2
     assert "the sha256 begins" in capsys.readouterr().err
-    assert not weights.cached(NAME).exists()
+    assert not weights.cache_path(NAME).exists()
     assert list((home / "downloads").iterdir()) == []
 
 
@@ -135,14 +136,14 @@ def test_a_wrong_hash_is_told_and_nothing_is_kept(server, body, home, capsys):
     [
         ("absent", "does not exist on the server (404)"),
         ("broken server", "answers 503"),
-        ("stalls", "no data for 2 seconds"),
+        ("stalls", "no data for 1 seconds"),
     ],
 )
 def test_a_failing_server_is_told_in_one_line(server, body, capsys, how, message):
     server.files[server.path] = (body, how)
     if how == "absent":
         server.files.clear()
-    words = ("weights", "get", NAME, "--url", server.folder, "--timeout", "2")
+    words = ("weights", "get", NAME, "--url", server.folder, "--timeout", "1")
     assert run(*words) == 2
     last = capsys.readouterr().err.splitlines()[-1]
     assert last.startswith("jaxvis: error: ") and message in last
@@ -180,7 +181,7 @@ def test_list_shows_what_can_be_got_and_what_is_here(server, capsys):
     capsys.readouterr()
     run("weights", "list")
     row = next(r for r in capsys.readouterr().out.splitlines() if r.startswith(NAME))
-    assert row.endswith(str(weights.cached(NAME)))
+    assert row.endswith(str(weights.cache_path(NAME)))
 
 
 def test_convert_writes_the_file_that_is_asked_for(state, tmp_path, capsys):
@@ -193,7 +194,7 @@ def test_convert_writes_the_file_that_is_asked_for(state, tmp_path, capsys):
     np.testing.assert_array_equal(params["conv1"]["kernel"], wanted)
 
 
-def test_convert_writes_into_the_cache_by_default(state, tmp_path):
+def test_convert_writes_into_the_cache_and_replaces_only_when_told(state, tmp_path, capsys):
     half = {True: {}, False: {}}
     for name, array in write.caffe_flat(registry.build(NAME), state).items():
         half["fire" in name][name] = array
@@ -202,6 +203,10 @@ def test_convert_writes_into_the_cache_by_default(state, tmp_path):
     words = (tmp_path / "True.npz", tmp_path / "False.npz", "--net", NAME)
     assert run("convert", *words) == 0
     assert weights.load(NAME)[0].name == NAME
+    assert run("convert", *words) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"{weights.cache_path(NAME)} exists already" in line and "--overwrite" in line
+    assert run("convert", *words, "--overwrite") == 0
 
 
 @pytest.mark.parametrize(

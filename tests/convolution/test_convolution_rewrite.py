@@ -5,14 +5,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax import lax
+from tiny_nets import run_once
 
 from jaxvis.convolution import conv
-from jaxvis.convolution.rewrite import by_columns, doubled
-from jaxvis.convolution.winograd import KERNEL, TAPS, flipped, transform
+from jaxvis.convolution.kernels import prepare_kernels
+from jaxvis.convolution.rewrite import convolve_by_columns, convolve_doubled
+from jaxvis.convolution.winograd import KERNEL, TAPS, flip_kernel, transform_kernel
 from jaxvis.nets import random_params
 from jaxvis.nets.table.compute import Compute
-from jaxvis.nets.table.forward import computed, network
-from jaxvis.nets.table.fuse import doublings
+from jaxvis.nets.table.forward import build_network, with_compute
+from jaxvis.nets.table.fuse import find_doublings
 from jaxvis.nets.table.layers import Layer
 
 ZERO, ONE, CUT = ((0, 0), (0, 0)), ((1, 1), (1, 1)), ((-1, -1), (-1, -1))
@@ -41,7 +43,7 @@ def close(ours, theirs, tolerance=1e-5):
 def test_a_doubled_convolution_is_that_of_repeated_pixels(size, pads):
     x, kernel = draw(2, 4, 5, 3), draw(size, size, 3, 2, seed=1)
     close(
-        doubled(plain, x, kernel, pads),
+        convolve_doubled(plain, x, kernel, pads),
         plain(x.repeat(2, axis=1).repeat(2, axis=2), kernel, pads),
     )
 
@@ -54,7 +56,7 @@ def test_three_taps_become_two_and_four_become_three():
         return plain(x, kernel, pads)
 
     for size, pads in ((3, ZERO), (3, ONE), (3, CUT), (4, ZERO)):
-        doubled(conv, draw(1, 4, 4, 3), draw(size, size, 3, 5), pads)
+        convolve_doubled(conv, draw(1, 4, 4, 3), draw(size, size, 3, 5), pads)
     assert seen == [(2, 2, 3, 20)] * 3 + [(3, 3, 3, 20)]
 
 
@@ -62,7 +64,7 @@ def test_three_taps_become_two_and_four_become_three():
 @pytest.mark.parametrize("pads", [ZERO, ((4, 4), (4, 4)), ODD])
 def test_columns_as_channels_give_the_same(width, pads):
     x, kernel = draw(1, 11, 17, 3), draw(7, width, 3, 5, seed=1)
-    close(by_columns(plain, x, kernel, pads), plain(x, kernel, pads))
+    close(convolve_by_columns(plain, x, kernel, pads), plain(x, kernel, pads))
 
 
 @pytest.mark.parametrize(
@@ -96,13 +98,13 @@ def test_what_a_cpu_computes_otherwise_is_the_same_with_its_gradients(shape, str
         close(found, wanted)
 
 
-def test_a_4x4_kernel_prepared_in_the_step_learns_as_if_it_were_not():
+def test_a_4x4_kernel_that_is_prepared_in_the_step_learns_the_same():
     x, kernel = draw(2, 1, 10, 9, 5), draw(2, 4, 4, 5, 6, seed=1)
 
     def ours(x, kernel):
         return conv.conv_general_dilated(
             x,
-            conv.prepare((kernel,), (3,))[0],
+            prepare_kernels((kernel,), (3,))[0],
             (1, 1),
             ((1, 2), (0, 1)),
             dimension_numbers=("NHWC", "HWIO", "NHWC"),
@@ -117,25 +119,49 @@ def test_a_4x4_kernel_prepared_in_the_step_learns_as_if_it_were_not():
 
     y = jax.eval_shape(ours, x[0], kernel[0])
     g = draw(2, *y.shape, seed=2)
-    found, expected = jax.jit(jax.vmap(both))(x, kernel, g)
+    found, expected = run_once(jax.vmap(both), x, kernel, g)
     for one, other in zip(found, expected):
         close(one, other, 3e-5)
 
 
-def test_what_is_learned_is_transformed_where_maps_are_large():
-    kernel = jnp.zeros((4, 4, 128, 128))
-    assert conv.prepared(kernel, (47, 60)) is kernel
-    found = conv.prepared(kernel, (113, 113))
-    assert found.m == 3 and found.forward.shape == (6, 6, 128, 128)
-    assert conv.prepared(jnp.zeros((3, 3, 8, 8)), (64, 64)).shape == (3, 3, 8, 8)
+def test_a_learned_kernel_is_transformed_where_maps_are_large():
+    assert conv.learned_tile((47, 60), (4, 4, 128, 128), ((1, 2), (1, 2))) is None
+    assert conv.learned_tile((113, 113), (4, 4, 128, 128), ((1, 2), (1, 2))) == 3
+    assert conv.learned_tile((49, 60), (4, 4, 128, 128), ZERO) is None
+    assert conv.learned_tile((64, 64), (3, 3, 8, 8), ONE) is None
+
+
+def test_a_learned_kernel_is_transformed_on_a_cpu_alone():
+    x, kernel = jnp.zeros((1, 48, 48, 64)), jnp.zeros((4, 4, 64, 128))
+    learn = jax.grad(lambda x, k: jnp.sum(conv.convolve_learned(x, k, ((1, 2), (1, 2))) ** 2), 1)
+    traced = jax.jit(learn).trace(x, kernel)
+    on_cpu = traced.lower(lowering_platforms=("cpu",)).as_text()
+    on_gpu = traced.lower(lowering_platforms=("cuda",)).as_text()
+    assert "stablehlo.convolution" not in on_cpu and "stablehlo.convolution" in on_gpu
+    assert "6x6x64x128" in on_cpu and "6x6x64x128" not in on_gpu
+
+
+def test_a_learned_kernel_has_the_values_and_gradients_of_any_other():
+    x, kernel = draw(1, 48, 49, 64), draw(4, 4, 64, 128, seed=1) / 30
+    pads, g = ((1, 2), (0, 3)), draw(1, 48, 49, 128, seed=2)
+    assert conv.learned_tile(x.shape[1:3], kernel.shape, pads) == 3
+
+    def pull(f, x, kernel, g):
+        y, back = jax.vjp(lambda x, k: f(x, k, pads), x, kernel)
+        return (y, *back(g))
+
+    found = run_once(lambda *given: pull(conv.convolve_learned, *given), x, kernel, g)
+    expected = run_once(lambda *given: pull(plain, *given), x, kernel, g)
+    for one, other in zip(found, expected):
+        close(one, other, 3e-5)
 
 
 @pytest.mark.parametrize("m", [2, 3, 4])
 def test_the_flipped_kernel_is_transformed_without_being_flipped(m):
     kernel = draw(2, TAPS[m], TAPS[m], 3, 4)
-    close(transform(kernel, m, flip=True), transform(flipped(kernel), m))
+    close(transform_kernel(kernel, m, flip=True), transform_kernel(flip_kernel(kernel), m))
     g = np.array(KERNEL[m])
-    close(transform(kernel, m), np.einsum("ik,jl,nklco->nijco", g, g, kernel))
+    close(transform_kernel(kernel, m), np.einsum("ik,jl,nklco->nijco", g, g, kernel))
 
 
 def test_a_network_that_repeats_draws_the_same_and_learns_the_same():
@@ -144,8 +170,8 @@ def test_a_network_that_repeats_draws_the_same_and_learns_the_same():
         Layer("pad", "reflect", pad=1),
         Layer("conv", "conv", 4, 3, bias=False),
     )
-    net = network("draws", rows, input_size=(6, 7))
-    direct = computed(net, Compute(convolution="direct"))
+    net = build_network("draws", rows, input_size=(6, 7))
+    direct = with_compute(net, Compute(convolution="direct"))
     params = random_params(net, jax.random.key(0))
     image, wanted = draw(6, 7, 3), draw(12, 14, 4, seed=1)
 
@@ -171,12 +197,12 @@ def test_only_what_nobody_else_sees_is_left_out():
         Layer("sum", "add", inputs=("conv", "twice")),
     )
     every = frozenset(row.name for row in rows)
-    assert doublings(rows[:3], every - {"sum"}, frozenset({"conv"}))
-    assert not doublings(rows[:3], every - {"sum"}, frozenset({"conv", "twice"}))
-    assert not doublings(rows, every, frozenset({"sum"}))
-    net = network("twice", rows[1:3], input_size=(5, 5))
+    assert find_doublings(rows[:3], every - {"sum"}, frozenset({"conv"}))
+    assert not find_doublings(rows[:3], every - {"sum"}, frozenset({"conv", "twice"}))
+    assert not find_doublings(rows, every, frozenset({"sum"}))
+    net = build_network("twice", rows[1:3], input_size=(5, 5))
     params = random_params(net, jax.random.key(0))
     params["conv"]["bias"] = draw(3, seed=1)
-    direct = computed(net, Compute(convolution="direct"))
+    direct = with_compute(net, Compute(convolution="direct"))
     image = draw(5, 5, 3)
     close(net.apply(params, image)["conv"], direct.apply(params, image)["conv"])

@@ -9,9 +9,9 @@ import pytest
 
 from jaxvis.generators.deep import (
     DeepGenerator,
+    despraz_decoder,
+    despraz_generator,
     generator_table,
-    pretrained,
-    untrained,
 )
 
 TINY = DeepGenerator(start=(3, 3, 3), stages=((4, 2),))
@@ -23,7 +23,7 @@ def total(generator):
 
 
 @pytest.mark.parametrize(
-    ("generator", "count"), [(untrained(), 5_240_841), (pretrained(), 5_350_089)]
+    ("generator", "count"), [(despraz_generator(), 5_240_841), (despraz_decoder(), 5_350_089)]
 )
 def test_the_published_number_of_parameters_and_chain_of_sizes(generator, count):
     assert total(generator) == count
@@ -36,7 +36,7 @@ def test_the_published_number_of_parameters_and_chain_of_sizes(generator, count)
 
 
 def test_keras_starts_alpha_in_plus_minus_023():
-    alpha = jax.eval_shape(untrained().init, jax.random.key(0))["params"]["alpha"]
+    alpha = jax.eval_shape(despraz_generator().init, jax.random.key(0))["params"]["alpha"]
     assert alpha["alpha"].shape == (3200,)
     wide = DeepGenerator(start=(5, 5, 128), stages=())
     values = np.asarray(wide.init(jax.random.key(0))["params"]["alpha"]["alpha"])
@@ -86,7 +86,7 @@ def test_the_pretrained_variant_rectifies_the_code_and_not_the_image():
     tiny = DeepGenerator(True, True, False, (2, 2, 3), ((6, 2), (4, 3)))
     params = {"alpha": {"alpha": jnp.ones(tiny.code)}}
     z = jnp.where(jnp.arange(tiny.code) % 2 == 0, -1.0, 2.0)
-    np.testing.assert_array_equal(tiny.scaled(params, z), jnp.maximum(z, 0))
+    np.testing.assert_array_equal(tiny.scale_code(params, z), jnp.maximum(z, 0))
     names = [row.name for row in tiny.rows]
     assert "relu_rgb" not in names and "relu_rgb" in [r.name for r in TINY.rows]
     assert {"conv5_1", "conv5_2"} < set(names)

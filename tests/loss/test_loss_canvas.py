@@ -7,8 +7,9 @@ import optax
 import pytest
 from tiny_nets import photograph
 
-from jaxvis.loss import colour
+from jaxvis.images import DECORRELATE, MEAN, RECORRELATE
 from jaxvis.loss.canvas import Fourier, Phase, Pixels, Tanh, frequencies
+from jaxvis.types import Canvas
 
 SIZE = (12, 10)
 KEY = jax.random.key(0)
@@ -42,7 +43,7 @@ def test_adam_brings_a_canvas_to_a_photograph(name, key):
     adam = optax.adam(rate)
 
     def far(z):
-        return jnp.mean((canvas.decode(z, KEY) - photo) ** 2)
+        return jnp.mean((canvas.decode(None, z, KEY) - photo) ** 2)
 
     @jax.jit
     def fitted(z):
@@ -63,7 +64,7 @@ def test_adam_brings_a_canvas_to_a_photograph(name, key):
 def test_encode_then_decode_returns_the_image(name):
     canvas, _ = ENCODING[name]
     photo = photograph(32)
-    shown = np.asarray(canvas.decode(canvas.encode(photo), KEY))
+    shown = np.asarray(canvas.decode(None, canvas.encode(photo), KEY))
     # The sigmoid canvases keep 1e-4 from black and white.
     np.testing.assert_allclose(shown, photo, atol=2e-4)
 
@@ -73,14 +74,14 @@ def test_encode_of_black_and_white_is_finite():
     for canvas in (Tanh((8, 8)), Fourier((8, 8))):
         z = canvas.encode(image)
         assert jnp.all(jnp.isfinite(z))
-        np.testing.assert_allclose(canvas.decode(z, KEY), image, atol=2e-3)
+        np.testing.assert_allclose(canvas.decode(None, z, KEY), image, atol=2e-3)
 
 
 @pytest.mark.parametrize("size", [(12, 10), (11, 10), (12, 9), (11, 9), (1, 7)])
 @pytest.mark.parametrize("make", [Pixels, Tanh, Fourier, Phase])
 def test_image_has_the_size_asked_for(make, size, key):
     canvas = make(size)
-    shown = jax.eval_shape(lambda key: canvas.decode(canvas.init(key), key), key)
+    shown = jax.eval_shape(lambda key: canvas.decode(None, canvas.init(key), key), key)
     assert shown.shape == (*size, 3)
     assert shown.dtype == jnp.float32
 
@@ -96,7 +97,7 @@ def test_start_depends_on_the_key_alone(name):
 @pytest.mark.parametrize("canvas", [Tanh(SIZE), Fourier(SIZE), Phase(SIZE)], ids=repr)
 @pytest.mark.parametrize("times", [1.0, 100.0])
 def test_sigmoid_canvases_never_leave_the_range(canvas, times, key):
-    image = canvas.decode(times * canvas.init(key), KEY)
+    image = canvas.decode(None, times * canvas.init(key), KEY)
     assert 0 <= image.min() < 0.5 < image.max() <= 1
 
 
@@ -104,7 +105,7 @@ def test_sigmoid_canvases_never_leave_the_range(canvas, times, key):
 def test_gradient_is_finite_at_the_start(name, key):
     canvas = CANVASES[name]
     weight = jax.random.normal(key, (*SIZE, 3))
-    grad = jax.grad(lambda z: jnp.sum(weight * canvas.decode(z, KEY)))(canvas.init(key))
+    grad = jax.grad(lambda z: jnp.sum(weight * canvas.decode(None, z, KEY)))(canvas.init(key))
     assert np.all(np.isfinite(grad))
     assert np.abs(grad).max() > 0
 
@@ -126,15 +127,15 @@ def test_pixels_start_as_the_natural_pre_images_code_does(key):
 
 
 def test_pixels_at_zero_are_the_mean_colour():
-    image = Pixels(SIZE, scale=255.0).decode(jnp.zeros((*SIZE, 3)), KEY)
-    np.testing.assert_allclose(image[3, 4], colour.MEAN, rtol=1e-6)
-    one_level = Pixels(SIZE, scale=255.0).decode(jnp.ones((*SIZE, 3)), KEY)
+    image = Pixels(SIZE, scale=255.0).decode(None, jnp.zeros((*SIZE, 3)), KEY)
+    np.testing.assert_allclose(image[3, 4], MEAN, rtol=1e-6)
+    one_level = Pixels(SIZE, scale=255.0).decode(None, jnp.ones((*SIZE, 3)), KEY)
     np.testing.assert_allclose(one_level - image, 1 / 255, rtol=1e-4)
 
 
 def test_fourier_starts_as_faint_grey(key):
     canvas = Fourier((64, 64))
-    image = np.asarray(canvas.decode(canvas.init(key), KEY))
+    image = np.asarray(canvas.decode(None, canvas.init(key), KEY))
     assert abs(image.mean() - 0.5) < 0.05
     assert 0.001 < image.std() < 0.05
 
@@ -147,12 +148,12 @@ def test_fourier_equals_its_formula_in_numpy(size, key):
     spectrum = (z[0] + 1j * z[1]) * fall[..., None] * np.sqrt(size[0] * size[1]) / 4
     axes = np.fft.irfft2(spectrum, s=size, axes=(0, 1))
     expected = _sigmoid(axes @ MATRIX.T)
-    np.testing.assert_allclose(Fourier(size).decode(jnp.float32(z), KEY), expected, atol=1e-5)
+    np.testing.assert_allclose(Fourier(size).decode(None, jnp.float32(z), KEY), expected, atol=1e-5)
 
 
 def test_fourier_decay_sets_the_spectrum_of_the_start(key):
-    rough = np.asarray(Fourier((32, 32), decay=0.0).decode(Fourier((32, 32)).init(key), KEY))
-    smooth = np.asarray(Fourier((32, 32)).decode(Fourier((32, 32)).init(key), KEY))
+    rough = np.asarray(Fourier((32, 32), decay=0.0).decode(None, Fourier((32, 32)).init(key), KEY))
+    smooth = np.asarray(Fourier((32, 32)).decode(None, Fourier((32, 32)).init(key), KEY))
     roughness = [np.abs(np.diff(x, axis=0)).mean() / x.std() for x in (rough, smooth)]
     assert roughness[0] > 1.5 * roughness[1]
 
@@ -167,23 +168,23 @@ def test_decorrelated_axis_is_the_matrix_column(axis):
     canvas = Fourier((4, 4))
     z = np.zeros((2, 4, 3, 3), np.float32)
     z[0, 0, 0, axis] = 0.1
-    image = np.asarray(canvas.decode(jnp.asarray(z), KEY))
+    image = np.asarray(canvas.decode(None, jnp.asarray(z), KEY))
     # Only the mean is set: gain sqrt(16) / 4 / (1 / 4), over 16 pixels.
     expected = _sigmoid(0.1 * 4 / 16 * MATRIX[:, axis])
     np.testing.assert_allclose(image, np.broadcast_to(expected, (4, 4, 3)), rtol=1e-5)
 
 
 def test_decorrelate_undoes_recorrelate():
-    assert colour.RECORRELATE.dtype == colour.DECORRELATE.dtype == np.float32
-    np.testing.assert_allclose(colour.RECORRELATE, MATRIX.T, rtol=1e-6)
-    product = colour.RECORRELATE @ colour.DECORRELATE
+    assert RECORRELATE.dtype == DECORRELATE.dtype == np.float32
+    np.testing.assert_allclose(RECORRELATE, MATRIX.T, rtol=1e-6)
+    product = RECORRELATE @ DECORRELATE
     np.testing.assert_allclose(product, np.eye(3), atol=1e-5)
 
 
 @pytest.mark.parametrize("size", [(16, 16), (15, 17), (16, 9), (9, 16)])
 def test_phase_keeps_its_magnitude(size, key):
     canvas = Phase(size, saturation=(0.5, 0.25))
-    image = np.asarray(canvas.decode(canvas.init(key), KEY), np.float64)
+    image = np.asarray(canvas.decode(None, canvas.init(key), KEY), np.float64)
     axes = np.log(image / (1 - image)) @ np.linalg.inv(MATRIX.T)
     found = np.abs(np.fft.rfft2(axes, axes=(0, 1)))
     fall = 1 / np.maximum(frequencies(size), 1 / max(size))
@@ -198,12 +199,53 @@ def test_phase_keeps_its_magnitude(size, key):
 def test_phase_contrast_is_the_spread_before_the_sigmoid(key):
     pale, strong = (Phase(SIZE, contrast=c) for c in (0.1, 2.0))
     z = pale.init(key)
-    assert pale.decode(z, KEY).std() < 0.1 < 0.2 < strong.decode(z, KEY).std()
+    assert pale.decode(None, z, KEY).std() < 0.1 < 0.2 < strong.decode(None, z, KEY).std()
 
 
 def test_phase_turns_but_does_not_grow_with_z(key):
     canvas = Phase((16, 16))
     z = canvas.init(key)
-    turned = canvas.decode(z + 2 * np.pi, KEY)
-    np.testing.assert_allclose(turned, canvas.decode(z, KEY), atol=1e-4)
-    assert np.abs(canvas.decode(z + 0.5 * jnp.cos(z), KEY) - canvas.decode(z, KEY)).max() > 0.01
+    turned = canvas.decode(None, z + 2 * np.pi, KEY)
+    np.testing.assert_allclose(turned, canvas.decode(None, z, KEY), atol=1e-4)
+    assert (
+        np.abs(canvas.decode(None, z + 0.5 * jnp.cos(z), KEY) - canvas.decode(None, z, KEY)).max()
+        > 0.01
+    )
+
+
+@pytest.mark.parametrize("name", CANVASES)
+def test_the_size_is_known_without_drawing(name):
+    assert CANVASES[name].image_size() == SIZE
+
+
+def test_a_canvas_of_ones_own_needs_init_and_decode_alone(key):
+    class Half(Canvas):
+        def init(self, key):
+            return jnp.zeros((3, 4, 3))
+
+        def decode(self, shared, z, key):
+            return 0.5 + z
+
+    canvas, z = Half(), jnp.full((3, 4, 3), 0.25)
+    assert canvas.image_size() == (3, 4)
+    drawing = canvas.draw(None, z, key)
+    np.testing.assert_array_equal(drawing.image, 0.75)
+    assert drawing.terms == {} and drawing.state is None
+    learned, state = canvas.split(z)
+    assert learned is z and canvas.join(learned, state) is z
+    assert not canvas.owns_kernels
+    with pytest.raises(ValueError, match="Half cannot begin from an image: leave start out"):
+        canvas.encode(drawing.image)
+    with pytest.raises(NotImplementedError, match="Canvas has no init"):
+        Canvas().init(key)
+    with pytest.raises(NotImplementedError, match="Canvas has no decode"):
+        Canvas().decode(None, z, key)
+
+
+def test_a_grey_canvas_repeats_its_channel_and_begins_from_the_mean_of_three(key):
+    canvas = Pixels(SIZE, channels=1, noise=0.1)
+    z = canvas.init(key)
+    assert z.shape == (*SIZE, 1)
+    image = canvas.decode(None, z, KEY)
+    assert image.shape == (*SIZE, 3)
+    np.testing.assert_allclose(canvas.encode(image), z, atol=1e-6)

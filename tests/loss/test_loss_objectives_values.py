@@ -1,5 +1,7 @@
 """What is special about each objective: its value and gradient, by hand."""
 
+from dataclasses import dataclass
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -14,6 +16,7 @@ from jaxvis.loss.objectives import (
     Excite,
     Margin,
     Match,
+    as_objective,
 )
 
 MAP, SCORES = "relu2", "fc"
@@ -181,3 +184,50 @@ def test_direction_has_a_finite_gradient_at_a_dead_tap():
     direction = Direction("fc", jnp.ones(3), cosine_power=2)
     grad = jax.grad(lambda x: direction({"fc": x}))(jnp.zeros(3))
     np.testing.assert_allclose(grad, -0.01 * np.ones(3), rtol=1e-5)
+
+
+def test_as_objective_leaves_objectives_and_wraps_functions():
+    objective = Excite(SCORES, 2)
+    assert as_objective(objective) is objective
+    both = objective + 2 * objective
+    assert as_objective(both) is both
+    taps = _taps()
+    wrapped = as_objective(lambda taps: -taps[SCORES][3])
+    assert float(wrapped(taps)) == -float(taps[SCORES][3])
+    assert wrapped.taps is None
+    found = float((2 * wrapped + objective)(taps))
+    assert found == pytest.approx(-2 * float(taps[SCORES][3]) - float(taps[SCORES][2]), rel=1e-6)
+
+
+def test_as_objective_of_one_function_compiles_once():
+    traces = []
+
+    @jax.jit
+    def value(objective, taps):
+        traces.append(1)
+        return objective(taps)
+
+    def own(taps):
+        return jnp.sum(taps[SCORES])
+
+    for seed in (1, 2, 3):
+        value(as_objective(own), _taps(seed))
+    assert len(traces) == 1
+
+
+@pytest.mark.parametrize("other", [None, 3, "relu2", [Excite(SCORES, 1)], np.zeros(3)])
+def test_as_objective_refuses_what_is_neither(other):
+    with pytest.raises(ValueError, match="an objective is one of jaxvis.loss.objectives or a func"):
+        as_objective(other)
+
+
+def test_as_objective_refuses_what_cannot_be_hashed():
+    @dataclass
+    class Own:
+        factor: float
+
+        def __call__(self, taps):
+            return self.factor * jnp.sum(taps[SCORES])
+
+    with pytest.raises(ValueError, match="cannot be hashed.*frozen dataclass"):
+        as_objective(Own(2.0))

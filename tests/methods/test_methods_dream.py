@@ -10,7 +10,7 @@ from tiny_nets import SIDE, compilations, conv_net, counted_net, fc_net, photogr
 
 from jaxvis import dream
 from jaxvis.loss.objectives import Amplify, Excite
-from jaxvis.types import Status
+from jaxvis.types import Interrupted, Status
 
 METHOD = importlib.import_module("jaxvis.methods.dream")
 OPTIONS = {"octaves": 2, "steps": 4, "jitter": 2}
@@ -26,7 +26,8 @@ def run():
 def test_run_has_the_seeds_axis_and_all_octaves_in_its_trace(run):
     assert run.image.shape == (2, SIDE, SIDE, 3)
     assert run.trace["loss"].shape == run.trace["objective"].shape == (2, 8)
-    np.testing.assert_array_equal(run.trace["status"], [Status.DONE, Status.DONE])
+    np.testing.assert_array_equal(run.status, [Status.DONE, Status.DONE])
+    np.testing.assert_array_equal(run.facts["steps"], [8, 8])
     assert 0 <= run.image.min() < run.image.max() <= 1
     np.testing.assert_allclose(run.image, run.z, atol=1e-6)
 
@@ -73,8 +74,8 @@ def test_step_follows_the_gradient_of_half_the_squared_activations():
 
 
 def test_octaves_grow_by_their_scale_to_the_full_size():
-    assert METHOD._sizes((100, 50), 3, 1.4) == [(51, 26), (71, 36), (100, 50)]
-    assert METHOD._sizes((3, 3), 3, 4.0) == [(1, 1), (1, 1), (3, 3)]
+    assert METHOD._octave_sizes((100, 50), 3, 1.4) == [(51, 26), (71, 36), (100, 50)]
+    assert METHOD._octave_sizes((3, 3), 3, 4.0) == [(1, 1), (1, 1), (3, 3)]
 
 
 def test_details_of_small_octaves_are_carried_up(monkeypatch):
@@ -141,34 +142,32 @@ def test_octaves_that_a_fully_connected_layer_cannot_take_are_refused():
         dream(net, params, photograph(SIDE), tap="fc", octaves=2)
 
 
-def test_an_interrupt_before_the_last_octave_stops_the_dream(monkeypatch):
+def test_an_interruption_keeps_the_octaves_so_far(monkeypatch):
     net, params = conv_net()
     solve, calls = METHOD.solve, []
 
-    def interrupted(*arguments, **options):
-        run = solve(*arguments, **options)
+    def interrupt(*arguments, **options):
         calls.append(1)
-        if len(calls) == stop_at:
-            run.trace["status"][-1] = Status.UNFINISHED
-        return run
+        if len(calls) == 2:
+            raise Interrupted
+        return solve(*arguments, **options)
 
-    monkeypatch.setattr(METHOD, "solve", interrupted)
-    stop_at = 1
-    with pytest.raises(KeyboardInterrupt):
+    monkeypatch.setattr(METHOD, "solve", interrupt)
+    with pytest.raises(Interrupted) as stop:
         dream(net, params, photograph(SIDE), tap="relu2", seeds=2, **OPTIONS)
-    assert len(calls) == 1
-    calls.clear()
-    stop_at = 2
-    run = dream(net, params, photograph(SIDE), tap="relu2", seeds=2, **OPTIONS)
-    np.testing.assert_array_equal(run.trace["status"], [Status.DONE, Status.UNFINISHED])
+    run = stop.value.run
+    np.testing.assert_array_equal(run.status, [Status.UNFINISHED, Status.UNFINISHED])
+    np.testing.assert_array_equal(run.facts["steps"], [4, 4])
+    assert run.image.shape == (2, 11, 11, 3)  # the first octave's
 
 
 def test_a_second_call_compiles_nothing():
     net, params, _ = counted_net()
 
-    def again(seed):
+    def again(seed, step_size, steps):
         image = np.random.default_rng(seed).random((SIDE, SIDE, 3))
-        dream(net, params, image, tap="map", key=seed, seeds=2, **OPTIONS)
+        options = OPTIONS | {"step_size": step_size, "steps": steps}
+        dream(net, params, image, tap="map", key=seed, seeds=2, **options)
 
-    assert compilations(lambda: again(0)) > 0
-    assert compilations(lambda: again(1)) == 0
+    assert compilations(lambda: again(0, 1.5, 4)) > 0
+    assert compilations(lambda: again(1, 3.0, 2)) == 0

@@ -14,7 +14,7 @@ from jaxvis import maximize
 from jaxvis.loss.objectives import Amplify, CrossEntropy, Direction, Excite
 from jaxvis.nets import from_nnx
 from jaxvis.nets.demo.images import CLASSES
-from jaxvis.optimize import stepping
+from jaxvis.optimize import step_programs
 from jaxvis.optimize.rules.first_order import adam
 from jaxvis.types import Status
 from tests.demo_answers import matches
@@ -96,7 +96,7 @@ def test_every_preset_excites_its_channel_and_compiles_once(preset):
     terms = run.trace["objective"][:, 0]
     assert np.all(terms[:, -15:].mean(1) < terms[:, :5].mean(1))
 
-    programs = (stepping.begin, stepping.step_once, stepping.finish)
+    programs = (step_programs.begin, step_programs.step_once, step_programs.finish)
     before = [program._cache_size() for program in programs]
     weights = jax.tree.map(lambda leaf: 0.5 * leaf, params)
     maximize(net, weights, index=[2, 4], key=5, **options)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jaxvis.nets import build, from_function, parameter_shapes, random_params
-from jaxvis.nets.table.forward import network
+from jaxvis.nets.table.forward import build_network
 from jaxvis.nets.table.layers import Layer
 
 SIDE = (32, 32)
@@ -61,7 +61,7 @@ def _chain(depth, width=32):
     rows = []
     for i in range(depth):
         rows += [Layer(f"conv{i}", "conv", width, 3), Layer(f"relu{i}", "relu")]
-    return network("chain", tuple(rows), input_size=(48, 48))
+    return build_network("chain", tuple(rows), input_size=(48, 48))
 
 
 def test_he_keeps_rectified_activations_at_the_scale_of_the_input(key):

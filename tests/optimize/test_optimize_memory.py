@@ -90,7 +90,7 @@ def test_estimate_is_near_or_above_what_the_compiler_takes():
 
 
 def test_budget_is_a_share_of_this_machines_memory():
-    assert 2**20 < memory.budget() < memory.free() < 2**50
+    assert 2**20 < memory.budget() < memory.free_bytes() < 2**50
 
 
 def _device(stats):
@@ -104,7 +104,7 @@ def _device(stats):
 def test_budget_is_most_of_what_a_device_reports_as_free(monkeypatch):
     stats = {"bytes_limit": 1000, "bytes_in_use": 200}
     monkeypatch.setattr(memory.jax, "local_devices", _device(stats))
-    assert memory.free() == 800
+    assert memory.free_bytes() == 800
     assert memory.budget() == 640
 
 
@@ -123,13 +123,13 @@ def host(monkeypatch, tmp_path):
 
 
 def test_budget_without_any_report_is_half_a_figure_of_its_own(host):
-    assert memory.free() == memory.HOST_BYTES
+    assert memory.free_bytes() == memory.HOST_BYTES
     assert memory.budget() == memory.HOST_BYTES // 2
 
 
 def test_a_hosts_caches_count_as_free(host):
     host.joinpath("meminfo").write_text("MemFree: 10 kB\nMemAvailable:   500 kB\n")
-    assert memory.free() == 512_000
+    assert memory.free_bytes() == 512_000
 
 
 def test_a_containers_limit_counts(host):
@@ -137,9 +137,9 @@ def test_a_containers_limit_counts(host):
     host.joinpath("memory.max").write_text("100000\n")
     host.joinpath("memory.current").write_text("60000\n")
     host.joinpath("memory.stat").write_text("anon 1\ninactive_file 5000\n")
-    assert memory.free() == 45_000
+    assert memory.free_bytes() == 45_000
     host.joinpath("memory.max").write_text("max\n")
-    assert memory.free() == 9000 * 1024
+    assert memory.free_bytes() == 9000 * 1024
 
 
 def test_a_compiled_step_tells_what_it_takes_beside_what_is_there():
@@ -151,8 +151,8 @@ def test_a_compiled_step_tells_what_it_takes_beside_what_is_there():
     for count in (10, 20, 40):
         x = jax.ShapeDtypeStruct((count, 100), jnp.float32)
         compiled = jax.jit(step).lower(shared, x).compile()
-        need[count] = memory.taken(compiled, {"shared": shared, "none": None})
-        assert memory.taken(compiled, ()) == need[count] + shared.nbytes
+        need[count] = memory.step_bytes(compiled, {"shared": shared, "none": None})
+        assert memory.step_bytes(compiled, ()) == need[count] + shared.nbytes
     # x, the hidden layer and the result: linear in what the items bring.
     assert 0.9 * need[40] <= 2 * need[20] <= 1.1 * need[40]
     assert need[10] >= 10 * 4 * (100 + 100)
@@ -169,7 +169,7 @@ def test_a_compiled_step_tells_what_it_takes_beside_what_is_there():
     ],
 )
 def test_running_out_of_memory_is_recognised(error, answer):
-    assert memory.exhausted(error) is answer
+    assert memory.is_out_of_memory(error) is answer
 
 
 def test_peak_is_an_integer_of_any_dtype():

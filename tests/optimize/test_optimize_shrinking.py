@@ -5,11 +5,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from lbfgs_problems import Vector
-from tiny_nets import compilations
+from tiny_nets import FunctionLoss, compilations
 
-from jaxvis.optimize import Problem, lbfgs, solve, stepping
-from jaxvis.optimize.shrinking import Gathered
-from jaxvis.types import Status
+from jaxvis.optimize import Problem, lbfgs, solve, step_programs, stepping
+from jaxvis.optimize.chunk_size import Sweep
+from jaxvis.optimize.shrinking import Collector
+from jaxvis.types import Interrupted, Status
 
 SIZE, STEPS = 6, 70
 HARD = np.float32([1, 2, 500, 1, 30, 1, 1, 4])
@@ -23,31 +24,31 @@ def valley(params, z, item, key):
     return params * bent, {"bent": params * bent}
 
 
-PROBLEM = Problem(valley, Vector(SIZE), lbfgs(memory=4, ftol=1e-6), STEPS)
+PROBLEM = Problem(FunctionLoss(valley), Vector(SIZE), lbfgs(memory=4, ftol=1e-6), STEPS)
 
 
 def run(monkeypatch, shrink, *, params=1.0, items=HARD, chunk=8, **options):
-    """Returns the run, and the sizes of the batches that were stepped."""
-    sizes, step_once, step_many = [], stepping.step_once, stepping.step_many
+    """Gives the run, and the sizes of the batches that were stepped."""
+    sizes, step_once, step_many = [], step_programs.step_once, step_programs.step_many
 
     def once(*arguments):
-        sizes.append(len(arguments[4]))
+        sizes.append(len(arguments[5]))
         return step_once(*arguments)
 
     def many(*arguments):
-        sizes.append(len(arguments[4]))
+        sizes.append(len(arguments[5]))
         return step_many(*arguments)
 
     once.trace, many.trace = step_once.trace, step_many.trace
     with monkeypatch.context() as patch:
         patch.setattr(stepping, "SHRINK", shrink)
-        patch.setattr(stepping, "step_once", once)
-        patch.setattr(stepping, "step_many", many)
+        patch.setattr(step_programs, "step_once", once)
+        patch.setattr(step_programs, "step_many", many)
         return solve(PROBLEM, params, items, jax.random.key(0), chunk=chunk, **options), sizes
 
 
 def same(one, other):
-    np.testing.assert_array_equal(one.trace["status"], other.trace["status"])
+    np.testing.assert_array_equal(one.status, other.status)
     np.testing.assert_allclose(one.z, other.z, atol=2e-3)
     np.testing.assert_allclose(one.image, other.image, atol=2e-3)
     assert one.trace.keys() == other.trace.keys()
@@ -66,40 +67,42 @@ def test_a_shrinking_batch_gives_what_a_whole_one_does(monkeypatch):
     assert {8, 1} <= set(sizes) <= {8, 4, 2, 1}
     same(shrinking, whole)
     # Each item's noise was drawn once, or no search would have converged.
-    np.testing.assert_array_equal(whole.trace["status"], Status.CONVERGED)
+    np.testing.assert_array_equal(whole.status, Status.CONVERGED)
     assert np.abs(np.diff(whole.z, axis=0)).max(axis=1).min() > 0.02
-    order = np.argsort(shrinking.trace["evaluations"])
+    order = np.argsort(shrinking.facts["evaluations"])
     assert order[-1] == 2
-    assert len(sizes) == shrinking.trace["evaluations"].max()
+    assert len(sizes) == shrinking.facts["evaluations"].max()
 
 
 def test_traces_stay_where_an_item_ended(monkeypatch):
     found, _ = run(monkeypatch, 1)
-    for losses, count in zip(found.trace["loss"], found.trace["evaluations"]):
+    for losses, count in zip(found.trace["loss"], found.facts["evaluations"]):
         assert np.all(np.diff(losses) <= 0)
         np.testing.assert_array_equal(losses[count - 1 :], losses[-1])
 
 
 @pytest.mark.slow
 def test_parameters_of_their_own_leave_with_their_items(monkeypatch):
-    params = np.float32(2.0) ** np.arange(8)
-    options = {"params": params, "params_axis": 0}
+    params = np.float32(2.0) ** np.arange(4)
+    options = {"items": HARD[[0, 2, 3, 5]], "chunk": 4, "params": params, "params_axis": 0}
     whole, _ = run(monkeypatch, 10**6, **options)
     shrinking, sizes = run(monkeypatch, 1, **options)
-    assert sizes[-1] < 8
+    assert sizes[0] == 4
+    assert sizes[-1] < 4
     same(shrinking, whole)
-    assert np.all(np.diff(whole.trace["loss"][[0, 3, 5, 6], 0]) > 0)
+    assert np.all(np.diff(whole.trace["loss"][[0, 2, 3], 0]) > 0)
 
 
 @pytest.mark.slow
 def test_a_scanned_batch_shrinks_between_scans(monkeypatch):
-    whole, _ = run(monkeypatch, 10**6)
+    options = {"items": HARD[[0, 2, 3, 5]], "chunk": 4}
+    whole, _ = run(monkeypatch, 10**6, **options)
     with monkeypatch.context() as patch:
-        patch.setattr(stepping.jax, "default_backend", lambda: "gpu")
-        patch.setattr(stepping, "SCAN", 10)
-        scanned, sizes = run(monkeypatch, 1)
-    assert sizes[0] == 8
-    assert sizes[-1] < 8
+        patch.setattr(stepping, "scans", lambda params: True)
+        patch.setattr(step_programs, "SCAN", 10)
+        scanned, sizes = run(monkeypatch, 1, **options)
+    assert sizes[0] == 4
+    assert sizes[-1] < 4
     assert len(sizes) < STEPS / 10
     same(scanned, whole)
 
@@ -114,8 +117,8 @@ def test_failed_items_leave_too(monkeypatch):
     items[[2, 4, 7]] = np.nan
     found, sizes = run(monkeypatch, 1, items=items)
     failed = np.isnan(items)
-    np.testing.assert_array_equal(found.trace["status"][failed], Status.FAILED)
-    np.testing.assert_array_equal(found.trace["evaluations"][failed], 1)
+    np.testing.assert_array_equal(found.status[failed], Status.FAILED)
+    np.testing.assert_array_equal(found.facts["evaluations"][failed], 1)
     assert np.isnan(found.trace["loss"][failed]).all()
     assert np.isfinite(found.trace["loss"][~failed]).all()
     assert np.isfinite(found.z).all()
@@ -126,22 +129,62 @@ def test_a_second_sweep_compiles_nothing(monkeypatch):
     assert compilations(lambda: run(monkeypatch, 1)) == 0
 
 
-def test_what_an_interrupt_leaves_has_no_evaluations(monkeypatch):
-    def press(where, part):
-        raise KeyboardInterrupt
+def press(monkeypatch, number):
+    """Presses Ctrl-C right after step `number`."""
+    drive, steps = stepping.drive, []
 
-    found, _ = run(monkeypatch, 10**6, chunk=4, on_chunk=press)
-    np.testing.assert_array_equal(found.trace["status"][4:], Status.UNFINISHED)
-    np.testing.assert_array_equal(found.trace["evaluations"][4:], 0)
-    assert np.all(found.trace["evaluations"][:4] > 0)
-    assert np.isnan(found.trace["loss"][4:]).all()
+    def drive_and_press(batch, carry, count, *, tick):
+        def tick_and_press(taken):
+            steps.append(taken)
+            if len(steps) == number:
+                raise KeyboardInterrupt
+
+        return drive(batch, carry, count, tick=tick_and_press)
+
+    monkeypatch.setattr(stepping, "drive", drive_and_press)
+
+
+def test_what_an_interrupt_leaves_has_no_evaluations(monkeypatch):
+    whole, _ = run(monkeypatch, 10**6, chunk=4)
+    ends = whole.facts["evaluations"][:4]
+    press(monkeypatch, ends.max() + 2)  # one tick more tells the bar that all have ended
+    with pytest.raises(Interrupted) as stop:
+        run(monkeypatch, 10**6, chunk=4)
+    found = stop.value.run
+    np.testing.assert_array_equal(found.status[:4], Status.CONVERGED)
+    np.testing.assert_array_equal(found.facts["evaluations"][:4], ends)
+    np.testing.assert_array_equal(found.z[:4], whole.z[:4])
+    np.testing.assert_array_equal(found.status[4:], Status.UNFINISHED)
+    np.testing.assert_array_equal(found.facts["evaluations"][4:], [1, 1, 1, 1])
+    assert np.isfinite(found.image).all()
+
+
+@pytest.mark.parametrize("shrink", [1, 10**6])
+def test_items_that_ended_before_an_interrupt_have_ended(shrink, monkeypatch):
+    whole, _ = run(monkeypatch, shrink)
+    evaluations = whole.facts["evaluations"]
+    cut = int(np.sort(evaluations)[-1]) - 3
+    press(monkeypatch, cut)
+    with pytest.raises(Interrupted) as stop:
+        run(monkeypatch, shrink)
+    found, ended = stop.value.run, evaluations <= cut
+    assert ended.sum() == stop.value.finished == 7
+    np.testing.assert_array_equal(found.status[ended], Status.CONVERGED)
+    np.testing.assert_array_equal(found.status[~ended], Status.UNFINISHED)
+    np.testing.assert_array_equal(found.z[ended], whole.z[ended])
+    np.testing.assert_array_equal(found.trace["loss"][ended], whole.trace["loss"][ended])
+    np.testing.assert_array_equal(found.facts["evaluations"][~ended], cut)
+    np.testing.assert_array_equal(found.facts["steps"], cut)
+    assert np.isfinite(found.image).all() and np.isfinite(found.trace["loss"]).all()
 
 
 def test_the_bar_reaches_its_end_early():
     ticks = []
     keys = jax.random.split(jax.random.key(0), 8)
-    carry = stepping.begin(PROBLEM, keys, None)
-    stepping.drive(PROBLEM, None, 1.0, HARD, keys, carry, tick=ticks.append)
+    batch = Sweep(1.0, None, HARD, keys, None, None).batch(PROBLEM)
+    carry = step_programs.begin(batch.program, keys, None)
+    end = stepping.drive(batch, carry, STEPS, tick=ticks.append)
+    assert not end.interrupted
     assert sum(ticks) == STEPS
     assert len(ticks) < STEPS
 
@@ -160,7 +203,7 @@ def test_the_bar_reaches_its_end_early():
 )
 def test_a_batch_shrinks_to_halves_that_hold_what_runs(alive, size):
     alive = np.array(alive, bool)
-    index = Gathered(len(alive), 5).shrunk(alive)
+    index = Collector(len(alive), 5).shrink(alive)
     if size is None:
         assert index is None
         return
@@ -170,17 +213,17 @@ def test_a_batch_shrinks_to_halves_that_hold_what_runs(alive, size):
 
 
 def test_rows_go_back_to_their_items():
-    gathered = Gathered(4, 3)
-    gathered.terms({"loss": np.float32([[0, 1, 2, 3]]), "accepted": np.ones((1, 4))})
+    collector = Collector(4, 3)
+    collector.add_terms({"loss": np.float32([[0, 1, 2, 3]]), "accepted": np.ones((1, 4))})
     alive = np.array([False, True, False, True])
-    gathered.results(np.arange(4.0), {"status": np.zeros(4, np.int8)})
-    index = gathered.shrunk(alive)
+    collector.note_end(np.arange(4.0), {"status": np.zeros(4, np.int8)})
+    index = collector.shrink(alive)
     np.testing.assert_array_equal(index, [1, 3])
-    gathered.keep(index, alive)
-    gathered.terms({"loss": np.float32([[11, 13]]), "accepted": np.array([[0, 1]])})
-    gathered.terms({"loss": np.float32([[21, 23]]), "accepted": np.array([[1, 0]])})
-    gathered.results(np.float64([-1, -3]), {"status": np.int8([3, 4])})
-    np.testing.assert_array_equal(gathered.z, [0, -1, 2, -3])
-    trace = gathered.trace()
-    np.testing.assert_array_equal(trace["status"], [0, 3, 0, 4])
+    collector.keep(index, alive)
+    collector.add_terms({"loss": np.float32([[11, 13]]), "accepted": np.array([[0, 1]])})
+    collector.add_terms({"loss": np.float32([[21, 23]]), "accepted": np.array([[1, 0]])})
+    collector.note_end(np.float64([-1, -3]), {"status": np.int8([3, 4])})
+    np.testing.assert_array_equal(collector.z, [0, -1, 2, -3])
+    trace = collector.gather_trace()
+    np.testing.assert_array_equal(collector.end["status"], [0, 3, 0, 4])
     np.testing.assert_array_equal(trace["loss"], [[0, 0, 0], [1, 1, 21], [2, 2, 2], [3, 13, 13]])

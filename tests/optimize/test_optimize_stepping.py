@@ -1,16 +1,22 @@
 """Stepping: one program for all items, driven from Python or in a scan, alike."""
 
+import sys
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from tiny_nets import Grey, compilations, conv_net
+from tiny_nets import FunctionLoss, Grey, compilations, conv_net
 
-from jaxvis.loss.compose import compose
+from jaxvis.loss.compose import Weighted, compose
 from jaxvis.loss.objectives import Excite
+from jaxvis.loss.priors import L2
 from jaxvis.loss.views import Roll
-from jaxvis.optimize import Problem, solve, stepping
-from jaxvis.optimize.rules.first_order import adam
+from jaxvis.optimize import Problem, solve, step_programs, stepping
+from jaxvis.optimize.chunk_size import Sweep
+from jaxvis.optimize.keys import keys_of_places
+from jaxvis.optimize.rules import adam
 
 SIDE = 8
 
@@ -20,8 +26,11 @@ def _far(params, z, item, key):
     return value, {"objective": value}
 
 
+FAR = FunctionLoss(_far)
+
+
 def _square(steps):
-    return Problem(_far, Grey((2, 2)), adam(0.1), steps)
+    return Problem(FAR, Grey((2, 2)), adam(0.1), steps)
 
 
 def _items(count, seed=0):
@@ -31,31 +40,33 @@ def _items(count, seed=0):
 @pytest.fixture
 def accelerator(monkeypatch):
     """Makes the driver believe that it drives an accelerator: scanned steps."""
-    monkeypatch.setattr(stepping.jax, "default_backend", lambda: "gpu")
+    monkeypatch.setattr(stepping, "scans", lambda params: True)
 
 
-def test_scanned_steps_equal_steps_from_python(key):
+def test_scanned_steps_equal_steps_from_python(key, monkeypatch):
     net, params = conv_net(SIDE)
     canvas = Grey((SIDE, SIDE))
     problem = Problem(compose(net, canvas, view=Roll(2)), canvas, adam(0.02), 5)
     items = jax.vmap(lambda i: Excite("fc", i))(jnp.arange(2))
     keys = jax.random.split(key, 2)
+    batch = Sweep(params, None, items, keys, None, None).batch(problem)
+    monkeypatch.setattr(step_programs, "SCAN", 5)
 
-    carry, losses = stepping.begin(problem, keys, None), []
+    carry, losses = step_programs.begin(batch.program, keys, None), []
     for i in range(5):
         step = np.int32(i)
-        carry, terms = stepping.step_once(problem, None, params, items, keys, carry, step)
+        carry, terms = step_programs.step_once(None, batch.program, *batch[2:], carry, step)
         losses.append(np.asarray(terms["loss"]))
-    start = stepping.begin(problem, keys, None)
-    scanned, traces = stepping.step_many(problem, None, params, items, keys, start, np.int32(0), 5)
+    start = step_programs.begin(batch.program, keys, None)
+    scanned, traces = step_programs.step_many(None, batch.program, *batch[2:], start, np.int32(0))
     np.testing.assert_allclose(traces["loss"], np.stack(losses), rtol=1e-4)
-    np.testing.assert_allclose(scanned[0], carry[0], atol=1e-5)
-    assert carry[2].all()
-    assert scanned[2].all()
+    np.testing.assert_allclose(scanned.z, carry.z, atol=1e-5)
+    assert carry.alive.all() and carry.reached.all()
+    assert scanned.alive.all() and scanned.reached.all()
 
 
 def test_an_accelerator_is_driven_to_the_same_images(key, accelerator, monkeypatch):
-    problem = _square(stepping.SCAN + 3)
+    problem = _square(step_programs.SCAN + 3)
     scanned = solve(problem, 1.0, _items(3), key, chunk=2)
     monkeypatch.undo()
     stepped = solve(problem, 1.0, _items(3), key, chunk=2)
@@ -69,8 +80,8 @@ def _ticks(problem, count, chunk, key, monkeypatch):
     bars = []
 
     class Bar:
-        def __init__(self, *, total, **options):
-            self.total, self.n, self.advances = total, 0, []
+        def __init__(self, **options):
+            self.total, self.n, self.advances = None, 0, []
             bars.append(self)
 
         def __enter__(self):
@@ -83,7 +94,7 @@ def _ticks(problem, count, chunk, key, monkeypatch):
             self.n += steps
             self.advances.append(steps)
 
-    monkeypatch.setitem(solve.__globals__, "tqdm", Bar)
+    monkeypatch.setattr(sys.modules[solve.__module__], "tqdm", Bar)
     solve(problem, 1.0, _items(count), key, chunk=chunk, progress=True)
     return bars[0].total, bars[0].advances
 
@@ -95,20 +106,20 @@ def test_the_bar_advances_step_by_step_from_python(key, monkeypatch):
 
 
 def test_the_bar_advances_scan_by_scan(key, accelerator, monkeypatch):
-    total, advances = _ticks(_square(stepping.SCAN + 3), 2, 2, key, monkeypatch)
-    assert advances == [stepping.SCAN, 3]
+    total, advances = _ticks(_square(step_programs.SCAN + 3), 2, 2, key, monkeypatch)
+    assert advances == [step_programs.SCAN, 1, 1, 1]
     assert total == sum(advances)
 
 
 def test_nothing_is_compiled_for_new_items_keys_and_parameters():
     solve(_square(3), 1.0, _items(4), jax.random.key(0))
-    programs = (stepping.begin, stepping.step_once, stepping.finish)
+    programs = (step_programs.begin, step_programs.step_once, step_programs.finish)
     before = [program._cache_size() for program in programs]
     for i in (1, 2):
         solve(_square(3), 1.0 + i, _items(4, seed=i), jax.random.key(i))
     assert [program._cache_size() for program in programs] == before
     solve(_square(3), 1.0, _items(3), jax.random.key(0))
-    assert stepping.step_once._cache_size() == before[1] + 1
+    assert step_programs.step_once._cache_size() == before[1] + 1
 
 
 def test_a_second_call_compiles_nothing_at_all():
@@ -126,7 +137,7 @@ def test_every_step_has_its_own_randomness(key):
     def noise(params, z, item, key):
         return jax.random.normal(key, ()) + 0 * jnp.sum(z), {}
 
-    problem = Problem(noise, Grey((1, 1)), adam(0.1), 20)
+    problem = Problem(FunctionLoss(noise), Grey((1, 1)), adam(0.1), 20)
     trace = solve(problem, 1.0, np.zeros(3), key).trace["loss"]
     assert len(np.unique(trace)) == trace.size
     assert abs(trace.mean()) < 0.5
@@ -136,7 +147,38 @@ def test_finish_crops_before_clipping(key):
     def brighter(key, image):
         return 4 * image[1:]
 
-    problem = Problem(_far, Grey((2, 2)), adam(0.1), 1, finish=brighter)
-    image = stepping.finish(problem, jax.random.split(key, 2), jnp.zeros((2, 2, 2, 3)))
+    program = replace(_square(1), finish=brighter).program
+    z = jnp.zeros((2, 2, 2, 3))
+    image = step_programs.finish(program, None, jax.random.split(key, 2), z, np.int32(1))
     assert image.shape == (2, 1, 2, 3)
     np.testing.assert_array_equal(image, 1.0)
+
+
+def test_numbers_of_a_problem_and_its_steps_never_compile_again(key):
+    net, params = conv_net(SIDE)
+    canvas = Grey((SIDE, SIDE))
+
+    def run(rate, weight, steps, seed):
+        priors = (Weighted("l2", weight, L2()),)
+        loss = compose(net, canvas, view=Roll(2), priors=priors)
+        problem = Problem(loss, canvas, adam(rate), steps)
+        items = jax.vmap(lambda i: Excite("fc", i))(jnp.arange(3) + seed)
+        return solve(problem, params, items, jax.random.key(seed), chunk=2)
+
+    first = run(0.02, 0.1, 8, 0)
+    assert compilations(lambda: run(0.05, 0.2, 9, 1)) == 0
+    # What is handed to the program counts all the same.
+    heavy, quick = run(0.02, 0.3, 8, 0), run(0.04, 0.1, 8, 0)
+    np.testing.assert_allclose(heavy.trace["l2"][:, 0], 3 * first.trace["l2"][:, 0], rtol=1e-5)
+    assert np.abs(quick.z - first.z).max() > 0.02
+
+
+def _step_lengths(rate, key):
+    run = solve(Problem(FAR, Grey((2, 2)), adam(rate), 1), 1.0, _items(2), key)
+    start = step_programs.begin(_square(1).program, keys_of_places(key, 2), None).z
+    return np.abs(run.z - start)
+
+
+def test_the_learning_rate_is_the_length_of_adams_first_step(key):
+    for rate in (0.1, 0.3):
+        np.testing.assert_allclose(_step_lengths(rate, key), rate, rtol=1e-4)

@@ -5,7 +5,8 @@ import sys
 import numpy as np
 import pytest
 
-from jaxvis.output.plot import convergence, grid, layer_means, loss_curves, spreads
+from jaxvis.output.plot import grid, loss_curves, save_figure, training_curves
+from jaxvis.types import Run, Status
 
 
 def shown(figure) -> list[np.ndarray]:
@@ -21,6 +22,34 @@ def test_grid_shows_every_image_of_a_run_in_rows_of_seeds():
         np.testing.assert_array_equal(pixels, image)
     assert len({round(axes.get_position().x0, 6) for axes in figure.axes}) == 2
     assert len({round(axes.get_position().y0, 6) for axes in figure.axes}) == 3
+
+
+def columns_and_rows(figure) -> tuple[int, int]:
+    places = [axes.get_position() for axes in figure.axes]
+    return len({round(p.x0, 6) for p in places}), len({round(p.y0, 6) for p in places})
+
+
+@pytest.mark.parametrize(("count", "shape"), [(1, (1, 1)), (3, (2, 2)), (10, (4, 3))])
+def test_grid_of_one_seed_an_item_is_about_square(count, shape):
+    assert columns_and_rows(grid(np.zeros((count, 1, 4, 4, 3)))) == shape
+    assert columns_and_rows(grid(np.zeros((count, 4, 4, 3)))) == shape
+
+
+def test_grid_of_a_run_says_under_a_picture_how_it_ended():
+    status = np.array([[Status.DONE, Status.DEAD], [Status.FAILED, Status.UNFINISHED]], np.int8)
+    run = Run(None, np.zeros((2, 2, 4, 4, 3)), {}, status, {})
+    words = [axes.texts[0].get_text() for axes in grid(run, captions=["a", "b"]).axes]
+    assert words == ["a", "a\ndead: no gradient", "b\nfailed: not finite", "b\nunfinished"]
+    words = [axes.texts[0].get_text() for axes in grid(run).axes]
+    assert words == ["", "dead: no gradient", "failed: not finite", "unfinished"]
+    well = run._replace(status=np.full((2, 2), Status.CONVERGED, np.int8))
+    assert not any(axes.texts for axes in grid(well).axes)
+
+
+def test_grid_takes_bytes():
+    image = np.random.default_rng(0).integers(0, 256, (4, 5, 3), np.uint8)
+    (pixels,) = shown(grid(image))
+    np.testing.assert_allclose(pixels, image / 255, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -74,7 +103,6 @@ def test_loss_curves_draws_the_loss_first_and_one_line_for_each_item():
     trace = {
         "tv": rng.random((2, 3, 7)),
         "loss": rng.random((2, 3, 7)),
-        "status": np.zeros((2, 3), np.int8),
         "error": np.ones((2, 3)),
     }
     figure = loss_curves(trace, labels=list("abcdef"))
@@ -86,51 +114,63 @@ def test_loss_curves_draws_the_loss_first_and_one_line_for_each_item():
 
 def test_loss_curves_leaves_gaps_and_counts_what_did_not_finish():
     loss = np.array([[3.0, np.nan, 1.0], [2.0, np.inf, -1.0]])
-    trace = {"loss": loss, "status": np.array([1, 0], np.int8)}
-    figure = loss_curves(trace, log=True)
+    run = Run(None, None, {"loss": loss}, np.array([1, 0], np.int8), {})
+    figure = loss_curves(run, log=True)
     gaps = [np.isnan(line.get_ydata()).tolist() for line in figure.axes[0].lines]
     assert gaps == [[False, True, False], [False, True, True]]
-    assert figure.get_suptitle() == "1 of 2 not finished"
+    assert figure.get_suptitle() == "1 of 2 failed"
     figure.canvas.draw()
+
+
+def test_loss_curves_of_a_run_count_every_way_to_end_badly():
+    status = np.array([[0, 1, 5], [5, 2, 3]], np.int8)
+    run = Run(None, None, {"loss": np.ones((2, 3, 4))}, status, {})
+    figure = loss_curves(run)
+    assert figure.get_suptitle() == "1 of 6 failed, 1 of 6 unfinished, 2 of 6 dead"
+    assert not loss_curves(run._replace(status=np.full((2, 3), 3, np.int8))).get_suptitle()
 
 
 def test_loss_curves_refuses_unknown_terms_and_wrong_labels():
     trace = {"loss": np.zeros((2, 3)), "tv": np.zeros((2, 3))}
-    with pytest.raises(ValueError, match="the terms loss, tv: not"):
+    with pytest.raises(ValueError, match="the terms loss, tv, not"):
         loss_curves(trace, terms=["l2"])
     with pytest.raises(ValueError, match="3 labels came for 2 lines"):
         loss_curves(trace, labels=["a", "b", "c"])
 
 
-def test_convergence_draws_a_median_of_every_kind_in_every_panel():
-    losses = np.array([[[4.0, 2.0, 1.0], [8.0, 4.0, 0.0], [2.0, 1.0, 0.5]]])
-    figure = convergence({"random": losses, "trained": 2 * losses}, panels=["pool1"])
-    (axes,) = figure.axes
-    np.testing.assert_array_equal(axes.lines[0].get_ydata(), [4.0, 2.0, 0.5])
-    np.testing.assert_array_equal(axes.lines[1].get_xdata(), [1, 2, 3])
-    assert [line.get_label() for line in axes.lines] == ["random", "trained"]
-    figure.canvas.draw()
+def test_training_curves_draw_held_out_losses_in_the_panel_of_their_term():
+    curves = {
+        "loss": np.array([[1, 3.0], [2, 2.0], [3, 1.0]]),
+        "validation loss": np.array([[2, 2.5]]),
+        "content": np.array([[1, 0.5], [2, 0.25], [3, 0.125]]),
+    }
+    figure = training_curves(curves)
+    assert [axes.get_title() for axes in figure.axes] == ["loss", "content"]
+    assert [line.get_label() for line in figure.axes[0].lines] == ["trained on", "held out"]
+    np.testing.assert_array_equal(figure.axes[1].lines[0].get_ydata(), [0.5, 0.25, 0.125])
+    with pytest.raises(ValueError, match="no loss to show"):
+        training_curves({"validation loss": np.zeros((1, 2))})
 
 
-def test_spreads_draw_boxes_from_the_least_to_the_greatest_value():
-    values = {"random": np.array([[1.0, 2.0, 9.0]]), "one": np.array([[3.0]])}
-    figure = spreads(values, panels=["pool1"], ylabel="distance")
-    (axes,) = figure.axes
-    ends = [line.get_ydata() for line in axes.lines]
-    assert max(np.max(y) for y in ends if len(y)) == 9
-    assert axes.get_ylim()[0] == 0 and axes.get_ylabel() == "distance"
-    figure.canvas.draw()
+@pytest.mark.parametrize("ending", ["png", "pdf", "svg"])
+def test_save_figure_gives_the_same_file_for_the_same_figure(tmp_path, ending):
+    paths = [tmp_path / f"{name}.{ending}" for name in "ab"]
+    for path in paths:
+        save_figure(path, grid(np.zeros((2, 4, 4, 3)), captions=["a", "b"]))
+    assert paths[0].read_bytes() == paths[1].read_bytes() != b""
+    assert len(list(tmp_path.iterdir())) == 2
 
 
-def test_layer_means_are_means_over_seeds():
-    values = {"random": np.array([[1.0, 3.0], [4.0, 4.0]])}
-    figure = layer_means({"distance": values}, taps=["pool1", "pool2"])
-    np.testing.assert_array_equal(figure.axes[0].lines[0].get_ydata(), [2.0, 4.0])
-    assert [t.get_text() for t in figure.axes[0].get_xticklabels()] == [
-        "pool1",
-        "pool2",
-    ]
-    with pytest.raises(ValueError, match="3 names came for 2"):
-        layer_means({"distance": values}, taps=["a", "b", "c"])
-    with pytest.raises(ValueError, match="1 names came for 2"):
-        spreads(values, panels=["a"], ylabel="")
+def test_save_figure_keeps_the_old_file_and_refuses_other_endings(tmp_path, monkeypatch):
+    (tmp_path / "a.png").write_bytes(b"old")
+    figure = grid(np.zeros((4, 4, 3)))
+
+    def fail(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.replace", fail)
+    with pytest.raises(OSError, match="No space"):
+        save_figure(tmp_path / "a.png", figure)
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"old"]
+    with pytest.raises(ValueError, match="must end in .png, .pdf or .svg"):
+        save_figure(tmp_path / "a.gif", figure)

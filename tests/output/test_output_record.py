@@ -14,13 +14,15 @@ from hypothesis import strategies as st
 
 from jaxvis.output.record import (
     SCHEMA,
-    file_sha256,
-    plain,
+    hash_file,
+    make_record,
+    name_status,
     read_record,
-    record,
-    versions,
+    read_versions,
+    to_json,
     write_record,
 )
+from jaxvis.types import Run, Status
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,13 +32,10 @@ class Pixels:
 
 
 def whole(**more):
-    trace = {
-        "loss": jnp.array([[3.0, 2.0], [jnp.nan, jnp.inf]]),
-        "tv": np.ones((2, 2)),
-        "status": np.array([0, 1], np.int8),
-    }
+    trace = {"loss": jnp.array([[3.0, 2.0], [jnp.nan, jnp.inf]]), "tv": np.ones((2, 2))}
+    status, facts = np.array([0, 1], np.int8), {"evaluations": np.array([5, 2])}
     arguments = {"net": "vgg19", "out": Path("out/x"), "size": (224, 224), "lr": 0.05}
-    return record(
+    return make_record(
         "maximize",
         arguments,
         net="vgg19",
@@ -44,7 +43,7 @@ def whole(**more):
         key=jax.random.key(7),
         steps=2,
         seconds=1.23456,
-        trace=trace,
+        run=Run(None, np.zeros((2, 1, 1, 3)), trace, status, facts),
         pictures=[{"file": "a.png"}],
         **more,
     )
@@ -62,6 +61,7 @@ def test_record_says_what_is_needed_to_repeat_the_run():
     assert found["network"] == {"name": "vgg19", "weights": "random:0", "sha256": None}
     assert found["loss"]["loss"] == {"first": [3.0, "nan"], "last": [2.0, "inf"]}
     assert found["status"] == ["done", "failed"]
+    assert found["facts"] == {"evaluations": [5, 2]}
     assert found["seconds"] == 1.235 and found["steps"] == 2
     assert found["canvas"] == {"type": "Pixels", "size": [8, 8], "spread": 0.1}
     assert found["versions"]["jax"] == jax.__version__
@@ -101,7 +101,7 @@ json_values = st.recursive(
 def test_write_record_reads_back_whatever_it_is_given(tmp_path_factory, value):
     path = tmp_path_factory.mktemp("record") / "r.json"
     write_record(path, {"schema": SCHEMA, "value": value})
-    assert read_record(path)["value"] == plain(value, "value")
+    assert read_record(path)["value"] == to_json(value, "value")
 
 
 @pytest.mark.parametrize(
@@ -121,9 +121,9 @@ def test_write_record_reads_back_whatever_it_is_given(tmp_path_factory, value):
     ],
     ids=str,
 )
-def test_plain_turns_values_into_json(value, wanted):
-    assert plain(value, "x") == wanted
-    json.dumps(plain(value, "x"), allow_nan=False)
+def test_to_json_turns_values_into_json(value, wanted):
+    assert to_json(value, "x") == wanted
+    json.dumps(to_json(value, "x"), allow_nan=False)
 
 
 @pytest.mark.parametrize(
@@ -135,21 +135,35 @@ def test_plain_turns_values_into_json(value, wanted):
         (np.zeros((200, 200, 3)), "'a.b' has 120000 values"),
     ],
 )
-def test_plain_refuses_what_does_not_belong_and_names_it(value, words):
+def test_to_json_refuses_what_does_not_belong_and_names_it(value, words):
     with pytest.raises(ValueError, match=words):
-        plain({"b": value}, "a")
+        to_json({"b": value}, "a")
 
 
-def test_record_keeps_a_value_without_steps_whole():
-    trace = {"loss": np.ones((2, 5)), "error": np.array([0.25, 0.5])}
-    assert record("invert", {}, trace=trace)["loss"]["error"] == [0.25, 0.5]
+def test_record_keeps_the_facts_of_the_items_and_the_seeds_apart():
+    trace = {"loss": np.ones((2, 3, 5))}
+    facts = {"error": np.array([[0.25, 0.5, 0.75], [1.0, 2.0, 3.0]])}
+    run = Run(None, None, trace, np.zeros((2, 3), np.int8), facts)
+    found = make_record("invert", {}, run=run)
+    assert found["facts"]["error"] == [[0.25, 0.5, 0.75], [1.0, 2.0, 3.0]]
+    assert found["loss"]["loss"]["last"] == [[1.0] * 3] * 2
 
 
 def test_record_of_a_scalar_status_and_an_empty_trace():
-    trace = {"loss": np.zeros((0,)), "status": np.int8(2)}
-    found = record("dream", {}, trace=trace)
+    found = make_record("dream", {}, run=Run(None, None, {"loss": np.zeros((0,))}, np.int8(2), {}))
     assert found["status"] == "unfinished"
     assert found["loss"]["loss"] == {"first": None, "last": None}
+
+
+def test_record_without_a_run_has_no_losses_and_no_status():
+    found = make_record("train", {"steps": 3})
+    assert found["loss"] == found["facts"] == {} and found["status"] is None
+
+
+@pytest.mark.parametrize("status", Status)
+def test_every_status_has_a_word(status):
+    assert name_status(status) == status.name.lower()
+    assert name_status(np.full((1, 2), status, np.int8)) == [[status.name.lower()] * 2]
 
 
 @pytest.mark.parametrize(
@@ -169,12 +183,12 @@ def test_read_record_names_a_file_that_is_none(tmp_path, content, words):
         read_record(tmp_path / "r.json")
 
 
-def test_file_sha256_is_the_hash_of_the_bytes(tmp_path):
+def test_hash_file_is_the_hash_of_the_bytes(tmp_path):
     (tmp_path / "a").write_bytes(b"abc" * 100_000)
     wanted = hashlib.sha256(b"abc" * 100_000).hexdigest()
-    assert file_sha256(tmp_path / "a") == wanted
+    assert hash_file(tmp_path / "a") == wanted
 
 
 def test_versions_say_so_when_a_package_is_missing(monkeypatch):
     monkeypatch.setattr("jaxvis.output.record.PACKAGES", ("jax", "no-such-package"))
-    assert versions()["no-such-package"] == "not installed"
+    assert read_versions()["no-such-package"] == "not installed"

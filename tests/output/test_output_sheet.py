@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from jaxvis.output.sheet import contact_sheet
+from jaxvis.types import Run, Status
 
 
 def plain(level: float, height: int = 20, width: int = 24) -> np.ndarray:
@@ -41,6 +42,22 @@ def test_contact_sheet_has_a_row_for_each_item_of_a_run():
 def test_contact_sheet_is_about_square(count, shape):
     sheet = contact_sheet(np.zeros((count, 4, 4, 3)), gap=0)
     assert sheet.shape == (shape[0] * 4, shape[1] * 4, 3)
+
+
+def test_contact_sheet_of_one_seed_an_item_is_about_square():
+    assert contact_sheet(np.zeros((10, 1, 4, 4, 3)), gap=0).shape == (12, 16, 3)
+
+
+def test_contact_sheet_of_a_run_says_below_a_picture_how_it_ended():
+    images = np.ones((2, 60, 90, 3), np.float32)
+    run = Run(None, images, {}, np.array([Status.DONE, Status.DEAD], np.int8), {})
+    noted = contact_sheet(images, captions=["a", "b dead: no gradient"])
+    np.testing.assert_array_equal(contact_sheet(run, captions=["a", "b"]), noted)
+
+
+def test_contact_sheet_takes_bytes():
+    image = np.random.default_rng(0).integers(0, 256, (4, 5, 3), np.uint8)
+    np.testing.assert_allclose(contact_sheet([image], gap=0), image / 255, atol=1e-6)
 
 
 def test_contact_sheet_centres_mixed_sizes_and_grey_without_scaling():

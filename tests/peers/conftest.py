@@ -1,18 +1,54 @@
-"""What several comparisons with torch need."""
+"""What several comparisons with torch and torchvision need."""
 
+import importlib
+import importlib.machinery
 import importlib.util
-import sys
+from pathlib import Path
 
 import pytest
 
+OPERATORS = {
+    "nms": "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
+    "qnms": "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
+}
+"""Operators of torchvision's compiled extension, without which it cannot be imported."""
+
 
 @pytest.fixture(scope="session")
-def models(data_file):
-    """Returns torchvision.models, through the shim where the wheel needs it."""
-    pytest.importorskip("torch")
-    path = data_file("../tools/torchvision_cpu_shim.py")
-    if path.stem not in sys.modules:
-        spec = importlib.util.spec_from_file_location(path.stem, path)
-        sys.modules[path.stem] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[path.stem])
-    return pytest.importorskip("torchvision").models
+def models():
+    """Returns torchvision.models, or skips where torch or torchvision is missing."""
+    torch = pytest.importorskip("torch")
+    package = importlib.util.find_spec("torchvision")
+    if package is None:
+        pytest.skip("torchvision is not installed")
+    # Kept as long as the models are: the operators go with it.
+    library = None
+    if not _load_extension(torch, Path(package.origin).parent):
+        library = _declare_operators(torch)
+    yield importlib.import_module("torchvision").models
+    del library
+
+
+def _load_extension(torch, folder):
+    """Loads torchvision's extension; returns whether that was possible.
+
+    The wheel of the package index is linked against CUDA, so it cannot be loaded beside
+    a torch for CPUs.
+    """
+    for suffix in (*importlib.machinery.EXTENSION_SUFFIXES, ".so", ".pyd"):
+        path = folder / f"_C{suffix}"
+        if path.exists():
+            try:
+                torch.ops.load_library(str(path))
+            except OSError:
+                return False
+            return True
+    return False
+
+
+def _declare_operators(torch):
+    """Declares the operators, without any code: the networks do not call them."""
+    library = torch.library.Library("torchvision", "FRAGMENT")
+    for schema in OPERATORS.values():
+        library.define(schema)
+    return library

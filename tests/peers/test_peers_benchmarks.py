@@ -5,14 +5,17 @@ import numpy as np
 import pytest
 
 from benchmarks.harness import subjects
-from benchmarks.harness.rows import angle, relative
+from benchmarks.harness.verdicts import judge_step
 from benchmarks.peers import torch_peer
-from benchmarks.speed import random_nets, step, sweep
+from benchmarks.peers.sweep_peers import judge_sweep, make_sweep_peer
+from benchmarks.speed import random_nets
 from jaxvis.nets import build, random_params
 from jaxvis.nets.table import forward as table
 from jaxvis.nets.table.layers import Layer
 
 torch = pytest.importorskip("torch")
+from benchmarks.peers import torch_maximize  # noqa: E402
+from benchmarks.peers.torch_steps import take_step, to_arrays  # noqa: E402
 
 SIDES = {"caffe_alexnet": 67, "vgg11_bn": 32, "squeezenet1_1": 48, "resnet18": 48}
 """Network -> pixels: together they have every op that rows have."""
@@ -40,14 +43,12 @@ def test_scores_and_gradients_equal_ours(name, key):
     side = SIDES[name]
     net = build(name, input_size=(side, side))
     params = random_params(net, key, preprocess="imagenet", stop=net.classes)
-    images, index = subjects.photographs(2, side), subjects.indices(2)
-    ours, our_gradients = subjects.gradient(net, net.classes)(params, images, index)
+    images, index = subjects.draw_images(2, side), subjects.number_classes(2)
+    ours = subjects.make_gradient(net, net.classes)(params, images, index)
     for inplace in (True, False):
-        module = torch_peer.network(net, params, net.classes, side, inplace=inplace)
-        run = torch_peer.step(module, torch_peer.to_torch(images), torch.arange(2))
-        scores, gradients = torch_peer.as_ours(run())
-        assert relative(ours, scores) < step.SCORES
-        assert angle(our_gradients, gradients) < step.ANGLE
+        module = torch_peer.make_module(net, params, net.classes, side, inplace=inplace)
+        theirs = take_step(module, torch_peer.to_torch(images), torch.arange(2))
+        assert judge_step(ours, to_arrays(theirs)).agree
 
 
 @pytest.mark.parametrize("op", ["max", "avg"])
@@ -59,10 +60,10 @@ def test_pooling_and_softmax_equal_ours(op, ceil, key):
         Layer("fc", "fc", 4),
         Layer("prob", "softmax"),
     )
-    net = table.network("tiny", rows, input_size=(10, 10), scores="fc")
+    net = table.build_network("tiny", rows, input_size=(10, 10), scores="fc")
     params = random_params(net, key, preprocess="imagenet")
-    image = subjects.photographs(1, 10)
-    module = torch_peer.network(net, params, "prob", 10)
+    image = subjects.draw_images(1, 10)
+    module = torch_peer.make_module(net, params, "prob", 10)
     found = module(torch_peer.to_torch(image))[0].numpy()
     np.testing.assert_allclose(
         found, net.apply(params, image[0], stop="prob")["prob"], rtol=1e-4, atol=1e-7
@@ -73,16 +74,16 @@ def test_torch_compile_that_fails_leaves_the_eager_step(monkeypatch, key):
     net = build("demo")
     params = random_params(net, key)
 
-    def broken(module, **options):
+    def break_compile(module, **options):
         def run(x):
             raise RuntimeError("no compiler")
 
         return run
 
-    monkeypatch.setattr(torch, "compile", broken)
-    module = torch_peer.network(net, params, net.classes, 64)
-    images = subjects.photographs(1, 64)
-    found = torch_peer.best(module, images, subjects.indices(1))
+    monkeypatch.setattr(torch, "compile", break_compile)
+    module = torch_peer.make_module(net, params, net.classes, 64)
+    images = subjects.draw_images(1, 64)
+    found = torch_peer.find_fastest(module, images, subjects.number_classes(1))
     tried = [text for name, text in found.tried.items() if "compile" in name]
     assert tried == ["torch.compile not available: RuntimeError: no compiler"]
     assert "compiled" not in found.name
@@ -90,7 +91,7 @@ def test_torch_compile_that_fails_leaves_the_eager_step(monkeypatch, key):
 
 
 def test_many_networks_agree_with_torch_one_by_one_and_together():
-    found = random_nets.measured(32, 2, pairs=1, tap="pool1")
+    found = random_nets.measure_networks(32, 2, pairs=1, tap="pool1")
     assert [row["agree"] for row in found] == [True] * 4
     assert "torch.func.vmap" in [row["peer_name"] for row in found]
 
@@ -99,27 +100,23 @@ def test_many_networks_agree_with_torch_one_by_one_and_together():
 def test_maximisation_in_torch_takes_our_steps(program, key):
     net = build("demo")
     params = random_params(net, key, preprocess="imagenet")
-    peer = sweep.peer_of(net, params, 64, 2, False)
-    found = sweep.agreement(net, params, 64, getattr(peer, program))
+    peer = make_sweep_peer(net, params, 64, 2, compiled=False)
+    found = judge_sweep(net, params, 64, getattr(peer, program))
     assert found.agree, found
 
 
 def test_another_learning_rate_is_noticed(monkeypatch, key):
-    from benchmarks.peers import torch_maximize
-
     net = build("demo")
     params = random_params(net, key, preprocess="imagenet")
-    peer = sweep.peer_of(net, params, 64, 2, False)
+    peer = make_sweep_peer(net, params, 64, 2, compiled=False)
     monkeypatch.setattr(torch_maximize, "RATE", 0.06)
-    assert not sweep.agreement(net, params, 64, peer.batch).agree
+    assert not judge_sweep(net, params, 64, peer.batch).agree
 
 
 def test_windows_in_torch_lie_where_ours_do():
-    from benchmarks.peers import torch_maximize
-
-    images, size = subjects.photographs(2, 48), (24, 24)
+    images, size = subjects.draw_images(2, 48), (24, 24)
     factor, move = np.array([1.0, 1.2], np.float32), np.float32([[2, -3], [-1, 4]])
-    found = torch_maximize.zoomed(
+    found = torch_maximize.zoom(
         torch_peer.to_torch(images), torch.tensor(factor), torch.tensor(move), size
     )
     for i, image in enumerate(images):
@@ -136,12 +133,10 @@ def test_windows_in_torch_lie_where_ours_do():
         np.testing.assert_allclose(found[i].permute(1, 2, 0), ours, atol=1e-5)
 
 
-@pytest.mark.parametrize("view", ["robust_view", "lucent_view"])
+@pytest.mark.parametrize("view", ["make_robust_view", "make_lucent_view"])
 def test_views_in_torch_show_the_size_that_is_asked_for(view):
-    from benchmarks.peers import torch_maximize
-
     torch.manual_seed(0)
-    images = torch_peer.to_torch(subjects.photographs(2, 32))
+    images = torch_peer.to_torch(subjects.draw_images(2, 32))
     seen = getattr(torch_maximize, view)((24, 24))(images)
     assert seen.shape == (2, 3, 24, 24) and torch.isfinite(seen).all()
     assert not torch.equal(seen[0], seen[1])

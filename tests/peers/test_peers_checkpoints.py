@@ -13,8 +13,8 @@ from jaxvis.weights import file as weights_file
 from jaxvis.weights import load as weights
 from weights_convert import convert
 from weights_convert import preprocessing as preprocess
-from weights_convert.layout import native
-from weights_convert.names import HARMLESS, mapping
+from weights_convert.layout import file_shape
+from weights_convert.names import HARMLESS, make_renamer
 from weights_convert.readers.detect import read
 from weights_convert.torchvision_files import SOURCES, URL
 
@@ -137,14 +137,14 @@ def test_every_name_of_torchvisions_models_fits(name, models):
     net = registry.build(name)
     with torch.device("meta"):
         state = getattr(models, name)(weights=None).state_dict()
-    rename = mapping("torch", net)
+    rename = make_renamer("torch", net)
     names = {n: rename(n) for n in state if not HARMLESS.search(n)}
-    wanted = weights_file.flat_shapes(net)
+    wanted = weights_file.tensor_shapes(net)
     expected = {n for n in wanted if not n.startswith("input/")}
     assert set(names.values()) == expected
     assert len(names) == len(expected)
     for theirs, ours in names.items():
-        assert tuple(state[theirs].shape) == native(wanted[ours], "torch")
+        assert tuple(state[theirs].shape) == file_shape(wanted[ours], "torch")
 
 
 @pytest.mark.parametrize("name", SOURCES)
@@ -162,7 +162,7 @@ def test_the_table_of_files_is_torchvisions(name, models):
     assert transform.resize_size == [source.short_side]
     assert transform.crop_size == [224]
     convention = preprocess.parse(source.preprocess or "imagenet")
-    assert preprocess.default("torch", source.net) == preprocess.PRESETS["imagenet"]
+    assert preprocess.default_preprocess("torch", source.net) == preprocess.PRESETS["imagenet"]
     np.testing.assert_allclose(convention.mean, transform.mean)
     np.testing.assert_allclose(convention.std, transform.std)
 
@@ -201,7 +201,7 @@ def test_features_with_an_unusable_classifier_convert_up_to_their_tap(tmp_path, 
 def test_the_first_densenets_names_fit(tmp_path, models):
     with torch.device("meta"):
         state = models.densenet121(weights=None).state_dict()
-    rename = mapping("torch", registry.build("densenet121"))
+    rename = make_renamer("torch", registry.build("densenet121"))
     for name in state:
         head, dot, leaf = name.rpartition(".")
         if "denselayer" in name and head[-1] in "12":

@@ -11,14 +11,14 @@ from jaxvis import load
 GREY = (0.298936021293775, 0.587043074451121, 0.114020904255104)
 
 
-def photograph(side):
+def crop_photograph(side):
     from skimage import data
 
     return data.astronaut()[30 : 30 + side, 150 : 150 + side].astype(np.float32) / 255
 
 
-def filters(torch, count):
-    """Returns the derivative filters and the window of a cell, as kernels."""
+def make_filters(torch, count):
+    """Makes the derivative filters and the window of a cell, as kernels."""
     dx = torch.tensor([[0, 0, 0], [-1, 0, 1], [0, 0, 0]], dtype=torch.float64) / 2
     turns = 2 * torch.pi * torch.arange(count) / count
     kernels = [torch.cos(t) * dx + torch.sin(t) * dx.T for t in turns.double()]
@@ -27,8 +27,8 @@ def filters(torch, count):
     return torch.stack(kernels)[:, None], window
 
 
-def binned(torch, x, *, hard):
-    """Returns bins of derivatives `[1, K, h, w]`, as the paper's equation has them."""
+def bin_derivatives(torch, x, *, hard):
+    """Bins derivatives `[1, K, h, w]`, as the paper's equation has it."""
     count = x.shape[1]
     length = ((x**2).sum(1, keepdim=True) / (count / 2)).sqrt()
     if hard:
@@ -38,11 +38,11 @@ def binned(torch, x, *, hard):
     return length * (1 - count / (2 * torch.pi) * torch.acos(cosine)).clamp(min=0)
 
 
-def hog_in_torch(torch, grey, *, hard):
-    """Returns HOG of `[1, 1, h, w]`, every step a convolution."""
+def compute_hog(torch, grey, *, hard):
+    """Computes HOG of `[1, 1, h, w]`, every step a convolution."""
     conv = torch.nn.functional.conv2d
-    kernels, window = filters(torch, 18)
-    x = binned(torch, conv(grey, kernels, padding=1), hard=hard)
+    kernels, window = make_filters(torch, 18)
+    x = bin_derivatives(torch, conv(grey, kernels, padding=1), hard=hard)
     x = conv(x, window, stride=8, padding=4, groups=18)
     stack = torch.zeros(108, 18, 2, 2, dtype=torch.float64)
     back = torch.zeros(27, 108, 2, 2, dtype=torch.float64)
@@ -59,11 +59,11 @@ def hog_in_torch(torch, grey, *, hard):
     return conv(x.clamp(max=0.2), back, padding=1)[0].permute(1, 2, 0)
 
 
-def sift_in_torch(torch, grey):
-    """Returns dense SIFT of `[1, 1, h, w]`, every step a convolution."""
+def compute_sift(torch, grey):
+    """Computes dense SIFT of `[1, 1, h, w]`, every step a convolution."""
     conv = torch.nn.functional.conv2d
-    kernels, window = filters(torch, 8)
-    x = binned(torch, conv(grey, kernels), hard=False)
+    kernels, window = make_filters(torch, 8)
+    x = bin_derivatives(torch, conv(grey, kernels), hard=False)
     x = conv(x, window, stride=8, groups=8)
     stack = torch.zeros(128, 8, 4, 4, dtype=torch.float64)
     for i in range(4):
@@ -80,22 +80,22 @@ def sift_in_torch(torch, grey):
 def test_values_and_gradients_equal_torchs(name):
     torch = pytest.importorskip("torch")
     net, params = load(name)
-    image = photograph(64)
+    image = crop_photograph(64)
     theirs = torch.tensor(image, dtype=torch.float64, requires_grad=True)
     grey = 255 * (theirs * torch.tensor(GREY)).sum(-1)[None, None]
     code = (
-        sift_in_torch(torch, grey)
+        compute_sift(torch, grey)
         if name == "dsift"
-        else hog_in_torch(torch, grey, hard=name == "hog")
+        else compute_hog(torch, grey, hard=name == "hog")
     )
     weights = np.random.default_rng(0).normal(size=tuple(code.shape))
     (code * torch.tensor(weights)).sum().backward()
 
-    def weighted(x):
+    def weigh(x):
         found = net.apply(params, x)[net.taps[-1]]
         return jnp.sum(weights * found), found
 
-    gradient, found = jax.jit(jax.grad(weighted, has_aux=True))(jnp.asarray(image))
+    gradient, found = jax.jit(jax.grad(weigh, has_aux=True))(jnp.asarray(image))
     np.testing.assert_allclose(found, code.detach().numpy(), atol=2e-5)
     expected = theirs.grad.numpy()
     # A pixel whose gradient lies on the border of two bins may fall into the other one
@@ -108,7 +108,7 @@ def test_values_and_gradients_equal_torchs(name):
 def test_hog_has_the_channels_and_nearly_the_values_of_dlibs():
     pyfhog = pytest.importorskip("pyfhog")
     net, params = load("hog")
-    grey = np.round(255 * photograph(128).mean(-1)).astype(np.uint8)
+    grey = np.round(255 * crop_photograph(128).mean(-1)).astype(np.uint8)
     image = np.repeat(grey[..., None], 3, -1)
     found = jax.jit(lambda x: net.apply(params, x)["hog"])(image / np.float32(255))
     found = np.asarray(found)

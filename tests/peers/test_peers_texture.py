@@ -11,13 +11,13 @@ pytest.importorskip("torch")
 def test_a_wrong_gradient_is_noticed_and_both_losses_fall(monkeypatch):
     from benchmarks.peers.torch_texture import Texture
 
-    def turned(self, start):
+    def turn(self, start):
         value, gradient = plain(self, start)
         return value, gradient[::-1]
 
-    plain = Texture.first
-    monkeypatch.setattr(Texture, "first", turned)
-    loss, seconds = texture.smoke()
+    plain = Texture.value_and_grad
+    monkeypatch.setattr(Texture, "value_and_grad", turn)
+    loss, seconds = texture.measure_smoke()
     assert not loss["agree"] and loss["difference"]["loss"] < texture.VALUE
     assert loss["difference"]["gradient_angle"] > texture.ANGLE
     # The loss begins at about one a layer.

@@ -1,8 +1,6 @@
 """Every tap of the torchvision networks against torchvision's own model code."""
 
-import importlib.util
 import re
-import sys
 
 import jax
 import numpy as np
@@ -11,8 +9,8 @@ import pytest
 from jaxvis.nets import build, parameter_shapes
 from jaxvis.nets.random import PREPROCESSING
 from jaxvis.nets.table.layers import shapes, sources
-from weights_convert.layout import arrangement
-from weights_convert.names import HARMLESS, mapping
+from weights_convert.layout import find_arrangement
+from weights_convert.names import HARMLESS, make_renamer
 
 torch = pytest.importorskip("torch")
 
@@ -33,18 +31,6 @@ FIRES = {
 }
 
 
-@pytest.fixture(scope="session")
-def models(data_file):
-    """Returns torchvision.models, through the shim where the wheel needs it."""
-    path = data_file("../tools/torchvision_cpu_shim.py")
-    name = path.stem
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, path)
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return pytest.importorskip("torchvision").models
-
-
 def _randomise(model, seed):
     """Gives every tensor of a model values that keep activations at unit scale."""
     rng = torch.Generator().manual_seed(seed)
@@ -62,11 +48,11 @@ def _randomise(model, seed):
                 tensor.normal_(0, 0.2, generator=rng)
 
 
-def _converted(net, state):
-    """Returns a state_dict as parameters of `net`, by the converter's own key map."""
+def _convert(net, state):
+    """Converts a state_dict to parameters of `net`, by the converter's own key map."""
     at, reads = shapes(net.rows, net.input_size), sources(net.rows)
     spec = parameter_shapes(net)
-    rename = mapping("torch", net)
+    rename = make_renamer("torch", net)
     scale, shift = PREPROCESSING["imagenet"]
     params = {"input": {"scale": np.array(scale), "shift": np.array(shift)}}
     for name, tensor in state.items():
@@ -74,14 +60,14 @@ def _converted(net, state):
             continue
         row, _, leaf = rename(name).rpartition("/")
         array = tensor.numpy()
-        arrange = arrangement(array.shape, spec[row][leaf], "torch", at[reads[row][0]])
+        arrange = find_arrangement(array.shape, spec[row][leaf], "torch", at[reads[row][0]])
         params.setdefault(row, {})[leaf] = arrange(array)
     assert jax.tree.map(np.shape, params) == {row: spec[row] for row in params}
     return params
 
 
-def _nodes(net):
-    """Returns our taps -> the names that torchvision's feature extraction has."""
+def _list_nodes(net):
+    """Lists our taps -> the names that torchvision's feature extraction has."""
     names = [tap for tap in net.taps if tap not in ("input", "prob")]
     if net.name.startswith(("vgg", "alexnet")):
         first = 1 if net.name == "alexnet" else 0
@@ -92,23 +78,27 @@ def _nodes(net):
             table[relu] = f"classifier.{first + 3 * i + 1}"
         return table | {"fc8": "classifier.6"}
     if net.name.startswith("squeezenet"):
-        table = {"conv1": "features.0", "relu_conv1": "features.1"}
-        table |= {"pool1": "features.2", "conv10": "classifier.1"}
-        table |= {"relu_conv10": "classifier.2", "pool10": "classifier.3"}
-        for number, index in enumerate(FIRES[net.name].split(), 2):
-            for name in names:
-                fire, _, part = name.partition("/")
-                if fire == f"fire{number}":
-                    table[name] = f"features.{index}." + _fire_part(part)
-            if f"pool{number}" in names:
-                table[f"pool{number}"] = f"features.{int(index) + 1}"
-        return table
+        return _list_squeezenet_nodes(net.name, names)
     return {n: n for n in names} | (
         {"avgpool": "adaptive_avg_pool2d"} if "densenet" in net.name else {}
     )
 
 
-def _fire_part(part):
+def _list_squeezenet_nodes(net_name, names):
+    table = {"conv1": "features.0", "relu_conv1": "features.1"}
+    table |= {"pool1": "features.2", "conv10": "classifier.1"}
+    table |= {"relu_conv10": "classifier.2", "pool10": "classifier.3"}
+    for number, index in enumerate(FIRES[net_name].split(), 2):
+        for name in names:
+            fire, _, part = name.partition("/")
+            if fire == f"fire{number}":
+                table[name] = f"features.{index}." + _name_fire_part(part)
+        if f"pool{number}" in names:
+            table[f"pool{number}"] = f"features.{int(index) + 1}"
+    return table
+
+
+def _name_fire_part(part):
     if part == "concat":
         return "cat"
     relu = part.startswith("relu_")
@@ -116,7 +106,7 @@ def _fire_part(part):
     return part + "_activation" * relu
 
 
-def _their_taps(model, nodes, image):
+def _compute_their_taps(model, nodes, image):
     from torchvision.models.feature_extraction import create_feature_extractor
 
     wanted = {node: tap for tap, node in nodes.items()}
@@ -133,10 +123,10 @@ def _their_taps(model, nodes, image):
     x = (image - np.array(mean)) / np.array(std)
     with torch.no_grad():
         taps = extractor(torch.tensor(x.transpose(2, 0, 1)[None], dtype=torch.float32))
-    return {tap: _ours(value[0].numpy()) for tap, value in taps.items()}
+    return {tap: _to_ours(value[0].numpy()) for tap, value in taps.items()}
 
 
-def _ours(array):
+def _to_ours(array):
     return array.transpose(1, 2, 0) if array.ndim == 3 else array
 
 
@@ -149,7 +139,7 @@ def _assert_taps_equal(net, ours, theirs):
     assert np.abs(theirs[net.taps[1]]).max() > 0.1
 
 
-def _image(size):
+def _draw_image(size):
     return np.random.default_rng(0).uniform(size=(size, size, 3)).astype(np.float32)
 
 
@@ -158,12 +148,12 @@ def test_taps_at_the_native_size_equal_torchvision(name, models):
     net = build(name)
     model = getattr(models, name)(weights=None)
     _randomise(model, 1)
-    nodes = _nodes(net)
+    nodes = _list_nodes(net)
     assert set(nodes) == set(net.taps) - {"input", "prob"}
-    theirs = _their_taps(model, nodes, _image(224))
-    params = _converted(net, model.state_dict())
+    theirs = _compute_their_taps(model, nodes, _draw_image(224))
+    params = _convert(net, model.state_dict())
     assert set(params) == set(parameter_shapes(net))
-    ours = jax.jit(lambda p, x: net.apply(p, x, stop=net.scores))(params, _image(224))
+    ours = jax.jit(lambda p, x: net.apply(p, x, stop=net.scores))(params, _draw_image(224))
     _assert_taps_equal(net, ours, theirs)
 
 
@@ -173,8 +163,8 @@ def test_convolutional_taps_of_vgg_equal_torchvision(name, models):
     model = getattr(models, name)(weights=None, init_weights=False)
     model.classifier = torch.nn.Sequential()
     _randomise(model, 2)
-    nodes = {tap: node for tap, node in _nodes(net).items() if "features" in node}
-    theirs = _their_taps(model, nodes, _image(64))
-    params = _converted(net, model.state_dict())
-    ours = jax.jit(lambda p, x: net.apply(p, x, stop="pool5"))(params, _image(64))
+    nodes = {tap: node for tap, node in _list_nodes(net).items() if "features" in node}
+    theirs = _compute_their_taps(model, nodes, _draw_image(64))
+    params = _convert(net, model.state_dict())
+    ours = jax.jit(lambda p, x: net.apply(p, x, stop="pool5"))(params, _draw_image(64))
     _assert_taps_equal(net, ours, theirs)

@@ -17,23 +17,23 @@ def data(data_file):
 
 def test_both_compute_what_the_reference_says(data, data_file):
     reference = np.load(data_file("reference/ref_small_nets.npz"))
-    net, params = digits.lenet5(data)
+    net, params = digits.load_lenet5(data)
     for image, scores in zip(reference["mnist:input_32"], reference["mnist:logits"]):
         grey = np.repeat(image.transpose(1, 2, 0), 3, axis=-1)
         found = net.apply(params, grey, stop="fc7")["fc7"]
         np.testing.assert_allclose(found, scores, atol=2e-4)
     reference = np.load(data_file("reference/ref_mnist_dcgan.npz"))
-    arrays = digits.dcgan_arrays(data)
+    arrays = digits.read_generator(data)
     look = jax.jit(lambda x: jax.nn.softmax(net.apply(params, x, stop="fc7")["fc7"]))
     for z, wanted in zip(reference["z"], reference["lenet_softmax"]):
-        image = jax.jit(digits.dcgan)(arrays, z.reshape(64))
+        image = jax.jit(digits.draw_digit)(arrays, z.reshape(64))
         np.testing.assert_allclose(look(image), wanted, atol=2e-3)
 
 
 def test_the_latents_give_every_digit_that_is_wanted(data):
-    run = digits.of_latents(data, seeds=4, steps=40)
-    net, params = digits.lenet5(data)
-    assert digits.hits(net, params, run.image).mean() >= 0.95  # by chance: 0.1
+    run = digits.draw_from_latents(data, seeds=4, steps=40)
+    net, params = digits.load_lenet5(data)
+    assert digits.find_hits(net, params, run.image).mean() >= 0.95  # by chance: 0.1
     assert np.abs(run.z).max() <= 2.5
     # Codes as a normal's: not drawn together into an average digit.
     np.testing.assert_allclose(np.sqrt((run.z**2).mean(-1)), 1, atol=0.2)

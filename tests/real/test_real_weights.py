@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from jaxvis.weights import file as weights_file
 from jaxvis.weights import load as weights
 from weights_convert import convert
 
 TOLERANCE = 1e-4
 """Of a blob's maximum: float32 round-off through the whole network."""
-CHUNK = 10
+CHUNK = 5
+"""Photographs at a time: more take memory and no less time."""
 
 
 class Real(NamedTuple):
@@ -72,7 +74,7 @@ def real(request, data_file, tmp_path_factory):
     labels = data_file("images/imagenet_synset_words.txt")
     convert(inputs, net=request.param, out=out, labels=labels)
     net, params = weights.load(request.param, weights=out, input_size=(facts.size, facts.size))
-    assert weights.labels(out)[1] == "goldfish, Carassius auratus"
+    assert weights_file.read_labels(out)[1] == "goldfish, Carassius auratus"
     out.unlink()  # VGG-19's is 575 MB
     return facts, net, params
 

@@ -21,7 +21,7 @@ ARRAYS = {"Array", "Image", "ndarray", "ArrayLike"}
 """Annotations of arrays that have a shape worth stating (`Key` has none)."""
 ORDER = ("net", "params", "key", "image")
 """First arguments, wherever two of them are given by position."""
-WORDS = {"key", "z", "image", "params", "taps"}
+WORDS = {"key", "z", "image", "params", "taps", "shared", "learned", "state"}
 """Words of jaxvis.types, which methods need not explain again."""
 ENTRY = "main"
 """The one name whose default may be given by position: an entry point's argv."""
@@ -125,21 +125,64 @@ def test_every_argument_is_described():
         by_position, by_keyword = parameters(one)
         extra = [one.node.args.vararg, one.node.args.kwarg]
         given = [*by_position, *by_keyword, *filter(None, extra)]
+        # Shared flags describe themselves, in the docstrings of their fields.
+        given = [a for a in given if not {n for n in names_in(a.annotation) if n.endswith("Flags")}]
         missing = [a.arg for a in given if a.arg not in known and a.arg[0] != "_"]
         if missing:
             offenders.append(f"{one.where}: {', '.join(missing)}")
     report(offenders, "every parameter is in the Args section, or named in `backticks`")
 
 
-def test_what_comes_back_is_said():
-    offenders = []
-    for one in FUNCTIONS:
-        # `-> None` is a constant: no name is in it.
-        nothing = not names_in(one.node.returns)
-        noun = "property" in {n for d in one.node.decorator_list for n in names_in(d)}
-        if not (nothing or noun) and not re.search("Returns|Yields", one.doc):
-            offenders.append(one.where)
-    report(offenders, "the docstring says what is returned ('Returns ...')")
+def is_property(one: Public) -> bool:
+    """Says whether a method is a property, whose docstring is a noun."""
+    decorators = {name for node in one.node.decorator_list for name in names_in(node)}
+    return "property" in decorators
+
+
+def test_a_functions_docstring_begins_with_a_verb():
+    offenders = [
+        f"{one.where}: {one.doc.split()[0]}"
+        for one in FUNCTIONS
+        if not is_property(one) and not re.match(r"[A-Z][a-z]+s\b", one.doc)
+    ]
+    report(offenders, "a function's docstring says what it does: 'Computes...', 'Gives...'")
+
+
+def test_a_class_docstring_is_a_noun():
+    offenders = [
+        one.where
+        for one in EVERYTHING
+        if isinstance(one.node, ast.ClassDef) and re.match("Returns|Gives|Makes", one.doc)
+    ]
+    report(offenders, "a class's docstring says what it is: 'A network that...'")
+
+
+IRREGULAR = (
+    "begun broken built chosen drawn found given heard held hidden known kept left lost made "
+    "said seen shown spoken sent taken told written"
+)
+PAST = re.compile(rf"^(\w{{2,}}ed|{'|'.join(IRREGULAR.split())})$")
+NOT_PAST = {"embed", "feed", "need", "seed", "speed"}
+NAMES_OF_THEIR_OWN = {"normalized_sgd", "clipped_sgd"}
+"""Optimizers, which the field calls so."""
+
+
+def is_participle(name: str) -> bool:
+    """Says whether a function's name begins with a past participle, or is one."""
+    first = name.strip("_").split("_")[0]
+    return bool(PAST.match(first)) and first not in NOT_PAST and name not in NAMES_OF_THEIR_OWN
+
+
+def test_functions_are_verbs():
+    offenders = [
+        f"{path.relative_to(ROOT)}:{node.lineno} {node.name}"
+        for path in FILES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+        and not any("property" in names_in(one) for one in node.decorator_list)
+        and is_participle(node.name)
+    ]
+    report(offenders, "a function's name says what it does, not what was done")
 
 
 def test_every_public_signature_is_annotated():

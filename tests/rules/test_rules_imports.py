@@ -12,12 +12,12 @@ FILES = sorted(
     path for package in ("jaxvis", "weights_convert") for path in (ROOT / package).rglob("*.py")
 )
 ONLY = {
-    "PIL": {"jaxvis/output/io.py"},
-    "matplotlib": {"jaxvis/output/plot.py"},
-    "skimage": {"jaxvis/output/io.py"},
+    "PIL": {f"jaxvis/output/{name}.py" for name in ("io", "decode", "resample", "text")}
+    | {"jaxvis/display.py"},
+    "matplotlib": {"jaxvis/output/plot.py", "jaxvis/output/comparisons.py"},
 }
 """Package -> the files that may import it."""
-TESTS_ONLY = {"torch", "torchvision", "pytest", "hypothesis", "tests", "benchmarks"}
+TESTS_ONLY = {"torch", "torchvision", "skimage", "pytest", "hypothesis", "tests", "benchmarks"}
 
 
 def imported(path: Path) -> set[str]:

@@ -20,12 +20,12 @@ def readme():
 
 
 def test_the_two_commands_are_the_readmes(readme):
-    assert readme.command("command-one") == "pip install . && jaxvis demo"
-    assert readme.command("command-two") == 'pip install -e ".[test]" && pytest -n auto'
+    assert readme.find_command("command-one") == "pip install . && jaxvis demo"
+    assert readme.find_command("command-two") == 'pip install -e ".[test]" && pytest -n auto'
 
 
 def test_every_python_block_is_executed_or_says_why_not(readme):
-    blocks = [block for block in readme.blocks() if block.language == "python"]
+    blocks = [block for block in readme.read_blocks() if block.language == "python"]
     fences = re.findall(r"^```python$", (ROOT / "README.md").read_text(), re.MULTILINE)
     assert len(blocks) == len(fences) > 0
     for block in blocks:
@@ -36,6 +36,6 @@ def test_every_python_block_is_executed_or_says_why_not(readme):
 def test_blocks_are_read_with_their_line_and_comment(readme, tmp_path):
     text = "a\n\n```python\nx = 1\n```\n<!-- skip: big -->\n```bash\nls\n```\n"
     (tmp_path / "R.md").write_text(text)
-    first, second = readme.blocks(tmp_path / "R.md")
+    first, second = readme.read_blocks(tmp_path / "R.md")
     assert first == ("python", "x = 1\n", 4, "")
     assert second == ("bash", "ls\n", 8, "skip: big")

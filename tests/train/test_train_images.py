@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from jaxvis.output.io import write_image
-from jaxvis.train.images import batches, drawn, from_array, open_folder, split
+from jaxvis.train.images import draw_batch, from_array, open_folder, read_batches, split
 
 
 @pytest.fixture(scope="module")
@@ -75,21 +75,21 @@ def test_arrays_are_checked():
 
 
 def test_an_epoch_shows_every_image_once_and_epochs_differ():
-    order = [drawn(10, step, batch=4, seed=3) for step in range(5)]
+    order = [draw_batch(10, step, batch=4, seed=3) for step in range(5)]
     first, second = np.split(np.concatenate(order), 2)
     assert sorted(first) == sorted(second) == list(range(10))
     assert list(first) != list(second)
-    assert list(drawn(10, 0, batch=4, seed=4)) != list(order[0])
+    assert list(draw_batch(10, 0, batch=4, seed=4)) != list(order[0])
 
 
 def test_batches_are_the_same_from_any_step_on():
     images = from_array(np.arange(7, dtype=np.uint8)[:, None, None].repeat(2, 1))
-    whole = list(batches(images, range(9), batch=3, seed=1))
-    later = list(batches(images, range(5, 9), batch=3, seed=1, ahead=1))
+    whole = list(read_batches(images, range(9), batch=3, seed=1))
+    later = list(read_batches(images, range(5, 9), batch=3, seed=1, ahead=1))
     assert whole[0].shape == (3, 2, 1, 3)
     np.testing.assert_array_equal(whole[5:], later)
     for step, pixels in enumerate(whole):
-        np.testing.assert_array_equal(pixels[:, 0, 0, 0], drawn(7, step, batch=3, seed=1))
+        np.testing.assert_array_equal(pixels[:, 0, 0, 0], draw_batch(7, step, batch=3, seed=1))
 
 
 def test_a_split_leaves_nothing_out_and_shares_nothing():

@@ -13,7 +13,7 @@ import pytest
 
 from jaxvis.train.checkpoint import peek, restore, save_checkpoint
 from jaxvis.train.images import from_array
-from jaxvis.train.loop import train
+from jaxvis.train.loop import CheckpointFile, Validation, train
 
 ADAM = optax.adam(0.03)
 
@@ -64,9 +64,7 @@ def test_it_learns_and_keeps_every_loss(images):
     seen = []
     trained = run(
         images,
-        held_out=images,
-        measure=measure,
-        validate_every=10,
+        validation=Validation(images, measure, every=10),
         on_step=lambda step, terms: seen.append((step, float(terms["loss"]))),
     )
     loss, held = trained.curves["loss"], trained.curves["validation loss"]
@@ -83,14 +81,16 @@ def test_interrupted_and_resumed_it_is_the_same_bit_for_bit(images, tmp_path):
         if step == 11:
             raise KeyboardInterrupt
 
-    options = {"checkpoint": tmp_path / "c.safetensors", "facts": {"width": (3, 4)}}
-    part = run(images, on_step=interrupt, **options)
+    facts = {"width": (3, 4)}
+    fresh = CheckpointFile(tmp_path / "c.safetensors", facts)
+    resumed = CheckpointFile(tmp_path / "c.safetensors", facts, resume=True)
+    part = run(images, on_step=interrupt, checkpoint=fresh)
     assert not part.done and part.step == 11 and len(part.curves["loss"]) == 11
     assert peek(tmp_path / "c.safetensors") == (11, {"width": [3, 4]})
-    rest = run(images, resume=True, **options)
+    rest = run(images, checkpoint=resumed)
     same(rest.state, whole.state)
     same(rest.curves, whole.curves)
-    again = run(images, resume=True, **options)
+    again = run(images, checkpoint=resumed)
     assert again.step == 30
     same(again.state, whole.state)
 
@@ -100,7 +100,7 @@ import sys; sys.path[:0] = [{tests!r}, {root!r}]
 from test_train_loop import *
 levels = np.random.default_rng(0).integers(150, 200, (20, 1, 1, 3))
 images = from_array(np.broadcast_to(levels, (20, 4, 4, 3)).astype(np.uint8))
-run(images, steps=10**6, checkpoint={path!r}, checkpoint_seconds=0)
+run(images, steps=10**6, checkpoint=CheckpointFile({path!r}, seconds=0))
 """
 
 
@@ -116,7 +116,7 @@ def test_after_a_kill_it_goes_on_as_if_nothing_had_happened(images, tmp_path):
     child.wait()
     killed_at = peek(path)[0]
     assert killed_at >= 3
-    rest = run(images, steps=killed_at + 5, checkpoint=path, resume=True)
+    rest = run(images, steps=killed_at + 5, checkpoint=CheckpointFile(path, resume=True))
     whole = run(images, steps=killed_at + 5)
     same(rest.state, whole.state)
     same(rest.curves, whole.curves)
@@ -132,10 +132,17 @@ def test_a_loss_that_is_not_finite_stops_it_and_spares_the_checkpoint(images, tm
             jax.random.key(0),
             steps=9,
             batch=2,
-            checkpoint=path,
-            checkpoint_seconds=0,
+            checkpoint=CheckpointFile(path, seconds=0),
         )
     assert peek(path)[0] == 3
+
+
+def test_the_same_state_is_the_same_checkpoint_byte_for_byte(tmp_path):
+    facts = {f"option {i}": i for i in range(9)}
+    curves = {"loss": np.zeros((3, 2)), "validation loss": np.ones((1, 2))}
+    for name in "ab":
+        save_checkpoint(tmp_path / name, start(), step=3, facts=facts, curves=curves)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
 def test_a_checkpoint_of_something_else_is_refused(images, tmp_path):
@@ -143,7 +150,7 @@ def test_a_checkpoint_of_something_else_is_refused(images, tmp_path):
     save_checkpoint(path, start(), step=1, facts={"net": "a"})
     assert restore(path, start(), facts={"net": "a"}).step == 1
     with pytest.raises(ValueError, match="net 'a' there, 'b' here"):
-        run(images, checkpoint=path, resume=True, facts={"net": "b"})
+        run(images, checkpoint=CheckpointFile(path, {"net": "b"}, resume=True))
     other = {"params": {"mean": jnp.zeros(4), "new": jnp.zeros(1)}}
     with pytest.raises(ValueError, match="misshaped params/mean") as error:
         restore(path, other)

@@ -1,6 +1,7 @@
 """Names -> files -> parameters: `jaxvis.load` and what a converted file says."""
 
 import json
+import resource
 
 import checkpoint_writers as write
 import jax
@@ -33,7 +34,7 @@ def small():
 def file(small, tmp_path):
     """Returns a converted file of it."""
     path = tmp_path / "net.safetensors"
-    weights.save(path, *small, facts={"labels": '["a", "b, c"]', "source": '["x.pth"]'})
+    weights_file.save(path, *small, facts={"labels": '["a", "b, c"]', "source": '["x.pth"]'})
     return path
 
 
@@ -57,14 +58,14 @@ def test_text_paths_are_paths(small, file):
 
 
 def test_none_takes_the_cached_file(small, file):
-    cached = weights.cached("squeezenet1_1")
+    cached = weights.cache_path("squeezenet1_1")
     cached.parent.mkdir(parents=True)
     file.rename(cached)
     assert_same(weights.load("squeezenet1_1")[1], small[1])
 
 
 def test_the_cache_folder_follows_the_environment(home, monkeypatch):
-    assert weights.cached("vgg19") == home / "weights" / "vgg19.safetensors"
+    assert weights.cache_path("vgg19") == home / "weights" / "vgg19.safetensors"
     monkeypatch.setenv("JAXVIS_HOME", "~/somewhere")
     assert weights.home().is_absolute() and weights.home().name == "somewhere"
     monkeypatch.delenv("JAXVIS_HOME")
@@ -74,7 +75,7 @@ def test_the_cache_folder_follows_the_environment(home, monkeypatch):
 def test_an_absent_file_names_the_command_that_gets_it():
     with pytest.raises(FileNotFoundError, match="jaxvis weights get vgg19") as caught:
         weights.load("vgg19")
-    assert str(weights.cached("vgg19")) in str(caught.value)
+    assert str(weights.cache_path("vgg19")) in str(caught.value)
     with pytest.raises(FileNotFoundError, match="nowhere.safetensors"):
         weights.load("vgg19", weights="nowhere.safetensors")
 
@@ -95,7 +96,7 @@ def test_an_array_that_is_no_typed_key_is_refused():
 def test_options_reach_the_network():
     key = jax.random.key(0)
     options = {"pool": "avg", "head": "relu", "input_size": (32, 32)}
-    net, params = weights.load("vgg11", weights=key, **options)
+    net, params = weights.load("vgg11", weights=key, stop="fc6", **options)
     assert net == registry.build("vgg11", **options)
     assert params["fc6"]["kernel"].shape == (512, 4096)
     with pytest.raises(ValueError, match="no network is called 'vgg99'"):
@@ -114,11 +115,11 @@ def test_a_file_that_ends_at_a_tap_loads_up_to_there(small, tmp_path):
     net, params = small
     path = tmp_path / "net.safetensors"
     part = {row: params[row] for row in ("input", "conv1")}
-    weights.save(path, net, part, facts={"stop": "pool1"})
+    weights_file.save(path, net, part, facts={"stop": "pool1"})
     assert_same(weights.load("squeezenet1_1", weights=path)[1], part)
     image = np.full((32, 32, 3), 0.5, np.float32)
     apply = jax.jit(lambda p: net.apply(p, image, stop="pool1")["pool1"])
-    np.testing.assert_array_equal(apply(weights.read(path, net)), apply(part))
+    np.testing.assert_array_equal(apply(weights_file.read(path, net)), apply(part))
     with pytest.raises(ValueError, match="missing conv10/kernel"):
         weights.load("squeezenet1_1", weights=path, stop="conv10")
 
@@ -127,14 +128,14 @@ def test_half_precision_is_saved_as_it_is_and_loaded_as_float32(small, tmp_path)
     net, params = small
     half = jax.tree.map(lambda leaf: leaf.astype(np.float16), params)
     path = tmp_path / "half.safetensors"
-    weights.save(path, net, half)
+    weights_file.save(path, net, half)
     assert {array.dtype for array in load_file(path).values()} == {np.dtype("f2")}
-    loaded = weights.read(path, net)
+    loaded = weights_file.read(path, net)
     assert_same(loaded, jax.tree.map(lambda leaf: leaf.astype(np.float32), half))
 
 
 def test_labels_come_from_the_file(file):
-    assert weights.labels(file) == ("a", "b, c")
+    assert weights_file.read_labels(file) == ("a", "b, c")
     assert weights.labels_of("squeezenet1_1", weights=file) == ("a", "b, c")
     assert weights.labels_of("squeezenet1_1", weights=jax.random.key(0)) == ()
     with pytest.raises(FileNotFoundError, match="jaxvis weights get"):
@@ -142,7 +143,7 @@ def test_labels_come_from_the_file(file):
 
 
 def test_metadata_are_what_was_said(file):
-    facts = weights.metadata(file)
+    facts = weights_file.read_metadata(file)
     assert facts["net"] == "squeezenet1_1" and facts["format"] == "jaxvis"
     assert json.loads(facts["source"]) == ["x.pth"]
 
@@ -155,14 +156,14 @@ def test_another_networks_file_is_refused_by_name(file):
 def test_another_size_is_refused_with_both_shapes(tmp_path):
     net, key = write.tiny_net(), jax.random.key(0)
     path = tmp_path / "tiny.safetensors"
-    weights.save(path, net, random_params(net, key))
-    from jaxvis.nets.table.forward import network
+    weights_file.save(path, net, random_params(net, key))
+    from jaxvis.nets.table.forward import build_network
 
-    other = network("tiny", net.rows[1:], input_size=(16, 12), scores="fc7")
+    other = build_network("tiny", net.rows[1:], input_size=(16, 12), scores="fc7")
     message = r"misshaped fc6/kernel: \(36, 5\) in the file, \(72, 5\) in the network"
     with pytest.raises(ValueError, match=message):
-        weights.read(path, other)
-    assert "fc6" not in weights.read(path, other, stop="pool2")
+        weights_file.read(path, other)
+    assert "fc6" not in weights_file.read(path, other, stop="pool2")
 
 
 def test_every_missing_and_extra_name_is_listed(small, tmp_path, file):
@@ -185,11 +186,11 @@ def test_every_missing_and_extra_name_is_listed(small, tmp_path, file):
 def test_an_unconverted_file_names_the_command_that_converts_it(tmp_path):
     path = tmp_path / "timm.safetensors"
     save_file({"conv1.weight": np.zeros(3, np.float32)}, path)
-    message = "not converted yet; run: python -m weights_convert timm.* --net vgg11"
+    message = "not converted yet; run: jaxvis convert timm.* --net vgg11"
     with pytest.raises(ValueError, match=message):
         weights.load("vgg11", weights=path)
     write.write_torch_zip(tmp_path / "a.pth", {"a.weight": np.zeros(2, np.float32)})
-    with pytest.raises(ValueError, match="a.pth is not a safetensors file.*run: pyth"):
+    with pytest.raises(ValueError, match="a.pth is not a safetensors file.*run: jaxvis convert"):
         weights.load("vgg11", weights=tmp_path / "a.pth")
 
 
@@ -221,20 +222,19 @@ def test_saving_what_does_not_fit_writes_nothing(small, tmp_path):
     folder = tmp_path / "new"
     folder.mkdir()
     with pytest.raises(ValueError, match="missing conv10/bias"):
-        weights.save(folder / "n.safetensors", net, broken)
+        weights_file.save(folder / "n.safetensors", net, broken)
     assert list(folder.iterdir()) == []
 
 
-def test_saving_over_a_file_is_whole_or_not_at_all(small, file, monkeypatch):
+def test_saving_over_a_file_is_whole_or_not_at_all(small, file):
     before = file.read_bytes()
-
-    def fails(arrays, path, metadata):
-        path.write_bytes(b"half")
-        raise OSError("disk full")
-
-    monkeypatch.setattr(weights_file, "save_file", fails)
-    with pytest.raises(OSError, match="disk full"):
-        weights.save(file, *small)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) // 2, hard))  # as a full disk
+    try:
+        with pytest.raises(OSError, match="File too large.*net.safetensors"):
+            weights_file.save(file, *small)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert file.read_bytes() == before
     assert [entry.name for entry in file.parent.iterdir()] == [file.name]
 

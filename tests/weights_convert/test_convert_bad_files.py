@@ -138,7 +138,7 @@ def test_a_failed_conversion_leaves_the_old_file_alone(tmp_path):
     flat["fc7.bias"][0] = np.nan
     write.write_torch_zip(tmp_path / "net.pth", flat)
     with pytest.raises(ValueError, match="not finite"):
-        convert([tmp_path / "net.pth"], net=net, out=out)
+        convert([tmp_path / "net.pth"], net=net, out=out, overwrite=True)
     assert out.read_bytes() == before
     assert {file.name for file in tmp_path.iterdir()} == {"net.pth", "o.safetensors"}
 

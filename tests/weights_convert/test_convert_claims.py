@@ -2,7 +2,6 @@
 
 import io
 import struct
-import tracemalloc
 import zipfile
 import zlib
 
@@ -12,17 +11,6 @@ import pytest
 from test_convert_bad_files import net_state_flat, refuses
 
 HUGE = 10 * 10**9
-MEGABYTES = 20
-
-
-@pytest.fixture
-def frugal():
-    """Fails a test that allocates more than a few megabytes."""
-    tracemalloc.start()
-    yield
-    peak = tracemalloc.get_traced_memory()[1] / 1e6
-    tracemalloc.stop()
-    assert peak < MEGABYTES, f"{peak:.0f} MB were allocated"
 
 
 def test_zip_storage_that_claims_too_much_is_refused(tmp_path, frugal):
@@ -56,7 +44,7 @@ def test_zip_pickle_that_inflates_without_end_is_refused(tmp_path, frugal):
 def test_compressed_storages_are_refused(tmp_path):
     path = tmp_path / "net.pth"
     write.write_torch_zip(path, net_state_flat()[2], compression=zipfile.ZIP_DEFLATED)
-    refuses(path, "is compressed, which torch never does")
+    refuses(path, "has net/data/0 compressed, which torch never does")
 
 
 def test_other_zip_files_and_programs_are_refused(tmp_path):
@@ -112,7 +100,7 @@ def test_npz_arrays_that_claim_too_much_are_refused(tmp_path, frugal):
 def test_npz_with_python_objects_is_refused(tmp_path):
     path = tmp_path / "net.npz"
     np.savez(path, **{"conv1/weight": np.array([{}], object)})
-    refuses(path, "holds Python objects, which may run code; refused")
+    refuses(path, "holds Python objects in conv1/weight.npy, which may run code: refused")
 
 
 def test_honest_but_huge_arrays_are_refused_before_they_are_read(tmp_path, frugal):

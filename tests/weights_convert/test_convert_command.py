@@ -1,21 +1,21 @@
-"""The command `python -m weights_convert`, and what is written beside numbers."""
+"""The command `jaxvis convert`, and what is written beside numbers."""
 
 import hashlib
 import json
-import os
 import stat
 import subprocess
 import sys
+from pathlib import Path
 
 import checkpoint_writers as write
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from jaxvis.cli import main
 from jaxvis.nets import registry
 from jaxvis.weights import file as weights_file
 from weights_convert import convert
-from weights_convert.command import main
 
 
 @pytest.fixture
@@ -34,11 +34,11 @@ def test_the_module_runs_as_a_program(squeezenet, tmp_path):
         [sys.executable, "-m", "weights_convert", *map(str, words)],
         capture_output=True,
         text=True,
-        cwd=os.path.dirname(os.path.dirname(weights_file.__file__)),
+        cwd=Path(__file__).parents[2],
     )
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout == f"{out} (4.9 MB)\n"
-    facts = weights_file.metadata(out)
+    facts = weights_file.read_metadata(out)
     assert facts["net"] == "squeezenet1_1"
     assert json.loads(facts["source"]) == ["squeezenet.npz"]
     digest = hashlib.sha256(squeezenet.read_bytes()).hexdigest()
@@ -51,9 +51,9 @@ def test_flags_reach_the_conversion(squeezenet, tmp_path):
     out = tmp_path / "out.safetensors"
     words = [squeezenet, "--net", "squeezenet1_1", "--out", out, "--stop", "pool3"]
     words += ["--preprocess", "unit", "--labels", tmp_path / "labels.txt"]
-    assert main([str(word) for word in words]) == 0
-    assert weights_file.labels(out) == ("tench, Tinca tinca", "plain word")
-    assert weights_file.metadata(out)["stop"] == "pool3"
+    assert main(["convert", *map(str, words)]) == 0
+    assert weights_file.read_labels(out) == ("tench, Tinca tinca", "plain word")
+    assert weights_file.read_metadata(out)["stop"] == "pool3"
     rows = {name.rpartition("/")[0] for name in load_file(out)}
     assert rows == {
         "input",
@@ -78,16 +78,16 @@ def test_flags_reach_the_conversion(squeezenet, tmp_path):
 )
 def test_mistakes_are_told_and_exit_with_2(squeezenet, tmp_path, capsys, words, message):
     words = [word.format(file=squeezenet) for word in words]
-    assert main([*words, "--out", str(tmp_path / "out.safetensors")]) == 2
+    assert main(["convert", *words, "--out", str(tmp_path / "out.safetensors")]) == 2
     error = capsys.readouterr().err
-    assert error.startswith("error: ") and message in error
+    assert error.startswith("jaxvis: error: ") and message in error
     assert "Traceback" not in error
     assert not (tmp_path / "out.safetensors").exists()
 
 
 def test_a_folder_that_is_not_there_is_told(squeezenet, tmp_path, capsys):
     out = tmp_path / "nowhere" / "out.safetensors"
-    assert main([str(squeezenet), "--net", "squeezenet1_1", "--out", str(out)]) == 2
+    assert main(["convert", str(squeezenet), "--net", "squeezenet1_1", "--out", str(out)]) == 2
     assert "nowhere" in capsys.readouterr().err
 
 

@@ -1,5 +1,7 @@
 """Every format gives back the numbers that went in."""
 
+import struct
+
 import checkpoint_writers as write
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ from safetensors.numpy import load_file, save_file
 
 from jaxvis.weights import file as weights_file
 from weights_convert import convert
+from weights_convert.readers.detect import read
 
 IMAGE = np.stack([np.full((8, 12), c) for c in (120.0, 110.0, 100.0)], -1)
 
@@ -84,8 +87,8 @@ def test_convert_gives_back_the_numbers_of_every_format(tmp_path, name):
     out = convert([tmp_path / name], net=net, out=tmp_path / "out.safetensors")
 
     found = load_file(out)
-    bgr = "bgr" in weights_file.metadata(out)["preprocess"]
-    assert found.keys() == weights_file.flat_shapes(net).keys()
+    bgr = "bgr" in weights_file.read_metadata(out)["preprocess"]
+    assert found.keys() == weights_file.tensor_shapes(net).keys()
     for row, leaves in state.items():
         for leaf, array in leaves.items():
             if bgr and row == "conv1" and leaf == "kernel":
@@ -138,8 +141,6 @@ def test_stream_views_start_where_they_say(tmp_path):
     inner = write.tensor_pickle("0", array, shape=(3,), view=view)
     pickle = b"\x80\x02}" + write._text("a.weight") + inner + b"s."
     write.write_torch_stream(tmp_path / "a.pth", {"a": array}, pickle=pickle)
-    from weights_convert.readers.detect import read
-
     found = read(tmp_path / "a.pth").tensors["a.weight"]
     np.testing.assert_array_equal(found.read(), [3, 4, 5])
 
@@ -156,7 +157,7 @@ def test_several_files_make_one_network(tmp_path):
     inputs = [tmp_path / "True.npz", tmp_path / "False.npz"]
     out = convert(inputs, net=net, out=tmp_path / "out.safetensors")
     np.testing.assert_array_equal(load_file(out)["fc7/kernel"], state["fc7"]["kernel"])
-    assert weights_file.metadata(out)["source"] == '["True.npz", "False.npz"]'
+    assert weights_file.read_metadata(out)["source"] == '["True.npz", "False.npz"]'
 
 
 @pytest.mark.parametrize("name", ["new.mat", "old.mat", "packed.mat", "v73.mat"])
@@ -169,6 +170,17 @@ def test_matconvnet_mean_and_labels_are_kept(tmp_path, name):
     path = tmp_path / name
     writer(path, net, write.random_state(net), image=IMAGE, labels=labels, **options)
     out = convert([path], net=net, out=tmp_path / "out.safetensors")
-    assert weights_file.labels(out) == labels
+    assert weights_file.read_labels(out) == labels
     np.testing.assert_allclose(load_file(out)["input/shift"], [-120, -110, -100])
     np.testing.assert_allclose(load_file(out)["input/scale"], [255, 255, 255])
+
+
+@pytest.mark.parametrize("length", [128, 640, 60, 80 + 256 * 75])
+def test_safetensors_are_known_whatever_the_length_of_their_header(tmp_path, length):
+    # 128 begins as a pickle, 60 as a web page, 19280 (PK) as a zip file.
+    header = b'{"a.weight":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'
+    if len(header) > length:
+        header = b'{"a.weight":{"dtype":"F32","shape":[],"data_offsets":[0,4]}}'
+    header = header.ljust(length)
+    (tmp_path / "a.bin").write_bytes(struct.pack("<Q", length) + header + bytes(4))
+    assert list(read(tmp_path / "a.bin").tensors) == ["a.weight"]

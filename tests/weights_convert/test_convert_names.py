@@ -4,7 +4,7 @@ import pytest
 
 from jaxvis.nets import registry
 from jaxvis.weights import file as weights_file
-from weights_convert.names import HARMLESS, mapping, unprefixed
+from weights_convert.names import HARMLESS, make_renamer, strip_prefix
 
 EXAMPLES = [
     ("torch", "vgg19", "features.0.weight", "conv1_1/kernel"),
@@ -53,7 +53,7 @@ EXAMPLES = [
 @pytest.mark.parametrize("naming, net, theirs, ours", EXAMPLES, ids=lambda v: v)
 def test_known_names_become_rows(naming, net, theirs, ours):
     network = registry.build(net)
-    assert mapping(naming, network)(theirs) == ours
+    assert make_renamer(naming, network)(theirs) == ours
     row, _, _ = ours.rpartition("/")
     assert row in network.taps
 
@@ -71,8 +71,8 @@ def test_known_names_become_rows(naming, net, theirs, ours):
     ],
 )
 def test_unknown_names_become_nothing(naming, net, theirs):
-    known = weights_file.flat_shapes(registry.build(net))
-    assert mapping(naming, registry.build(net))(theirs) not in known
+    known = weights_file.tensor_shapes(registry.build(net))
+    assert make_renamer(naming, registry.build(net))(theirs) not in known
 
 
 @pytest.mark.parametrize(
@@ -93,16 +93,16 @@ def test_only_counters_and_auxiliary_heads_are_harmless(name, harmless):
 
 
 def test_torchvisions_googlenet_is_refused_with_the_way_out():
-    with pytest.raises(ValueError, match="it is not Caffe's.*weights_convert bvlc"):
-        mapping("torch", registry.build("googlenet"))
+    with pytest.raises(ValueError, match="it is not Caffe's.*jaxvis convert bvlc"):
+        make_renamer("torch", registry.build("googlenet"))
 
 
 @pytest.mark.parametrize("net", ["caffenet", "caffe_alexnet"])
 def test_caffes_networks_take_no_torch_file(net):
     with pytest.raises(ValueError, match="convert its .caffemodel"):
-        mapping("torch", registry.build(net))
+        make_renamer("torch", registry.build(net))
 
 
 def test_a_prefix_goes_only_if_every_name_has_it():
-    assert unprefixed(["module.a", "module.b"]) == {"module.a": "a", "module.b": "b"}
-    assert unprefixed(["module.a", "b"]) == {"module.a": "module.a", "b": "b"}
+    assert strip_prefix(["module.a", "module.b"]) == {"module.a": "a", "module.b": "b"}
+    assert strip_prefix(["module.a", "b"]) == {"module.a": "module.a", "b": "b"}

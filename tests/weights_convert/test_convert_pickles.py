@@ -78,7 +78,7 @@ CONTAINERS = {
 def test_a_pickle_that_runs_code_is_refused_and_runs_nothing(tmp_path, container, name):
     marker, path = tmp_path / "ran", tmp_path / "evil.pth"
     CONTAINERS[container](path, payloads(marker)[name])
-    with pytest.raises(pickles.Refused, match="refused, nothing was run"):
+    with pytest.raises(pickles.Refusal, match="refused, nothing was run"):
         read(path)
     assert not marker.exists()
 
@@ -96,7 +96,7 @@ def test_registered_extensions_are_refused(tmp_path):
     copyreg.add_extension("os", "system", 7)
     try:
         (tmp_path / "e.pth").write_bytes(b"\x80\x02\x82\x07X\x01\x00\x00\x00x\x85R.")
-        with pytest.raises(pickles.Refused, match="EXT1"):
+        with pytest.raises(pickles.Refusal, match="EXT1"):
             read(tmp_path / "e.pth")
     finally:
         copyreg.remove_extension("os", "system", 7)
@@ -106,7 +106,7 @@ def test_a_payload_behind_good_tensors_is_refused(tmp_path):
     marker, path = tmp_path / "ran", tmp_path / "evil.pth"
     evil = payloads(marker)["system2"][2:-1]
     write.write_torch_zip(path, {"a.weight": ARRAY}, before=evil + b"0")
-    with pytest.raises(pickles.Refused, match="system"):
+    with pytest.raises(pickles.Refusal, match="system"):
         read(path)
     assert not marker.exists()
 
@@ -114,7 +114,7 @@ def test_a_payload_behind_good_tensors_is_refused(tmp_path):
 def test_a_refusal_names_what_was_asked_for_and_the_way_out(tmp_path):
     (tmp_path / "m.pth").write_bytes(payloads("x")["class"])
     message = "torchvision.models.vgg.VGG.*refused.*save model.state_dict"
-    with pytest.raises(pickles.Refused, match=message):
+    with pytest.raises(pickles.Refusal, match=message):
         convert([tmp_path / "m.pth"], net="vgg16", out=tmp_path / "o.safetensors")
     assert not (tmp_path / "o.safetensors").exists()
 

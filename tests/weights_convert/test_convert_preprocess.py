@@ -9,7 +9,7 @@ from safetensors.numpy import load_file
 
 from jaxvis.weights import file as weights_file
 from weights_convert import convert
-from weights_convert.preprocessing import PRESETS, Preprocess, default, parse
+from weights_convert.preprocessing import PRESETS, Preprocess, default_preprocess, parse
 
 NUMBER = st.floats(0.01, 300)
 TRIPLE = st.tuples(NUMBER, NUMBER, NUMBER)
@@ -52,7 +52,7 @@ def test_affine_is_the_convention_on_rgb_images(name):
     pixel = np.array([0.1, 0.5, 0.9])  # R, G, B
     given = pixel[::-1] if convention.order == "bgr" else pixel
     wanted = (given * convention.maximum - convention.mean) / convention.std
-    affine = convention.affine()
+    affine = convention.as_affine()
     got = pixel * affine["scale"] + affine["shift"]
     got = got[::-1] if convention.order == "bgr" else got
     np.testing.assert_allclose(got, wanted, rtol=1e-5, atol=1e-5)
@@ -71,11 +71,11 @@ def test_affine_is_the_convention_on_rgb_images(name):
     ],
 )
 def test_the_default_follows_the_naming_and_the_net(naming, net, wanted):
-    assert default(naming, net) == PRESETS[wanted]
+    assert default_preprocess(naming, net) == PRESETS[wanted]
 
 
 def test_matconvnet_without_a_mean_image_subtracts_the_nets_mean_in_rgb():
-    convention = default("matconvnet", "vgg19")
+    convention = default_preprocess("matconvnet", "vgg19")
     assert (convention.order, convention.maximum) == ("rgb", 255)
     assert convention.mean == (123.68, 116.779, 103.939)
 
@@ -101,7 +101,7 @@ def test_the_first_layer_sees_what_the_checkpoint_wanted(tmp_path, order):
 
     taps = net.apply(weights_file.read(out, net), image, stop="conv1")
     np.testing.assert_allclose(taps["conv1"][3, 5], wanted, rtol=1e-4)
-    assert weights_file.metadata(out)["preprocess"] == str(convention)
+    assert weights_file.read_metadata(out)["preprocess"] == str(convention)
 
 
 def test_a_files_own_mean_wins_over_the_default_and_a_flag_over_both(tmp_path):
@@ -111,6 +111,6 @@ def test_a_files_own_mean_wins_over_the_default_and_a_flag_over_both(tmp_path):
     out = tmp_path / "n.safetensors"
     convert([tmp_path / "n.mat"], net=net, out=out)
     np.testing.assert_allclose(load_file(out)["input/shift"], [-50, -60, -70])
-    convert([tmp_path / "n.mat"], net=net, out=out, preprocess="unit")
+    convert([tmp_path / "n.mat"], net=net, out=out, preprocess="unit", overwrite=True)
     np.testing.assert_array_equal(load_file(out)["input/shift"], [0, 0, 0])
     np.testing.assert_array_equal(load_file(out)["input/scale"], [1, 1, 1])

@@ -1,10 +1,20 @@
-"""Which reader opens a file: told by its first bytes; its name decides only at last."""
+"""Which reader opens a file: its first bytes tell; its name decides only where they do not.
 
-import zipfile
-from collections.abc import Callable
+Whatever goes wrong in a reader, or in a library that it uses, becomes one kind of error
+that names the file. Damaged files make libraries raise errors of every kind.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
-from weights_convert.checkpoint import Checkpoint, damaged
+import jax.numpy as jnp
+import numpy as np
+
+from jaxvis.weights.escape import escape
+from jaxvis.weights.tensor_file import TensorFileError, check_regular
+from weights_convert.checkpoint import Checkpoint, CheckpointError, DamageError, StoredTensor
 from weights_convert.readers import (
     caffemodel,
     keras_h5,
@@ -14,6 +24,7 @@ from weights_convert.readers import (
     torch_stream,
     torch_zip,
 )
+from weights_convert.readers.archive import open_archive
 
 FORMATS = ".pth, .safetensors, .npz, .h5, .caffemodel, .mat"
 STARTS: dict[bytes, Callable[[Path], Checkpoint]] = {
@@ -39,34 +50,68 @@ def read(path: Path) -> Checkpoint:
 
     Raises:
       FileNotFoundError: if it does not exist.
-      ValueError: if it is empty, damaged, refused, or of no known format.
+      OSError: if it cannot be opened.
+      CheckpointError: if it is no regular file, empty, damaged, refused, or of no known
+        format. The tensors raise it too when they are read.
     """
-    if path.is_dir():
-        raise ValueError(f"{path} is a folder, not a checkpoint")
-    with path.open("rb") as file:
-        start = file.read(64)
-    if not start:
-        raise ValueError(f"{path} is empty: fetch it again")
+    with _name_file(path, passing=(OSError,)):
+        check_regular(path)
+        with path.open("rb") as file:
+            start = file.read(64)
+    with _name_file(path):
+        checkpoint = _find_reader(path, start)(path)
+    tensors = {
+        name: StoredTensor(tensor.shape, partial(_read_tensor, path, name, tensor))
+        for name, tensor in checkpoint.tensors.items()
+    }
+    return checkpoint.with_tensors(tensors)
+
+
+def _find_reader(path: Path, start: bytes) -> Callable[[Path], Checkpoint]:
+    if start[5:9] == b"\0\0\0{":  # first: the length before it may look like any other sign
+        return safetensors_file.read
     for sign, what in NOT_WEIGHTS.items():
         if start.startswith(sign):
-            raise ValueError(f"{path} is {what}")
+            raise CheckpointError(f"is {what}")
     if start.startswith(b"PK"):
-        return _zipped(path)
+        with open_archive(path) as archive:
+            arrays = any(name.endswith(".npy") for name in archive.namelist())
+        return npz.read if arrays else torch_zip.read
     for sign, reader in STARTS.items():
         if start.startswith(sign):
-            return reader(path)
+            return reader
     if start[8:9] == b"{":
-        return safetensors_file.read(path)
+        return safetensors_file.read
     if path.suffix in SUFFIXES:
-        return SUFFIXES[path.suffix](path)
-    raise ValueError(f"{path} is of no format that is read here: {FORMATS}")
+        return SUFFIXES[path.suffix]
+    raise CheckpointError(f"is of no format that is read here: {FORMATS}")
 
 
-def _zipped(path: Path) -> Checkpoint:
+@contextlib.contextmanager
+def _name_file(path: Path, *, passing: tuple[type[Exception], ...] = ()) -> Iterator[None]:
+    """Turns what is raised inside into a `CheckpointError` that names the file."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
-    except (zipfile.BadZipFile, NotImplementedError) as error:
-        raise damaged(path, error) from None
-    arrays = any(name.endswith(".npy") for name in names)
-    return (npz if arrays else torch_zip).read(path)
+        yield
+    except passing:
+        raise
+    except CheckpointError as error:
+        error.args = (f"{path} {error}",)
+        raise
+    except TensorFileError as error:
+        raise CheckpointError(str(error)) from error
+    except Exception as error:
+        damage = DamageError(f"{type(error).__name__}, {escape(str(error))}")
+        damage.args = (f"{path} {damage}",)
+        raise damage from error
+
+
+def _read_tensor(path: Path, name: str, tensor: StoredTensor) -> np.ndarray:
+    # Its shape is known to be the network's, so a lack of memory is no fault of the file.
+    with _name_file(path, passing=(MemoryError,)):
+        array = np.asarray(tensor.read())
+        if array.dtype.kind not in "biuf" and array.dtype != jnp.bfloat16:
+            held = escape(str(array.dtype))
+            raise CheckpointError(f"has {held} in {escape(name)}, not real numbers")
+        if array.shape != tensor.shape:
+            raise DamageError(f"{escape(name)} has another shape than it says")
+    return array

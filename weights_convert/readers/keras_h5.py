@@ -9,10 +9,10 @@ import re
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
-from weights_convert.checkpoint import Checkpoint, Stored, damaged, naming_of
+from weights_convert.checkpoint import Checkpoint, StoredTensor
+from weights_convert.names import naming_of
 from weights_convert.readers import hdf5
+from weights_convert.readers.bounds import Budget
 
 MODEL, OPTIMIZER = "model_weights/", "optimizer_weights/"
 KERAS_1 = re.compile(r"^(?P<layer>.*)_(?P<leaf>[Wb])(_\d+)?$")
@@ -27,27 +27,26 @@ def read(path: Path) -> Checkpoint:
       path: the file.
 
     Raises:
-      ValueError: if it is damaged, or h5py is not installed.
+      CheckpointError: if it holds other things than numbers, or h5py is not installed.
     """
     shapes: dict[str, tuple[int, ...]] = {}
-    with hdf5.opened(path) as file:
-        dataset = hdf5.h5py().Dataset
+    budget, dataset = Budget(), hdf5.import_h5py().Dataset
 
-        def visit(name: str, item: object) -> None:
-            if isinstance(item, dataset) and not name.startswith(OPTIMIZER):
-                shapes[name] = item.shape
+    def visit(name: str, item: object) -> None:
+        budget.spend(1)
+        if isinstance(item, dataset) and not name.startswith(OPTIMIZER):
+            shapes[name] = hdf5.check_numbers(item)
 
-        try:
-            file.visititems(visit)
-        except (OSError, KeyError, RuntimeError) as error:
-            raise damaged(path, error) from None
+    with hdf5.open_file(path) as file:
+        file.visititems(visit)
     tensors = {
-        _short(name): Stored(shape, partial(_array, path, name)) for name, shape in shapes.items()
+        _shorten(name): StoredTensor(shape, partial(hdf5.read_array, path, name))
+        for name, shape in shapes.items()
     }
-    return Checkpoint(naming_of(tensors, path), tensors)
+    return Checkpoint(naming_of(tensors), tensors)
 
 
-def _short(name: str) -> str:
+def _shorten(name: str) -> str:
     """Returns `layer/leaf` of a dataset's path."""
     *groups, last = name.removeprefix(MODEL).split(":")[0].split("/")
     if match := KERAS_3.match(name):
@@ -58,11 +57,3 @@ def _short(name: str) -> str:
     numbered = len(groups) > 1 and re.fullmatch(re.escape(groups[-2]) + r"(_\d+)?", groups[-1])
     layer = groups[-2] if numbered else "".join(groups[-1:])
     return f"{layer}/{last}"
-
-
-def _array(path: Path, name: str) -> np.ndarray:
-    with hdf5.opened(path) as file:
-        try:
-            return file[name][()]
-        except (OSError, KeyError, RuntimeError) as error:
-            raise damaged(path, error) from None

@@ -5,15 +5,17 @@ kernels in HWIO; a fully connected layer is a convolution of the whole map. Inpu
 0..255, minus `averageImage`, here its mean colour.
 """
 
-from functools import partial
+from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from weights_convert.checkpoint import Checkpoint, Stored, damaged, mapped
+from jaxvis.weights.escape import describe_shape, escape
+from weights_convert.checkpoint import Checkpoint, CheckpointError, StoredTensor
 from weights_convert.preprocessing import Preprocess
-from weights_convert.readers import hdf5, matlab5
+from weights_convert.readers import matlab5, matlab73
+from weights_convert.readers.bounds import MAX_MEAN, map_file
 
 OLD_KEYS = ("filters", "biases")
 WRONG = (AttributeError, TypeError, LookupError)
@@ -27,77 +29,51 @@ def read(path: Path) -> Checkpoint:
       path: the file, MATLAB 5 to 7, or 7.3 (h5py).
 
     Raises:
-      ValueError: if it is damaged, is no simple network, or h5py is missing for 7.3.
+      CheckpointError: if it is damaged, is no simple network, or h5py is missing for 7.3.
     """
-    newer = mapped(path)[:16].tobytes().startswith(b"MATLAB 7.3")
-    tree = _matlab73(path) if newer else matlab5.load(path)
+    newer = map_file(path)[:16].tobytes().startswith(b"MATLAB 7.3")
+    tree = (matlab73 if newer else matlab5).load(path)
     net = tree.get("net") or tree
+    if not isinstance(net, dict) or "layers" not in net and "params" not in net:
+        raise CheckpointError("has no `layers`: it is not a MatConvNet network")
     if "params" in net:
-        raise ValueError(f"{path} is a DagNN; only simple networks (a chain of layers) are read")
-    if "layers" not in net:
-        raise ValueError(f"{path} has no `layers`: it is not a MatConvNet network")
+        raise CheckpointError("is a DagNN; only simple networks (a chain of layers) are read")
     try:
-        return _network(net)
+        return _make_checkpoint(net)
     except WRONG as error:
-        raise ValueError(f"{path} is not laid out as a MatConvNet network ({error})") from None
+        raise CheckpointError(
+            f"is not laid out as a MatConvNet network ({escape(str(error))})"
+        ) from error
 
 
-def _network(net: dict[str, Any]) -> Checkpoint:
+def _make_checkpoint(net: dict[str, Any]) -> Checkpoint:
     tensors = {}
     for layer in net["layers"]:
         pair = layer.get("weights") or [layer.get(key) for key in OLD_KEYS]
         for key, value in zip(OLD_KEYS, pair):
-            if isinstance(value, Stored):
-                tensors[f"{layer['name']}/{key}"] = value
+            if isinstance(value, StoredTensor):
+                tensors[f"{_check_text(layer['name'])}/{key}"] = value
     meta = net.get("meta") or net
     image = (meta.get("normalization") or {}).get("averageImage")
-    labels = (meta.get("classes") or {}).get("description") or ()
-    mean = None if image is None else _mean(image.read())
-    return Checkpoint("matconvnet", tensors, mean, tuple(str(text) for text in labels))
+    labels = (meta.get("classes") or {}).get("description") or []
+    if not isinstance(labels, list):
+        raise TypeError("the class labels are no cell of texts")
+    mean = None if image is None else _read_mean(image)
+    return Checkpoint("matconvnet", tensors, mean, tuple(map(_check_text, labels)))
 
 
-def _mean(image: np.ndarray) -> Preprocess:
+def _check_text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{escape(value)} where a text belongs")
+    return value
+
+
+def _read_mean(tensor: StoredTensor) -> Preprocess:
     """Returns RGB in 0..255 minus an image's (or a colour's) mean colour."""
+    if prod(tensor.shape) > MAX_MEAN:
+        raise CheckpointError(f"claims a mean image of {describe_shape(tensor.shape)}")
+    image = tensor.read()
     colour = image if image.size == 3 else image.reshape(-1, image.shape[-1]).mean(0)
     if colour.size != 3 or not np.all((colour >= 0) & (colour <= 255)):
-        raise TypeError(f"averageImage {image.shape} is no image of 0..255")
+        raise TypeError(f"averageImage {describe_shape(image.shape)} is no image of 0..255")
     return Preprocess("rgb", 255, tuple(float(v) for v in colour.ravel()))
-
-
-def _matlab73(path: Path) -> dict[str, Any]:
-    """Returns the variables of a MATLAB 7.3 file, as `matlab5.load` does.
-
-    In HDF5 axes are reversed, cells are references, and texts are numbers.
-    """
-    with hdf5.opened(path) as file:
-        try:
-            return {
-                name: _value(path, file, item, 0)
-                for name, item in file.items()
-                if not name.startswith("#")
-            }
-        except (OSError, RuntimeError, LookupError, AttributeError) as error:
-            raise damaged(path, error) from None
-
-
-def _value(path: Path, file: Any, item: Any, depth: int) -> Any:
-    if depth > matlab5.DEPTH:
-        raise LookupError("references that never end")
-    if isinstance(item, hdf5.h5py().Group):
-        return {key: _value(path, file, item[key], depth + 1) for key in item}
-    if "MATLAB_empty" in item.attrs:
-        return None
-    kind = item.attrs.get("MATLAB_class", b"")
-    if kind == b"cell":
-        return [_value(path, file, file[ref], depth + 1) for ref in item[()].ravel()]
-    if kind == b"char":
-        return "".join(map(chr, item[()].ravel()))
-    return Stored(item.shape[::-1], partial(_dataset, path, item.name))
-
-
-def _dataset(path: Path, name: str) -> np.ndarray:
-    with hdf5.opened(path) as file:
-        try:
-            return file[name][()].T
-        except (OSError, RuntimeError, LookupError) as error:
-            raise damaged(path, error) from None

@@ -5,13 +5,17 @@ A quantised Keras kernel is a pair: `fc1/kernel_q` (uint8) and `fc1/kernel_scale
 """
 
 import zipfile
+import zlib
 from functools import partial
 from math import prod
 from pathlib import Path
 
 import numpy as np
 
-from weights_convert.checkpoint import DAMAGE, Checkpoint, Stored, damaged, naming_of
+from jaxvis.weights.escape import describe_shape, escape
+from weights_convert.checkpoint import Checkpoint, CheckpointError, DamageError, StoredTensor
+from weights_convert.names import naming_of
+from weights_convert.readers.archive import open_archive
 
 RATIO = 1100
 """Deflate cannot make a file smaller than about its 1032nd part."""
@@ -28,62 +32,61 @@ def read(path: Path) -> Checkpoint:
       path: the file.
 
     Raises:
-      ValueError: if it is damaged, holds Python objects, or claims more than it has.
+      CheckpointError: if it is damaged, holds Python objects, or claims more than it has.
     """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = archive.infolist()
-            tensors = {
-                member.filename.removesuffix(".npy"): _stored(path, archive, member)
-                for member in members
-            }
-    except DAMAGE as error:
-        raise damaged(path, error) from None
-    return Checkpoint(naming_of(tensors, path), _dequantised(tensors))
+    size = path.stat().st_size
+    with open_archive(path) as archive:
+        tensors = {
+            entry.filename.removesuffix(".npy"): _describe(path, size, archive, entry)
+            for entry in archive.infolist()
+        }
+    return Checkpoint(naming_of(tensors), _join_quantized(tensors))
 
 
-def _stored(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Stored:
-    name = member.filename
-    with archive.open(member) as raw:
+def _describe(
+    path: Path, size: int, archive: zipfile.ZipFile, entry: zipfile.ZipInfo
+) -> StoredTensor:
+    name = escape(entry.filename)
+    with archive.open(entry) as raw:
         try:
-            header = HEADERS[np.lib.format.read_magic(raw)]
-            shape, _, dtype = header(raw)
-        except (KeyError, ValueError) as error:
-            raise ValueError(f"{path}: {name} is not an array ({error})") from None
+            shape, _, dtype = HEADERS[np.lib.format.read_magic(raw)](raw)
+        except (zipfile.BadZipFile, zlib.error, EOFError):
+            raise
+        except Exception as error:  # NumPy parses the header as Python, which raises anything
+            text = f"{type(error).__name__}: {escape(str(error))}"
+            raise CheckpointError(f"has an entry {name} that is not an array ({text})") from error
         start = raw.tell()
     if dtype.hasobject:
-        raise ValueError(f"{path}: {name} holds Python objects, which may run code; refused")
+        raise CheckpointError(f"holds Python objects in {name}, which may run code: refused")
     claimed = start + prod(shape) * dtype.itemsize
-    end = member.header_offset + member.compress_size
-    possible = claimed <= RATIO * (member.compress_size + 1)
-    if claimed != member.file_size or not possible or end > path.stat().st_size:
-        raise ValueError(
-            f"{path} is truncated or damaged: {name} claims {claimed} bytes "
-            f"{tuple(shape)}, the file has other ({member.compress_size} compressed)"
+    end = entry.header_offset + entry.compress_size
+    possible = claimed <= RATIO * (entry.compress_size + 1)
+    if claimed != entry.file_size or not possible or end > size:
+        raise DamageError(
+            f"{name} claims {claimed} bytes {describe_shape(shape)}, the file has others "
+            f"({entry.compress_size} compressed)"
         )
-    return Stored(tuple(shape), partial(_array, path, name))
+    return StoredTensor(tuple(shape), partial(_read_array, path, entry.filename))
 
 
-def _array(path: Path, name: str) -> np.ndarray:
-    try:
-        with zipfile.ZipFile(path) as archive, archive.open(name) as raw:
-            return np.lib.format.read_array(raw, allow_pickle=False)
-    except (*DAMAGE, ValueError) as error:
-        raise damaged(path, error) from None
+def _read_array(path: Path, name: str) -> np.ndarray:
+    with open_archive(path) as archive, archive.open(name) as raw:
+        return np.lib.format.read_array(raw, allow_pickle=False)
 
 
-def _dequantised(tensors: dict[str, Stored]) -> dict[str, Stored]:
+def _join_quantized(tensors: dict[str, StoredTensor]) -> dict[str, StoredTensor]:
     out = {}
     for name, tensor in tensors.items():
         pair = tensors.get(name.removesuffix("_q") + "_scale_min")
         if name.endswith("_q") and pair is not None and pair.shape == (2,):
-            out[name.removesuffix("_q")] = Stored(tensor.shape, partial(_dequantise, tensor, pair))
+            read = partial(_dequantize, tensor, pair)
+            out[name.removesuffix("_q")] = StoredTensor(tensor.shape, read)
         elif not name.endswith("_scale_min"):
             out[name] = tensor
     return out
 
 
-def _dequantise(tensor: Stored, pair: Stored) -> np.ndarray:
+def _dequantize(tensor: StoredTensor, pair: StoredTensor) -> np.ndarray:
     scale, minimum = pair.read().astype(np.float32)
     kernel = tensor.read().astype(np.float32)
     kernel *= scale

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxvis.weights import file as weights_file
-from weights_convert.checkpoint import Checkpoint, Stored, naming_of
+from jaxvis.weights.tensor_file import open_tensors
+from weights_convert.checkpoint import Checkpoint, CheckpointError, StoredTensor
+from weights_convert.names import naming_of
 
 
 def read(path: Path) -> Checkpoint:
@@ -16,16 +17,20 @@ def read(path: Path) -> Checkpoint:
       path: the file.
 
     Raises:
-      ValueError: if it is damaged, or a converted file already.
+      CheckpointError: if it is a converted file already.
+      TensorFileError: if it is damaged.
     """
-    with weights_file.opened(path) as file:
-        if "net" in (file.metadata() or {}):
-            raise ValueError(f"{path} is converted already: load it as it is")
-        shapes = {name: weights_file.shape_of(file, name) for name in file.keys()}
-    tensors = {name: Stored(shape, partial(_array, path, name)) for name, shape in shapes.items()}
-    return Checkpoint(naming_of(tensors, path), tensors)
+    with open_tensors(path) as file:
+        if "net" in file.metadata:
+            raise CheckpointError("is converted already: load it as it is")
+        shapes = {name: file.shape_of(name) for name in file.names}
+    tensors = {
+        name: StoredTensor(shape, partial(_read_array, path, name))
+        for name, shape in shapes.items()
+    }
+    return Checkpoint(naming_of(tensors), tensors)
 
 
-def _array(path: Path, name: str) -> np.ndarray:
-    with weights_file.opened(path) as file:
-        return file.get_tensor(name)
+def _read_array(path: Path, name: str) -> np.ndarray:
+    with open_tensors(path) as file:
+        return file.read(name)

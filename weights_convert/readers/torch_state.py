@@ -1,5 +1,6 @@
 """What both torch containers share: a state_dict of tensors over mapped bytes."""
 
+import zlib
 from functools import partial
 from math import prod
 from pathlib import Path
@@ -7,7 +8,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from weights_convert.checkpoint import Checkpoint, Stored, naming_of
+from jaxvis.weights.escape import escape
+from weights_convert.checkpoint import Checkpoint, CheckpointError, DamageError, StoredTensor
+from weights_convert.names import naming_of
+from weights_convert.readers.bounds import map_file
 from weights_convert.readers.pickles import Storage, Tensor
 
 WRAPPERS = ("state_dict", "model_state_dict", "model")
@@ -15,13 +19,17 @@ WRAPPERS = ("state_dict", "model_state_dict", "model")
 
 
 class Place(NamedTuple):
-    """Where a storage is in the file: its first byte, and how many there are."""
+    """Where a storage is in the file: its first byte, how many there are, their CRC-32.
+
+    The checksum is None in containers that have none.
+    """
 
     start: int
     size: int
+    checksum: int | None = None
 
 
-def checkpoint(tree: Any, places: dict[str, Place], path: Path) -> Checkpoint:
+def make_checkpoint(tree: Any, places: dict[str, Place], path: Path) -> Checkpoint:
     """Returns the tensors of an unpickled tree.
 
     Args:
@@ -30,19 +38,22 @@ def checkpoint(tree: Any, places: dict[str, Place], path: Path) -> Checkpoint:
       path: the file; mapped, read when a tensor is asked for.
 
     Raises:
-      ValueError: if there are no tensors, or a storage is smaller than it claims.
+      CheckpointError: if there are no tensors, or a storage is smaller than it claims.
     """
+    verified: set[str] = set()
     tensors = {
-        name: Stored(tensor.shape, partial(_array, path, tensor, place))
-        for name, tensor in _state(tree, path).items()
-        for place in [_place(tensor.storage, places, path)]
+        name: StoredTensor(tensor.shape, partial(_read_array, path, tensor, place, verified))
+        for name, tensor in _find_state(tree).items()
+        for place in [_find_place(tensor.storage, places)]
     }
-    return Checkpoint(naming_of(tensors, path), tensors)
+    return Checkpoint(naming_of(tensors), tensors)
 
 
-def _state(tree: Any, path: Path) -> dict[str, Tensor]:
-    for candidate in (tree, *(tree.get(key) for key in WRAPPERS if _is_dict(tree))):
-        if _is_dict(candidate):
+def _find_state(tree: Any) -> dict[str, Tensor]:
+    if isinstance(tree, dict):
+        for candidate in (tree, *(tree.get(key) for key in WRAPPERS)):
+            if not isinstance(candidate, dict):
+                continue
             state = {
                 name: value
                 for name, value in candidate.items()
@@ -50,31 +61,36 @@ def _state(tree: Any, path: Path) -> dict[str, Tensor]:
             }
             if state:
                 return state
-    raise ValueError(f"{path} holds no tensors: save model.state_dict()")
+    raise CheckpointError("holds no tensors: save model.state_dict()")
 
 
-def _is_dict(value: Any) -> bool:
-    return isinstance(value, dict)
-
-
-def _place(storage: Storage, places: dict[str, Place], path: Path) -> Place:
+def _find_place(storage: Storage, places: dict[str, Place]) -> Place:
     if storage.key not in places:
-        raise ValueError(f"{path} is damaged: storage {storage.key!r} is not in it")
+        raise DamageError(f"storage {escape(storage.key)} is not in it")
     place = places[storage.key]
     claimed = storage.numel * storage.dtype.itemsize
     if claimed > place.size:
-        raise ValueError(
-            f"{path} is damaged: storage {storage.key!r} claims {claimed} bytes, the "
-            f"file has {place.size} of it"
+        raise DamageError(
+            f"storage {escape(storage.key)} claims {claimed} bytes, the file has {place.size} of it"
         )
     return place
 
 
-def _array(path: Path, tensor: Tensor, place: Place) -> np.ndarray:
+def _read_array(path: Path, tensor: Tensor, place: Place, verified: set[str]) -> np.ndarray:
     storage, shape = tensor.storage, tensor.shape
     if not prod(shape):
         return np.zeros(shape, storage.dtype)
+    if storage.key not in verified:  # many tensors may share one storage
+        _verify(path, storage.key, place)
+        verified.add(storage.key)
     numbers = np.memmap(path, storage.dtype, "r", place.start, (storage.numel,))
     first = tensor.offset + (storage.view[0] if storage.view else 0)
     strides = tuple(step * storage.dtype.itemsize for step in tensor.strides)
     return np.lib.stride_tricks.as_strided(numbers[first:], shape, strides)
+
+
+def _verify(path: Path, key: str, place: Place) -> None:
+    if place.checksum is None:
+        return
+    if zlib.crc32(map_file(path)[place.start : place.start + place.size]) != place.checksum:
+        raise DamageError(f"the checksum of storage {escape(key)} is wrong")

@@ -5,12 +5,14 @@ of storage keys (five pickles); then, key by key, the count of numbers (int64) a
 numbers.
 """
 
-import mmap
+import io
 from pathlib import Path
 from typing import Any
 
-from weights_convert.checkpoint import Checkpoint, mapped, truncated, unpack
+from jaxvis.weights.escape import escape
+from weights_convert.checkpoint import Checkpoint, CheckpointError, DamageError
 from weights_convert.readers import pickles, torch_state
+from weights_convert.readers.bounds import MAX_DESCRIPTION, check_end, map_file, unpack
 
 MAGIC = 0x1950A86A20F9469CFC6C
 PROTOCOL = 1001
@@ -23,38 +25,37 @@ def read(path: Path) -> Checkpoint:
       path: the file.
 
     Raises:
-      ValueError: if it is damaged, is not torch's, or asks for code.
+      CheckpointError: if it is damaged, is not torch's, or asks for code.
     """
     with path.open("rb") as file:
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as stream:
-            if pickles.load(stream, path) != MAGIC:
-                raise ValueError(f"{path} is a pickle, but not one of torch.save's")
-            version, machine, tree, keys = (pickles.load(stream, path) for _ in range(4))
-            at = stream.tell()
-    little = isinstance(machine, dict) and machine.get("little_endian")
+        stream = io.BytesIO(file.read(MAX_DESCRIPTION))
+    if pickles.load(stream) != MAGIC:
+        raise CheckpointError("is a pickle, but not one of torch.save's")
+    version, machine, tree, keys = (pickles.load(stream) for _ in range(4))
+    little = isinstance(machine, dict) and machine.get("little_endian") is True
     if version != PROTOCOL or not little or not isinstance(keys, list):
-        raise ValueError(f"{path}: container version {version!r} is unknown or damaged")
-    widths = {s.key: s.dtype.itemsize for s in _storages(tree)}
-    return torch_state.checkpoint(tree, _places(keys, at, widths, path), path)
+        raise CheckpointError(f"has a container of version {escape(version)}, unknown or damaged")
+    widths = {storage.key: storage.dtype.itemsize for storage in _find_storages(tree)}
+    return torch_state.make_checkpoint(tree, _locate(keys, stream.tell(), widths, path), path)
 
 
-def _places(
-    keys: list[str], at: int, widths: dict[str, int], path: Path
+def _locate(
+    keys: list[Any], at: int, widths: dict[str, int], path: Path
 ) -> dict[str, torch_state.Place]:
     """Returns where each storage is, walking over them from byte `at`."""
-    places, data = {}, mapped(path)
+    places, data = {}, map_file(path)
     for key in keys:
-        (count,) = unpack("<q", data, at, path)
-        if count < 0 or key not in widths:
-            raise ValueError(f"{path} is damaged: storage {key!r} makes no sense")
+        (count,) = unpack("<q", data, at)
+        # A key of another type may not be hashable, or take for ever to hash.
+        if count < 0 or not isinstance(key, str) or key not in widths:
+            raise DamageError(f"storage {escape(key)} makes no sense")
         places[key] = torch_state.Place(at + 8, count * widths[key])
-        at = sum(places[key])
-        if at > len(data):
-            raise truncated(path, at, len(data))
+        at = places[key].start + places[key].size
+        check_end(at, len(data))
     return places
 
 
-def _storages(tree: Any) -> list[pickles.Storage]:
+def _find_storages(tree: Any) -> list[pickles.Storage]:
     """Returns every storage that tensors in a tree of dicts and lists look at."""
     found, queue, seen = [], [tree], set()
     while queue:

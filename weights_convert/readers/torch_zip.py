@@ -7,16 +7,11 @@ import io
 import zipfile
 from pathlib import Path
 
-from weights_convert.checkpoint import (
-    DAMAGE,
-    LIMIT,
-    Checkpoint,
-    damaged,
-    mapped,
-    truncated,
-    unpack,
-)
+from jaxvis.weights.escape import escape
+from weights_convert.checkpoint import Checkpoint, CheckpointError
 from weights_convert.readers import pickles, torch_state
+from weights_convert.readers.archive import open_archive, read_entry
+from weights_convert.readers.bounds import check_end, map_file, unpack
 
 PICKLE = "data.pkl"
 LOCAL_HEADER = 30
@@ -30,57 +25,49 @@ def read(path: Path) -> Checkpoint:
       path: the file.
 
     Raises:
-      ValueError: if it is damaged, compressed, a TorchScript program, or asks for code.
+      CheckpointError: if it is damaged, compressed, a TorchScript program, or asks for
+        code. The tensors raise it too, if a checksum is wrong.
     """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = {info.filename: info for info in archive.infolist()}
-            folder = _folder(members, path)
-            order = members.get(f"{folder}byteorder")
-            if order is not None and _bytes(archive, order, path) != b"little":
-                raise ValueError(f"{path} was written on a big-endian machine")
-            pickle = _bytes(archive, members[f"{folder}{PICKLE}"], path)
-    except DAMAGE as error:
-        raise damaged(path, error) from None
-    tree = pickles.load(io.BytesIO(pickle), path)
+    with open_archive(path) as archive:
+        entries = {entry.filename: entry for entry in archive.infolist()}
+        folder = _find_folder(entries)
+        pickle = entries[f"{folder}{PICKLE}"]
+        if not pickle.CRC and pickle.file_size:
+            raise CheckpointError(
+                "has no checksums: save it again without torch.serialization.set_crc32_options"
+            )
+        order = entries.get(f"{folder}byteorder")
+        if order is not None and read_entry(archive, order) != b"little":
+            raise CheckpointError("was written on a big-endian machine")
+        tree = pickles.load(io.BytesIO(read_entry(archive, pickle)))
     data = f"{folder}data/"
     places = {
-        name.removeprefix(data): _place(info, path)
-        for name, info in members.items()
+        name.removeprefix(data): _locate(entry, path)
+        for name, entry in entries.items()
         if name.startswith(data)
     }
-    return torch_state.checkpoint(tree, places, path)
+    return torch_state.make_checkpoint(tree, places, path)
 
 
-def _folder(members: dict[str, zipfile.ZipInfo], path: Path) -> str:
+def _find_folder(entries: dict[str, zipfile.ZipInfo]) -> str:
     """Returns the folder that everything in the archive is in, with its slash."""
-    pickle = next((name for name in members if name.endswith(PICKLE)), None)
+    pickle = next((name for name in entries if name.endswith(PICKLE)), None)
     if pickle is None:
-        raise ValueError(f"{path} is a zip file, but neither torch's nor NumPy's")
+        raise CheckpointError("is a zip file, but neither torch's nor NumPy's")
     folder = pickle.removesuffix(PICKLE)
-    if f"{folder}constants.pkl" in members:
-        raise ValueError(f"{path} is a TorchScript program; save model.state_dict() instead")
+    if f"{folder}constants.pkl" in entries:
+        raise CheckpointError("is a TorchScript program; save model.state_dict() instead")
     return folder
 
 
-def _bytes(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> bytes:
-    if info.file_size > LIMIT:
-        raise ValueError(
-            f"{path}: {info.filename} claims {info.file_size} bytes, too many for the "
-            "description of a checkpoint"
+def _locate(entry: zipfile.ZipInfo, path: Path) -> torch_state.Place:
+    """Returns where the numbers of a stored entry are."""
+    if entry.compress_type != zipfile.ZIP_STORED:
+        raise CheckpointError(
+            f"has {escape(entry.filename)} compressed, which torch never does; save it again"
         )
-    return archive.read(info)
-
-
-def _place(info: zipfile.ZipInfo, path: Path) -> torch_state.Place:
-    """Returns where a stored entry's data are."""
-    if info.compress_type != zipfile.ZIP_STORED:
-        raise ValueError(
-            f"{path}: {info.filename} is compressed, which torch never does; save again"
-        )
-    data = mapped(path)
-    name, extra = unpack("<HH", data, info.header_offset + LOCAL_HEADER - 4, path)
-    start = info.header_offset + LOCAL_HEADER + name + extra
-    if start + info.file_size > len(data):
-        raise truncated(path, start + info.file_size, len(data))
-    return torch_state.Place(start, info.file_size)
+    data = map_file(path)
+    name, extra = unpack("<HH", data, entry.header_offset + LOCAL_HEADER - 4)
+    start = entry.header_offset + LOCAL_HEADER + name + extra
+    check_end(start + entry.file_size, len(data))
+    return torch_state.Place(start, entry.file_size, entry.CRC)

@@ -1,4 +1,4 @@
-"""Efros & Leung's texture synthesis: grown pixel by pixel from a seed."""
+"""Efros & Leung's texture synthesis: pictures grown pixel by pixel from a seed."""
 
 from functools import partial
 
@@ -8,18 +8,19 @@ import numpy as np
 from tqdm import tqdm
 
 from jaxvis.methods.classical_texture.neighbours.masked import (
+    compute_distances,
     gaussian_window,
-    masked_distances,
     pick,
 )
 from jaxvis.methods.classical_texture.neighbours.source import (
-    checked_texture,
-    checked_window,
-    distinct_channels,
-    generators,
-    sides,
+    NOWHERE,
+    check_texture,
+    copy_pixels,
+    make_generators,
+    picture_size,
+    reduce_channels,
 )
-from jaxvis.types import Array, Image, Key, Run, Status, as_key
+from jaxvis.types import Array, Image, Interrupted, Key, Run
 
 SLACK = 1e-6
 """A quarter of a grey level, squared: matches this near to the best one are as good.
@@ -27,8 +28,9 @@ Where the best is perfect, a tolerance relative to it would leave no choice but
 rounding's."""
 ENOUGH = 3
 """Known neighbours, of eight: as many as a pixel at a straight front has."""
-SMALLEST, BATCH = 8, 64
-"""The fewest and most neighbourhoods compared at once."""
+BATCH = 16
+"""Neighbourhoods compared at once, always: another number would compile again. Fewer
+take as long on a CPU, more are hardly faster for each."""
 
 
 def efros_leung(
@@ -43,7 +45,7 @@ def efros_leung(
     tileable: bool = False,
     progress: bool = False,
 ) -> Run:
-    """Returns textures that look like `image`, every pixel of them taken from it.
+    """Grows textures that look like `image`, every pixel of them taken from it.
 
     From a 3x3 seed the picture grows outwards. A pixel at its border becomes the
     centre of a random one of the texture's neighbourhoods that match what is known
@@ -52,9 +54,9 @@ def efros_leung(
     k_j being 1 where pixel j is known, g a Gaussian of sigma = window / 6.4.
 
     Nothing is minimised over steps, so this recipe has a loop of its own. In each round
-    it fills, for all seeds together, pixels that lie outside each other's windows:
-    none of them could have seen another, so the picture is one that filling them one
-    after the other gives.
+    it fills, for all seeds together, pixels that lie outside each other's windows.
+    None of them could have seen another, so filling them one after the other gives the
+    same picture.
 
     Args:
       image: the texture, `[H, W, 3]` in [0, 1].
@@ -63,7 +65,7 @@ def efros_leung(
       window: side of the neighbourhood in pixels, odd: larger than the largest
         regular feature.
       seeds: pictures.
-      key: a typed random key, or an integer seed. Seed i draws from fold_in(key, i).
+      key: a typed random key, or an integer seed.
       tolerance: how much worse than the best a match may be, relative to it.
       max_error: a pixel whose best match is farther than this mean square waits until
         nothing else can be filled; the limit then grows by a tenth.
@@ -77,8 +79,9 @@ def efros_leung(
       without those of the seed.
 
     Raises:
-      ValueError: if the texture is not an RGB image in [0, 1] or smaller than the
-        window, or an option is out of range.
+      ValueError: for what is no image, a texture smaller than the window, or an option
+        out of range.
+      Interrupted: on Ctrl-C; its Run has NaN where nothing has grown yet.
 
     Source: Efros & Leung, Texture synthesis by non-parametric sampling (ICCV 1999),
       section 2, and the authors' pseudo-code; Lecture 21, 21.11.1.
@@ -87,35 +90,29 @@ def efros_leung(
       within a quarter of a grey level of the best are taken for equally good; d is
       the mean over the channels.
     """
-    texture = checked_texture(image)
-    half = checked_window(texture.shape[:2], window)
+    texture = check_texture(image, window)
     if tolerance < 0 or not max_error > 0:
         raise ValueError("tolerance must not be negative, max_error above 0")
-    height, width = sides(size, texture)
+    shape = picture_size(size, texture)
+    values = reduce_channels(texture)
     growths = [
-        _Growth(texture, (height, width), half, max_error, tileable, random)
-        for random in generators(as_key(key), seeds=seeds)
+        _Growth(values, shape, window // 2, max_error, tileable, random)
+        for random in make_generators(key, seeds=seeds)
     ]
-    match = partial(
-        _match,
-        jnp.asarray(distinct_channels(texture)),
-        jnp.asarray(gaussian_window(window, window / 6.4)),
-        jnp.float32(tolerance),
-    )
-    with tqdm(total=seeds * height * width, disable=not progress, delay=1) as bar:
-        bar.update(sum(int(growth.known.sum()) for growth in growths))
-        while any(growth.unfinished for growth in growths):
-            bar.update(_round(growths, match))
-    z = np.stack([growth.z for growth in growths])
-    trace = {
-        "loss": np.stack([np.float32(growth.errors) for growth in growths]),
-        "status": np.full(seeds, Status.DONE, np.int8),
-    }
-    return Run(z, texture[z[..., 0], z[..., 1]], trace)
+    weights = gaussian_window(window, window / 6.4)
+    match = partial(_match, *map(jnp.asarray, (values, weights)), jnp.float32(tolerance))
+    steps = growths[0].left
+    try:
+        with tqdm(total=seeds * steps, disable=not progress, delay=1) as bar:
+            while any(growth.left for growth in growths):
+                bar.update(_fill_round(growths, match))
+    except KeyboardInterrupt:
+        raise Interrupted(_make_run(texture, growths, steps)) from None
+    return _make_run(texture, growths, steps)
 
 
 class _Growth:
-    """One picture on its way: what is known of it, and where that came from."""
+    """A picture that grows: what is known of it, and where in the texture that is from."""
 
     def __init__(
         self,
@@ -126,38 +123,38 @@ class _Growth:
         tileable: bool,
         random: np.random.Generator,
     ) -> None:
-        self.size, self.half, self.tileable = size, half, tileable
+        self.texture, self.size, self.half, self.tileable = texture, size, half, tileable
         self.limit, self.progress, self.errors = max_error, True, []
-        self.texture = distinct_channels(texture)
-        self.values = np.zeros((*size, self.texture.shape[-1]), np.float32)
-        self.z = np.zeros((*size, 2), np.int32)
+        self.values = np.zeros((*size, texture.shape[-1]), np.float32)
+        self.z = np.full((*size, 2), NOWHERE, np.int32)
         self.known = np.zeros(size, bool)
         self.waiting = np.zeros(size, bool)
         # One number for each pixel, drawn at once: no order of filling changes it.
         self.order, choice = random.random(size), random.random(size)
         self.choice = choice.astype(np.float32)
-        self._seed(random)
+        self._copy_seed(random)
 
-    def _seed(self, random: np.random.Generator) -> None:
-        """Puts a random 3x3 piece of the texture in the centre."""
+    def _copy_seed(self, random: np.random.Generator) -> None:
+        """Copies a random 3x3 piece of the texture into the centre."""
         side = [min(3, length) for length in self.size]
         room = np.array(self.texture.shape[:2]) - side + 1
         first = random.integers(room)
         pixels = np.stack(np.mgrid[: side[0], : side[1]], -1).reshape(-1, 2)
         corner = [(length - part) // 2 for length, part in zip(self.size, side)]
-        self._put(pixels + corner, pixels + first)
+        self._copy(pixels + corner, pixels + first)
 
-    def _put(self, pixels: np.ndarray, places: np.ndarray) -> None:
+    def _copy(self, pixels: np.ndarray, places: np.ndarray) -> None:
         at = tuple(pixels.T)
-        self.z[at], self.known[at] = places, True
         self.values[at] = self.texture[tuple(places.T)]
+        self.z[at], self.known[at] = places, True
 
     @property
-    def unfinished(self) -> bool:
-        return not self.known.all()
+    def left(self) -> int:
+        """How many pixels are not known yet."""
+        return int(np.sum(~self.known))
 
-    def next_pixels(self) -> np.ndarray:
-        """Returns pixels `[P, 2]` at the border to fill now.
+    def choose_pixels(self) -> np.ndarray:
+        """Chooses pixels `[P, 2]` at the border to fill now.
 
         They are outside each other's windows, the one with most known neighbours first.
         """
@@ -184,8 +181,8 @@ class _Growth:
             pixels = pixels[apart.max(1) > self.half]
         return np.array(chosen)
 
-    def windows(self, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Returns the values `[P, w, w, C]` around pixels, and where they are known."""
+    def cut_windows(self, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Cuts out the values `[P, w, w, C]` around pixels, and where they are known."""
         line = np.arange(-self.half, self.half + 1)
         rows = pixels[:, 0, None, None] + line[:, None]
         columns = pixels[:, 1, None, None] + line
@@ -194,23 +191,31 @@ class _Growth:
         return self.values[at], self.known[at] & (inside | self.tileable)
 
     def fill(self, pixels: np.ndarray, places: np.ndarray, errors: np.ndarray) -> int:
-        """Returns how many of the pixels were filled; the others wait."""
+        """Fills the pixels whose match is near enough, and gives their number.
+
+        The others wait.
+        """
         good = errors <= self.limit
-        self._put(pixels[good], places[good])
+        self._copy(pixels[good], places[good])
         self.waiting[tuple(pixels[~good].T)] = True
         self.errors += errors[good].tolist()
         self.progress |= bool(good.any())
         return int(good.sum())
 
 
-def _round(growths: list[_Growth], match: partial) -> int:
-    """Returns how many pixels a round of all pictures filled."""
-    growing = [growth for growth in growths if growth.unfinished]
-    pixels = [growth.next_pixels() for growth in growing]
-    windows = [growth.windows(at) for growth, at in zip(growing, pixels)]
+def _make_run(texture: np.ndarray, growths: list[_Growth], steps: int) -> Run:
+    z = np.stack([growth.z for growth in growths])
+    return copy_pixels(texture, z, [growth.errors for growth in growths], steps)
+
+
+def _fill_round(growths: list[_Growth], match: partial) -> int:
+    """Fills pixels of every picture that is unfinished; gives their number."""
+    growing = [growth for growth in growths if growth.left]
+    pixels = [growth.choose_pixels() for growth in growing]
+    windows = [growth.cut_windows(at) for growth, at in zip(growing, pixels)]
     choice = [growth.choice[tuple(at.T)] for growth, at in zip(growing, pixels)]
     patches, known, uniform = (np.concatenate(parts) for parts in (*zip(*windows), choice))
-    places, errors = _matched(match, patches, known, uniform)
+    places, errors = _match_all(match, patches, known, uniform)
     ends = np.cumsum([len(at) for at in pixels])[:-1]
     return sum(
         growth.fill(at, place, error)
@@ -220,17 +225,15 @@ def _round(growths: list[_Growth], match: partial) -> int:
     )
 
 
-def _matched(match: partial, *queries: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Returns `match` of queries, in batches of few sizes: it compiles for each."""
-    count, places, errors = len(queries[0]), [], []
+def _match_all(match: partial, *queries: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Finds the matches of any number of queries, batch by batch."""
+    count, found = len(queries[0]), []
     for first in range(0, count, BATCH):
-        left = min(BATCH, count - first)
-        batch = max(1 << (left - 1).bit_length(), SMALLEST)
-        index = first + np.minimum(np.arange(batch), left - 1)
-        found = match(*(query[index] for query in queries))
-        places.append(np.asarray(found[0])[:left])
-        errors.append(np.asarray(found[1])[:left])
-    return np.concatenate(places), np.concatenate(errors)
+        # The last batch is filled up with copies of the last query.
+        index = np.minimum(np.arange(first, first + BATCH), count - 1)
+        found.append(jax.device_get(match(*(query[index] for query in queries))))
+    places, errors = map(np.concatenate, zip(*found))
+    return places[:count], errors[:count]
 
 
 @jax.jit
@@ -242,8 +245,8 @@ def _match(
     known: Array,
     uniform: Array,
 ) -> tuple[Array, Array]:
-    """Returns places `[P, 2]` in the texture and the best matches' distances `[P]`."""
-    distances = masked_distances(texture, patches, gaussian * known)
+    """Finds places `[P, 2]` in the texture, and the best matches' distances `[P]`."""
+    distances = compute_distances(texture, patches, gaussian * known)
     best = jnp.min(distances, axis=(1, 2))
     limit = best * (1 + tolerance) + SLACK
     places = pick(distances <= limit[:, None, None], uniform)

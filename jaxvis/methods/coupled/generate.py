@@ -1,19 +1,27 @@
 """Generators coupled to a network: pictures drawn by a network that learns to."""
 
-from collections.abc import Collection
 from typing import Any
 
+import jax
 import numpy as np
-import optax
 
-from jaxvis.generators.deep import DeepGenerator, pretrained, untrained
-from jaxvis.generators.drawing import MOMENTUM, Driven, Learned, learning
-from jaxvis.methods.coupled.objectives import CoupledLoss, Targets, targets
-from jaxvis.methods.coupled.run import STRETCHES, Coupled, solve_coupled
+from jaxvis.generators.deep import DeepGenerator, despraz_decoder, despraz_generator
+from jaxvis.generators.drawing import MOMENTUM, Driven, Learned
+from jaxvis.loss.compose import compose
+from jaxvis.methods.coupled.objectives import (
+    Targets,
+    build_objectives,
+    group_targets,
+    number_groups,
+    scores_tap,
+)
+from jaxvis.methods.coupled.run import choose_finish, choose_view
 from jaxvis.network import Network
-from jaxvis.optimize import Problem
-from jaxvis.optimize.rules.first_order import adam, adamax, nesterov
-from jaxvis.optimize.solve import OnChunk
+from jaxvis.optimize.job import Job
+from jaxvis.optimize.keys import item_keys
+from jaxvis.optimize.problem import Problem
+from jaxvis.optimize.rules import Optimizer, adam, adamax, nesterov
+from jaxvis.optimize.runs import repeat_items
 from jaxvis.types import Key, Params, Run, as_key
 
 
@@ -34,14 +42,12 @@ def generate(
     stretched: str = "none",
     dropout: tuple[str, ...] = (),
     rectified: bool = False,
-    optimizer: optax.GradientTransformation | None = None,
+    optimizer: Optimizer | None = None,
     steps: int | None = None,
-    done: Collection[int] = (),
     chunk: int | None = None,
     progress: bool = False,
-    on_chunk: OnChunk | None = None,
 ) -> Run:
-    """Returns pictures drawn by deep generators coupled to the network.
+    """Makes pictures by deep generators coupled to the network.
 
     xi* = argmin 1 - a(c) + lambda sum_(j != c) a(j) + R(xi), a the activations of the
     network for the picture that the generator with the parameters xi draws. Without
@@ -70,22 +76,18 @@ def generate(
       stretched: how the pictures are returned, one of `STRETCHES`.
       dropout: taps with dropout in every step, VGG's ("relu6", "relu7") in the paper.
       rectified: see `jaxvis.methods.coupled.objectives.Couple`.
-      optimizer: an optax transformation; None is AdaMax (0.002), with `decoder` SGD
+      optimizer: see `jaxvis.optimize.rules`; None is AdaMax (0.002), with `decoder` SGD
         (0.01, Nesterov momentum 0.1), with `frozen` Adam (5 % of the mean code's root
         mean square).
       steps: updates; None is 500, with `decoder` 1200, with `frozen` 100.
-      done: positions (item * seeds + seed) that are left out, because they are there
-        already: they are NaN and unfinished in the Run.
       chunk, progress: see `jaxvis.optimize.solve`.
-      on_chunk: called with positions and their finished Run.
 
     Returns:
       Run with two leading axes, item and seed: image `[n, seeds, H, W, 3]` in [0, 1],
       trace["loss"] `[n, seeds, steps]`; z is empty.
 
     Raises:
-      ValueError: for an unknown tap or option, an index outside the tap, nothing left
-        to do, or a network whose size the pictures cannot be resized to.
+      ValueError: for an unknown tap or option, or an index outside the tap.
 
     Source: Despraz, Gomez, Satizabal & Pena-Reyes, Towards a better understanding of
       deep neural networks representations using deep generative networks (2017), Eq.
@@ -94,50 +96,111 @@ def generate(
     Departures: pictures are upright and get their mean colour back; below 500 steps the
       running averages keep less than 0.99 a step (1 - 5 / steps); see `Couple`.
     """
-    if stretched not in STRETCHES:
-        raise ValueError(f"stretched is one of {', '.join(STRETCHES)}, not {stretched!r}")
-    items = targets(net, params, index, tap=tap, others=others, rectified=rectified)
-    net.named(dropout)
+    job = plan_generate(
+        net,
+        params,
+        tap=tap,
+        index=index,
+        seeds=seeds,
+        key=key,
+        decoder=decoder,
+        frozen=frozen,
+        generator=generator,
+        others=others,
+        penalty=penalty,
+        gain=gain,
+        stretched=stretched,
+        dropout=dropout,
+        rectified=rectified,
+        optimizer=optimizer,
+        steps=steps,
+    )
+    return job.run(chunk=chunk, progress=progress)
+
+
+def plan_generate(
+    net: Network,
+    params: Params,
+    *,
+    tap: str | None = None,
+    index: Targets = 0,
+    seeds: int = 1,
+    key: Key | int = 0,
+    decoder: dict[str, Any] | None = None,
+    frozen: bool = False,
+    generator: DeepGenerator | None = None,
+    others: float | None = 0.01,
+    penalty: float | None = None,
+    gain: float = 1.0,
+    stretched: str = "none",
+    dropout: tuple[str, ...] = (),
+    rectified: bool = False,
+    optimizer: Optimizer | None = None,
+    steps: int | None = None,
+) -> Job:
+    """Plans what `generate` makes, whose options these are.
+
+    Args:
+      net, params: the network.
+      tap, index, seeds, key, decoder, frozen, generator, others: see `generate`.
+      penalty, gain, stretched, dropout, rectified, optimizer, steps: see `generate`.
+
+    Raises:
+      ValueError: as `generate`.
+    """
+    tap, groups = scores_tap(net, tap), group_targets(index)
+    items = build_objectives(net, params, groups, tap=tap, others=others, rectified=rectified)
+    if decoder is None and frozen:
+        raise ValueError("frozen is of a trained decoder: pass decoder= too")
+    steps = steps if steps is not None else _default_steps(decoder is not None, frozen)
+    # Where there are few steps the averages must forget their start all the same.
+    momentum = min(MOMENTUM, max(1 - 5 / max(steps, 1), 0.0))
+    keys = item_keys(as_key(key), seeds=seeds, indices=number_groups(groups), name=tap)
+    start = None
     if decoder is None:
-        if frozen:
-            raise ValueError("frozen is of a trained decoder: pass decoder= too")
-        canvas = Learned(
-            generator or untrained(),
-            gain=gain,
-            penalty=0.01 if penalty is None else penalty,
-        )
-        steps, base = steps or 500, optimizer or adamax(0.002)
+        penalty = 0.01 if penalty is None else penalty
+        table = generator or despraz_generator()
+        canvas = Learned(table, gain=gain, penalty=penalty, momentum=momentum)
+        optimizer = optimizer or adamax(0.002)
     else:
-        steps = steps or (100 if frozen else 1200)
         every = max(steps // 30, 1)
         canvas = Driven(
-            generator or pretrained(),
+            generator or despraz_decoder(),
             penalty=0.1 if penalty is None else penalty,
             gain=gain,
-            every=every,
-            keep=min(10, steps // every),
-            steps=steps,
+            keep=max(min(10, steps // every), 1),
             frozen=frozen,
+            momentum=momentum,
         )
-        base = optimizer or _mover(decoder, frozen)
-    loss = CoupledLoss(net, canvas, tuple(dropout))
-    # Where there are few steps the averages must forget their start all the same.
-    momentum = min(MOMENTUM, max(1 - 5 / steps, 0.0))
-    problem = Problem(loss, canvas, learning(base, momentum=momentum), steps)
-    return solve_coupled(
-        Coupled(problem, params, decoder, stretched),
-        items,
+        optimizer = optimizer or _choose_optimizer(decoder, frozen)
+        start = _copy(canvas.start(decoder, steps=steps, every=every), len(keys))
+    loss = compose(net, canvas, view=choose_view(net, canvas), dropout=tuple(dropout))
+    problem = Problem(loss, canvas, optimizer, steps, finish=choose_finish(stretched))
+    return Job(
+        problem,
+        params,
+        repeat_items(items, seeds),
+        keys,
         seeds,
-        as_key(key),
-        done=done,
-        chunk=chunk,
-        progress=progress,
-        on_chunk=on_chunk,
+        shared=decoder,
+        start=start,
+        keep_z=False,
     )
 
 
-def _mover(decoder: dict[str, Any], frozen: bool) -> optax.GradientTransformation:
-    """Returns the optimizer of alpha."""
+def _default_steps(driven: bool, frozen: bool) -> int:
+    if not driven:
+        return 500
+    return 100 if frozen else 1200
+
+
+def _copy(z: Any, count: int) -> Any:
+    """Gives z the sweep's axis without copying it."""
+    return jax.tree.map(lambda leaf: np.broadcast_to(np.asarray(leaf), (count, *leaf.shape)), z)
+
+
+def _choose_optimizer(decoder: dict[str, Any], frozen: bool) -> Optimizer:
+    """Chooses the optimizer of alpha."""
     if not frozen:
         return nesterov(0.01, momentum=0.1)
     rms = float(np.sqrt(np.mean(np.square(decoder["code"]))))

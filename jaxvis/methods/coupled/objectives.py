@@ -1,24 +1,24 @@
-"""A generator coupled to a network: the loss of what it draws."""
+"""Objectives of generators coupled to a network: what a drawing should make it say."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import field
+from zlib import crc32
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxvis.loss.objectives import Algebra, _OneTap, _pytree
+from jaxvis.loss.algebra import OneTap, register_objective
 from jaxvis.network import Network
-from jaxvis.types import Array, Image, Key, Params, Taps, Terms
+from jaxvis.types import Array, Params, Taps
 
 Targets = int | Sequence[int | Sequence[int]] | range
 """One class or channel, or several; a tuple among them is wanted in one picture."""
 
 
-@_pytree(("wanted",), ("tap", "others", "rectified"))
-class Couple(_OneTap):
-    """Returns 1 - mean of the wanted activations + others * sum of all the others.
+@register_objective(("wanted", "others"), ("tap", "rectified"))
+class Couple(OneTap):
+    """The objective 1 - mean of the wanted activations + others * sum of all the others.
 
     The activations are a tap `[d]`, or the means over positions of a tap `[h, w, c]`.
     The others count rectified, as a ReLU in the softmax's place has it.
@@ -38,11 +38,11 @@ class Couple(_OneTap):
 
     tap: str
     wanted: Array
-    others: float = field(default=0.01, kw_only=True)
+    others: Array | float = field(default=0.01, kw_only=True)
     rectified: bool = field(default=False, kw_only=True)
 
     def __call__(self, taps: Taps) -> Array:
-        """Returns the objective, `[]`."""
+        """Computes the objective, `[]`."""
         values = taps[self.tap]
         positive = jax.nn.relu(values)
         wanted = positive if self.rectified else values
@@ -53,9 +53,9 @@ class Couple(_OneTap):
         return 1 - own / jnp.sum(self.wanted) + self.others * rest
 
 
-@_pytree(("wanted",), ("tap",))
-class Likelihood(_OneTap):
-    """Returns minus the mean of log softmax(s) over the wanted classes.
+@register_objective(("wanted",), ("tap",))
+class Likelihood(OneTap):
+    """The objective minus the mean of log softmax(s) over the wanted classes.
 
     What it asks for never runs away: it is 0 once the network is sure.
 
@@ -71,114 +71,85 @@ class Likelihood(_OneTap):
     wanted: Array
 
     def __call__(self, taps: Taps) -> Array:
-        """Returns the objective, `[]`."""
+        """Computes the objective, `[]`."""
         values = taps[self.tap]
         scores = jnp.mean(values, axis=(0, 1)) if values.ndim == 3 else values
         return -(jax.nn.log_softmax(scores) @ self.wanted) / jnp.sum(self.wanted)
 
 
-@dataclass(frozen=True)
-class CoupledLoss:
-    """Returns (loss, terms) of one item: what the network says of the drawing.
+def group_targets(index: Targets) -> tuple[tuple[int, ...], ...]:
+    """Gives the classes or channels that each picture asks for.
 
     Args:
-      net: the network.
-      canvas: of `jaxvis.generators.drawing`, or another with its `draw`.
-      dropout: taps after which half of the activations are dropped in every step.
-
-    Source: Despraz et al., Figure 1; that the classifier's dropout stays active is the
-      authors' code.
+      index: one, or several; a tuple among them is one group.
     """
-
-    net: Network
-    canvas: Any
-    dropout: tuple[str, ...] = ()
-
-    def __call__(
-        self, params: dict[str, Any], z: Any, item: Algebra, key: Key
-    ) -> tuple[Array, Terms]:
-        """Returns the loss `[]` and its terms, which sum to it.
-
-        Args:
-          params: {"net": the network's, "generator": what all items share, or None}.
-          z: the canvas parameters.
-          item: the objective.
-          key: serves noise and dropout.
-        """
-        noise, drop = jax.random.split(key)
-        drawing = self.canvas.draw(params["generator"], z, noise)
-        seen = fitted(self.net, drawing.image)
-        taps = self._taps(params["net"], seen, item.taps, drop)
-        terms = {"objective": item(taps), "regularizer": drawing.regularizer}
-        return sum(terms.values()) + drawing.record, terms
-
-    def _taps(self, params: Params, image: Image, wanted: tuple[str, ...], key: Key) -> Taps:
-        start, values = None, image
-        for number, tap in enumerate(self.dropout):
-            found = self.net.apply(params, values, start=start, stop=tap)[tap]
-            kept = jax.random.bernoulli(jax.random.fold_in(key, number), 0.5, found.shape)
-            start, values = tap, jnp.where(kept, 2 * found, 0.0)
-        return self.net.apply(params, values, start=start, stop=wanted)
-
-    def prepared(self, params: dict[str, Any]) -> dict[str, Any]:
-        """Returns the parameters, the network's as it computes fastest with.
-
-        Args:
-          params: as for the call.
-        """
-        return {**params, "net": self.net.prepare(params["net"])}
+    listed = list(np.atleast_1d(index)) if np.isscalar(index) else list(index)
+    return tuple(tuple(map(int, np.atleast_1d(one))) for one in listed)
 
 
-def fitted(net: Network, image: Image) -> Image:
-    """Returns a drawing as the network takes it: resized where its size is another.
+def number_groups(groups: Sequence[tuple[int, ...]]) -> list[int]:
+    """Gives every group a number that its random key is made of.
+
+    That of a single class or channel is its index, whatever else is asked for.
 
     Args:
-      net: the network.
-      image: `[H, W, 3]`.
+      groups: as `group_targets` gives them.
     """
-    if image.shape[:2] == tuple(net.input_size):
-        return image
-    return jax.image.resize(image, (*net.input_size, 3), "linear")
+    return [
+        group[0] if len(group) == 1 else crc32("+".join(map(str, sorted(group))).encode())
+        for group in groups
+    ]
 
 
-def targets(
+def build_objectives(
     net: Network,
     params: Params,
-    index: Targets,
+    groups: Sequence[tuple[int, ...]],
     *,
-    tap: str | None = None,
+    tap: str,
     others: float | None = 0.01,
     rectified: bool = False,
 ) -> Couple | Likelihood:
-    """Returns the objectives of a sweep, leaves `[n, ...]`.
+    """Builds the objectives of a sweep, leaves `[n, ...]`.
 
     Args:
       net, params: the network.
-      index: a class or channel, or several; a tuple in it asks for all of its own at
-        once.
-      tap: whose activations; None takes the network's class scores.
+      groups: the classes or channels of each picture, as `group_targets` gives them.
+      tap: whose activations.
       others, rectified: see `Couple`; others None asks for `Likelihood` instead.
 
     Raises:
       ValueError: for an unknown tap, or an index outside it.
     """
-    tap = tap or net.scores or net.classes
-    if tap is None:
-        raise ValueError(
-            f"{net.name} names no class scores: pass tap=, one of {', '.join(net.taps)}"
-        )
-    net.named(tap)
-    listed = list(np.atleast_1d(index)) if np.isscalar(index) else list(index)
-    groups = [tuple(map(int, np.atleast_1d(one))) for one in listed]
+    net.check_taps(tap)
     width = net.shape(params, tap)[-1]
     flat = [number for group in groups for number in group]
     if not groups or not all(groups) or min(flat) < 0 or max(flat) >= width:
         raise ValueError(
-            f"{tap!r} of {net.name} has {width} channels, 0..{width - 1}; got index {index!r}"
+            f"{tap!r} of {net.name} has {width} channels, 0..{width - 1}; got index {groups!r}"
         )
     wanted = np.zeros((len(groups), width), np.float32)
     for row, group in zip(wanted, groups):
         row[list(group)] = 1
     if others is None:
         return Likelihood(tap, jnp.asarray(wanted))
-    return Couple(tap, jnp.asarray(wanted), others=others, rectified=rectified)
+    weights = jnp.full(len(groups), others, jnp.float32)
+    return Couple(tap, jnp.asarray(wanted), others=weights, rectified=rectified)
+
+
+def scores_tap(net: Network, tap: str | None) -> str:
+    """Gives the tap to maximise at: the one asked for, or the network's class scores.
+
+    Args:
+      net: the network.
+      tap: a name, or None.
+
+    Raises:
+      ValueError: if none is named and the network has no class scores.
+    """
+    tap = tap or net.scores or net.classes
+    if tap is None:
+        raise ValueError(
+            f"{net.name} names no class scores: pass tap=, one of {', '.join(net.taps)}"
+        )
+    return tap

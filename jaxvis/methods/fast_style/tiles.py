@@ -1,14 +1,15 @@
 """A style network that sees a large image tile by tile, and paints the same picture.
 
 Tiles of a network with instance norms have seams unless every tile is normalised by the
-whole image's statistics. So they are measured first: for each norm before and behind
-the trunk one pass over the tiles, with the norms before it already known, which makes
-them fixed scales and shifts. Maps at full and half size exist for one tile at a time;
-the trunk, at a quarter of the size, is computed whole. A tile's window adds what its
-units see, so the picture is that of the whole image up to float32 rounding.
+statistics of the whole image. These are therefore measured first. For each norm before
+and after the trunk there is one pass over the tiles, in which the norms before it are
+known already, as fixed scales and shifts. Maps of full and half size exist for one tile
+at a time only; the trunk, whose size is a quarter, is computed as a whole. The window of
+a tile adds what its units see, so the picture is that of the whole image up to float32
+rounding.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -17,29 +18,44 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxvis.nets.table.fields import round_up
 from jaxvis.nets.table.forward import Table
 from jaxvis.nets.table.layers import Layer
 from jaxvis.nets.table.ops import BN_EPSILON
+from jaxvis.nets.wrappers.tiled import cut_side
 from jaxvis.network import Network
-from jaxvis.types import Image, Params
+from jaxvis.types import Array, Image, Params
 
+COARSE = 4
+"""The stride of the trunk in pixels."""
 HEAD, TAIL = 8, 4
-"""Margins: pixels around a tile of the image, units around one of the trunk; conv1 to
-conv3 see 7 pixels beyond it, up1 to conv4 less than 3 units."""
+"""Margins: pixels around a tile of the image, units around one of the trunk. conv1 to
+conv3 see 7 pixels beyond a tile, up1 to conv4 less than 3 units."""
 
 
 class _Tile(NamedTuple):
-    """One tile: where its window begins, and which part of it is its own."""
+    """One tile of a map, and where its output belongs.
+
+    Attributes:
+      corner: (y, x), where its window begins in the map that is cut.
+      own: its own units of the output, counted from the first of the window.
+      place: the same units, counted from the first of the whole output.
+    """
 
     corner: tuple[int, int]
     own: tuple[slice, slice]
-    """Own units of the output, counted from the window's first."""
     place: tuple[slice, slice]
-    """The same, counted from the whole map's first."""
 
 
-def painted_in_tiles(net: Network, params: Params, image: Image, *, tile: int) -> np.ndarray:
-    """Returns the tap `image` of a style network, computed in tiles.
+class _Grid(NamedTuple):
+    """The tiles of a map, and (h, w) of their windows in its units."""
+
+    window: tuple[int, int]
+    tiles: list[_Tile]
+
+
+def paint_in_tiles(net: Network, params: Params, image: Image, *, tile: int) -> np.ndarray:
+    """Computes the tap `image` of a style network in tiles.
 
     Args:
       net: from `jaxvis.nets.zoo.style_net`.
@@ -52,75 +68,87 @@ def painted_in_tiles(net: Network, params: Params, image: Image, *, tile: int) -
     """
     if tile < 1:
         raise ValueError(f"a tile has at least 1 pixel a side, not {tile}")
-    image = jnp.asarray(image, jnp.float32)
+    tile, image = round_up(tile, COARSE), jnp.asarray(image, jnp.float32)
     begin = "start" if "start" in net.taps else "input"
     if begin == "start":
         image = _run(net, "input", "start", params, image)
     known = dict(params)
     for conv, norm, stride in (("conv1", "norm1", 1), ("conv2", "norm2", 2)):
-        tiles = partial(_tiles, image.shape[:2], -(-tile // 4) * 4, HEAD, stride, 1)
-        known[norm] = _fixed(net, norm, known, _parts(net, begin, conv, known, image, tiles))
-    tiles = partial(_tiles, image.shape[:2], -(-tile // 4) * 4, HEAD, 4, 1)
-    trunk = _whole(_parts(net, begin, "conv3", known, image, tiles))
+        grid = _cut_image(image.shape[:2], tile, stride)
+        known[norm] = _fix_norm(net, norm, known, _run_tiles(net, begin, conv, known, image, grid))
+    grid = _cut_image(image.shape[:2], tile, COARSE)
+    trunk = _join(_run_tiles(net, begin, "conv3", known, image, grid))
     last = next(row.name for row in reversed(net.rows) if row.op == "add")
     trunk = _run(net, "conv3", last, params, jnp.asarray(trunk))
     for conv, norm, factor in (("up1", "up1_norm", 2), ("up2", "up2_norm", 4)):
-        tiles = partial(_tiles, trunk.shape[:2], -(-tile // 4), TAIL, 1, factor)
-        known[norm] = _fixed(net, norm, known, _parts(net, last, conv, known, trunk, tiles))
-    tiles = partial(_tiles, trunk.shape[:2], -(-tile // 4), TAIL, 1, 4)
-    drawn = _whole(_parts(net, last, "conv4", known, trunk, tiles))
-    return np.asarray(_run(net, "conv4", "image", params, jnp.asarray(drawn)))
+        grid = _cut_trunk(trunk.shape[:2], tile // COARSE, factor)
+        known[norm] = _fix_norm(net, norm, known, _run_tiles(net, last, conv, known, trunk, grid))
+    grid = _cut_trunk(trunk.shape[:2], tile // COARSE, COARSE)
+    picture = _join(_run_tiles(net, last, "conv4", known, trunk, grid))
+    return np.asarray(_run(net, "conv4", "image", params, jnp.asarray(picture)))
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2))
-def _run(net: Network, start: str, stop: str, params: Params, value: Any) -> Any:
+def _run(net: Network, start: str, stop: str, params: Params, value: Array) -> Array:
     return net.apply(params, value, start=start, stop=stop)[stop]
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2, 5))
-def _window(net, start, stop, params, value, size, corner) -> Any:
+def _run_window(
+    net: Network,
+    start: str,
+    stop: str,
+    params: Params,
+    value: Array,
+    size: tuple[int, int],
+    corner: Array,
+) -> Array:
     seen = jax.lax.dynamic_slice(value, (*corner, 0), (*size, value.shape[-1]))
     return net.apply(params, seen, start=start, stop=stop)[stop]
 
 
-def _tiles(
-    size: tuple[int, int], tile: int, margin: int, stride: int, factor: int
-) -> tuple[tuple[int, int], list[_Tile]]:
-    """Returns the windows' size and the tiles of a map.
+def _cut_image(size: tuple[int, int], tile: int, stride: int) -> _Grid:
+    """Cuts an image whose output has one unit for every `stride` pixels.
 
-    All windows have one size and begin at a multiple of 4 in the image, as far from its
-    end as one of 4: "SAME" then pads each as it pads the whole.
-
-    Args:
-      size: (h, w) of the map that is cut.
-      tile, margin: in its units.
-      stride, factor: of the output's units: one for `stride`, `factor` for one.
+    A side may be no multiple of the stride: the last unit then covers fewer pixels.
     """
-    coarse, spans, window = 4 if factor == 1 else 1, [], []
+    return _cut(size, tile, HEAD, COARSE, lambda pixel: -(-pixel // stride))
+
+
+def _cut_trunk(size: tuple[int, int], tile: int, factor: int) -> _Grid:
+    """Cuts a trunk whose output has `factor` units for every unit of the trunk."""
+    return _cut(size, tile, TAIL, 1, lambda unit: unit * factor)
+
+
+def _cut(
+    size: tuple[int, int], tile: int, margin: int, coarse: int, convert: Callable[[int], int]
+) -> _Grid:
+    """Cuts a map into tiles; `convert` turns its units into those of the output.
+
+    All windows have one size and begin at a multiple of 4 pixels, as far from the end of
+    the image as a multiple of 4, so "SAME" pads each of them as it pads the whole.
+    """
+    window, sides = [], []
     for side in size:
-        full = tile + 2 * margin + side % coarse
-        full = side if full >= side else full
-        firsts = range(0, max(side // coarse, 1) * coarse, tile)
-        window.append(full)
-        spans.append([])
-        for first in firsts:
-            corner = min(max(first - margin, 0), side - full)
-            end = side if first == firsts[-1] else first + tile
-            to = -(-end // stride) * factor
-            at, before = first // stride * factor, corner // stride * factor
-            spans[-1].append((corner, slice(at - before, to - before), slice(at, to)))
-    tiles = [_Tile(*zip(y, x)) for y in spans[0] for x in spans[1]]
-    return tuple(window), tiles
+        length, spans = cut_side(side, tile=tile, margin=margin, coarse=coarse)
+        window.append(length)
+        sides.append([])
+        for corner, first, end in spans:
+            begin, stop, before = convert(first), convert(end), convert(corner)
+            own = slice(begin - before, stop - before)
+            sides[-1].append((corner, own, slice(begin, stop)))
+    return _Grid(tuple(window), [_Tile(*zip(y, x)) for y in sides[0] for x in sides[1]])
 
 
-def _parts(net, start, stop, params, value, tiles) -> Iterator[tuple[Any, np.ndarray]]:
-    """Yields place and own units of every tile of a tap."""
-    size, places = tiles()
+def _run_tiles(
+    net: Network, start: str, stop: str, params: Params, value: Array, grid: _Grid
+) -> Iterator[tuple[tuple[slice, slice], np.ndarray]]:
+    """Computes a tap tile by tile; yields the place and the own units of each."""
     net = _with_fixed_norms(net)
-    for one in places:
-        corner = np.asarray(one.corner, np.int32)
-        found = np.asarray(_window(net, start, stop, params, value, size, corner))
-        yield one.place, found[one.own]
+    for tile in grid.tiles:
+        corner = np.asarray(tile.corner, np.int32)
+        values = _run_window(net, start, stop, params, value, grid.window, corner)
+        yield tile.place, np.asarray(values)[tile.own]
 
 
 def _with_fixed_norms(net: Network) -> Network:
@@ -130,8 +158,11 @@ def _with_fixed_norms(net: Network) -> Network:
     return replace(net, forward=Table(rows, table.size, table.compute), rows=rows)
 
 
-def _fixed(net: Network, norm: str, params: Params, parts: Iterator) -> Mapping[str, Any]:
-    """Returns a norm's parameters with the statistics of what it reads."""
+def _fix_norm(net: Network, norm: str, params: Params, parts: Iterator) -> Mapping[str, Any]:
+    """Returns a norm's parameters with the statistics of what it reads.
+
+    Sums are taken in float64: the variance is a small difference of large sums.
+    """
     count, total, square = 0, 0.0, 0.0
     for _, values in parts:
         values = values.astype(np.float64)
@@ -140,18 +171,14 @@ def _fixed(net: Network, norm: str, params: Params, parts: Iterator) -> Mapping[
     mean = total / count
     epsilon = next(row.alpha for row in net.rows if row.name == norm)
     var = np.maximum(square / count - mean**2, 0) + epsilon - BN_EPSILON
-    found = {
-        "mean": jnp.asarray(mean, jnp.float32),
-        "var": jnp.asarray(var, jnp.float32),
-    }
-    return {**params[norm], **found}
+    statistics = {"mean": jnp.asarray(mean, jnp.float32), "var": jnp.asarray(var, jnp.float32)}
+    return {**params[norm], **statistics}
 
 
-def _whole(parts: Iterator) -> np.ndarray:
-    """Returns a tap put together from its tiles."""
+def _join(parts: Iterator) -> np.ndarray:
+    """Puts a tap together from its tiles."""
     found = list(parts)
-    places = [place for place, _ in found]
-    shape = [max(place[axis].stop for place in places) for axis in (0, 1)]
+    shape = [max(place[axis].stop for place, _ in found) for axis in (0, 1)]
     whole = np.empty((*shape, found[0][1].shape[-1]), np.float32)
     for place, values in found:
         whole[place] = values

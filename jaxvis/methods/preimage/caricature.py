@@ -1,23 +1,27 @@
 """Caricature: an image exaggerated towards what a layer already sees in it."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxvis.images import check_image, check_images
 from jaxvis.loss.objectives import Align
+from jaxvis.methods.preimage.codes import compute_codes
 from jaxvis.nets.table.fields import refuse_probabilities
 from jaxvis.nets.table.geometry import stride_of
 from jaxvis.network import Network
-from jaxvis.recipes.natural import Natural, pursue, stages
-from jaxvis.types import Image, Key, Params, Run, as_key
+from jaxvis.optimize.keys import item_keys
+from jaxvis.optimize.runs import change_when_interrupted, split_axis
+from jaxvis.recipes.natural import Natural, natural_stages, solve_stages
+from jaxvis.types import Array, Image, Key, Params, Run, as_key
 
 
 def caricature(
     net: Network,
     params: Params,
-    image: Image,
+    image: Image | Sequence[Image],
     *,
     tap: str,
     natural: Natural | None = None,
@@ -28,7 +32,7 @@ def caricature(
     chunk: int | None = None,
     progress: bool = False,
 ) -> Run:
-    """Returns `image` changed to excite the pattern that `tap` finds in it.
+    """Makes `image` changed to excite the pattern that `tap` finds in it.
 
     x* = argmin -C <Phi(x), r> / Z + R_alpha(x) + R_TV(x), r = max(Phi(x0), 0),
     Z = |r|^2, started at x0: the data term begins at -C.
@@ -59,51 +63,41 @@ def caricature(
     """
     refuse_probabilities(net, tap)
     natural = replace(natural or Natural(), second=0)
-    images = jnp.asarray(image, jnp.float32)
-    lead = (*(images.shape[:1] if images.ndim == 4 else ()), seeds)
-    images = images if images.ndim == 4 else images[None]
-    items = [_item(net, params, one, tap, natural) for one in images]
-    items = jax.tree.map(lambda *leaves: jnp.stack(leaves), *items)
-    items = jnp.full(len(images), fidelity, jnp.float32) * items
-    problems = stages(
-        net,
-        natural,
-        size=images.shape[1:3],
-        stride=stride_of(net, params, tap),
-        steps=steps,
-    )
-    canvas = problems[0].canvas
-    start = jnp.stack([_in_centre(canvas.encode(one), canvas.size) for one in images])
-    which, _ = np.indices((len(images), seeds)).reshape(2, -1)
-    items, start = jax.tree.map(lambda leaf: leaf[which], (items, start))
-    run = pursue(
-        problems,
-        params,
-        items,
-        as_key(key),
-        start=start,
-        chunk=chunk,
-        progress=progress,
-    )
-    return jax.tree.map(lambda leaf: leaf.reshape(*lead, *leaf.shape[1:]), run)
+    several = np.ndim(image) == 4 or isinstance(image, list | tuple)
+    images = check_images(image, "the images") if several else check_image(image, "the image")[None]
+    targets = _targets(net, params, images, tap, natural)
+    size, stride = images.shape[1:3], stride_of(net, params, tap)
+    recipes = natural_stages(natural, size=size, stride=stride, steps=steps)
+    keys = item_keys(as_key(key), seeds=seeds, name=tap)  # the same for every image
+    start = jnp.stack([recipes[0].encode(one) for one in images])
+    which, seed = np.indices((len(images), seeds)).reshape(2, -1)
+    weights = jnp.full(len(which), fidelity, jnp.float32)
+    items = weights * Align(tap, jnp.asarray(targets)[which])
+    lead = (len(images), seeds) if several else (seeds,)
+    with change_when_interrupted(lambda run: split_axis(run, *lead)):
+        run = solve_stages(
+            net,
+            recipes,
+            params,
+            items,
+            keys[seed],
+            start=start[which],
+            chunk=chunk,
+            progress=progress,
+        )
+    return split_axis(run, *lead)
 
 
-def _item(net, params, image, tap, natural):
-    """Returns the objective of one image, -<Phi, r> / Z."""
-    target = net.code(params, image, tap)
-    if not float(jnp.max(target)) > 0:
+def _targets(net: Network, params: Params, images: Array, tap: str, natural: Natural) -> np.ndarray:
+    """Computes what each image's code shall align with, for -<Phi, r> / Z."""
+    codes = compute_codes(net, params, images, tap)
+    axes = tuple(range(1, codes.ndim))
+    if not np.all(np.max(codes, axis=axes) > 0):
         raise ValueError(
             f"nothing is positive at {tap!r} for this image: choose an earlier tap or another image"
         )
     if natural.norm == "code":
-        return Align(tap, target)
+        return codes
     # Align divides by |r|^2: a target that is shorter by |Phi0| / |r|^2 has |Phi0|.
-    square = jnp.sum(jnp.maximum(target, 0) ** 2)
-    return Align(tap, target * jnp.linalg.norm(target.ravel()) / square)
-
-
-def _in_centre(z: jax.Array, size: tuple[int, int]) -> jax.Array:
-    """Returns z on a zero canvas of `size`, where `Centre` looks for it."""
-    top, left = (size[0] - z.shape[0]) // 2, (size[1] - z.shape[1]) // 2
-    bottom, right = size[0] - z.shape[0] - top, size[1] - z.shape[1] - left
-    return jnp.pad(z, ((top, bottom), (left, right), (0, 0)))
+    square = np.sum(np.maximum(codes, 0) ** 2, axis=axes, keepdims=True)
+    return codes * np.sqrt(np.sum(codes**2, axis=axes, keepdims=True)) / square

@@ -3,18 +3,21 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 
+from jaxvis.images import check_image, check_images
 from jaxvis.loss.objectives import Match
+from jaxvis.methods.preimage.codes import compute_codes, relative_errors
 from jaxvis.methods.preimage.schedule import fidelity_of
 from jaxvis.nets.registry import FIXED
 from jaxvis.nets.table.fields import refuse_probabilities
 from jaxvis.nets.table.geometry import stride_of
 from jaxvis.network import Network
-from jaxvis.recipes.natural import Natural, pursue, stages
+from jaxvis.optimize.keys import item_keys
+from jaxvis.optimize.rules import Optimizer
+from jaxvis.optimize.runs import change_when_interrupted, split_axis
+from jaxvis.recipes.natural import Natural, natural_stages, solve_stages
 from jaxvis.types import Array, Image, Key, Params, Run, as_key
 
 PRESETS = {"short": Natural(second=0), "mahendran": Natural()}
@@ -24,7 +27,7 @@ PRESETS = {"short": Natural(second=0), "mahendran": Natural()}
 def invert(
     net: Network,
     params: Params,
-    image: Image,
+    image: Image | Sequence[Image],
     *,
     tap: str,
     preset: str = "short",
@@ -34,11 +37,11 @@ def invert(
     fidelity: float | Sequence[float] | None = None,
     mask: Array | float = 1.0,
     steps: int = 300,
-    optimizer: optax.GradientTransformation | None = None,
+    optimizer: Optimizer | None = None,
     chunk: int | None = None,
     progress: bool = False,
 ) -> Run:
-    """Returns images whose code at `tap` is that of `image`, from random starts.
+    """Makes images whose code at `tap` is that of `image`, from random starts.
 
     x* = argmin C |M (Phi(x) - Phi0)|^2 / |M Phi0|^2 + R_alpha(x) + R_TV(x), inside the
     ball |x| <= B+, by Algorithm 1 with jitter of a quarter of the tap's stride.
@@ -57,16 +60,16 @@ def invert(
       mask: M, broadcastable to the tap's shape; 0 leaves entries free (see
         `jaxvis.methods.preimage.code_masks`).
       steps: how many updates of the first stage; the second has `natural.second`.
-      optimizer: an optax transformation of grey levels instead of Algorithm 1; build
-        it once. There is no second stage then.
+      optimizer: one of grey levels instead of Algorithm 1. There is no second stage
+        then.
       chunk, progress: see `jaxvis.optimize.solve`.
 
     Returns:
       Run with axes for images and fidelities where there are several, and one for
       seeds: image `[(N,) (C,) seeds, H, W, 3]` in [0, 1]; trace["loss"] and its terms
-      with steps behind; trace["error"], |M (Phi - Phi0)| / |M Phi0| of the image
-      returned; trace["code_error"], the same of the last iterate, unclipped, as in the
-      paper's tables; trace["status"].
+      with steps behind; facts["error"], |M (Phi - Phi0)| / |M Phi0| of the image
+      returned; facts["code_error"], the same of the last iterate, unclipped, as in the
+      paper's tables.
 
     Raises:
       ValueError: for an unknown tap or preset, the softmax, an image that the network
@@ -77,36 +80,39 @@ def invert(
     """
     refuse_probabilities(net, tap)
     natural = _settings(net, preset, natural, optimizer)
-    images = jnp.asarray(image, jnp.float32)
-    lead = images.shape[:1] if images.ndim == 4 else ()
-    images = images if lead else images[None]
-    codes = jnp.stack([_code(net, params, one, tap, mask) for one in images])
+    several = np.ndim(image) == 4 or isinstance(image, list | tuple)
+    images = check_images(image, "the images") if several else check_image(image, "the image")[None]
+    mask = np.asarray(mask, np.float32)
+    codes = _codes_to_invert(net, params, images, tap, mask)
     if fidelity is None:
         fidelity = fidelity_of(net, params, tap)
     weights = np.atleast_1d(np.asarray(fidelity, np.float32))
-    lead = (*lead, *(weights.shape if np.ndim(fidelity) else ()), seeds)
-    problems = stages(
-        net,
-        natural,
-        size=images.shape[1:3],
-        stride=stride_of(net, params, tap),
-        steps=steps,
-        optimizer=optimizer,
-    )
-    mask = jnp.broadcast_to(jnp.asarray(mask, jnp.float32), codes.shape[1:])
-    which, how, _ = np.indices((len(images), len(weights), seeds)).reshape(3, -1)
-    items = jnp.asarray(weights[how]) * Match(
-        tap, codes[which], mask=jnp.broadcast_to(mask, (len(which), *mask.shape))
-    )
-    run = pursue(problems, params, items, as_key(key), chunk=chunk, progress=progress)
-    run.trace["code_error"] = np.sqrt(run.trace["objective"][:, -1] / weights[how])
-    run.trace["error"] = np.asarray(
-        [_error(net, params, x, tap, codes[i], mask) for x, i in zip(run.image, which)]
-    )
-    return jax.tree.map(lambda leaf: leaf.reshape(*lead, *leaf.shape[1:]), run)
+    keys = item_keys(as_key(key), seeds=seeds, name=tap)  # the same for every image
+    which, how, seed = np.indices((len(images), len(weights), seeds)).reshape(3, -1)
+    masks = jnp.broadcast_to(mask, (len(which), *codes.shape[1:]))
+    items = jnp.asarray(weights[how]) * Match(tap, jnp.asarray(codes)[which], mask=masks)
+    size, stride = images.shape[1:3], stride_of(net, params, tap)
+    recipes = natural_stages(natural, size=size, stride=stride, steps=steps, optimizer=optimizer)
+    lead = ((len(images),) if several else ()) + (weights.shape if np.ndim(fidelity) else ())
+
+    def add_errors(run: Run) -> Run:
+        ends = run.trace["objective"][:, -1]
+        found = compute_codes(net, params, run.image, tap)
+        facts = {
+            **run.facts,
+            "code_error": np.sqrt(ends / weights[how]),
+            "error": relative_errors(found, codes[which], mask),
+        }
+        return split_axis(run._replace(facts=facts), *lead, seeds)
+
+    with change_when_interrupted(add_errors):
+        run = solve_stages(net, recipes, params, items, keys[seed], chunk=chunk, progress=progress)
+    return add_errors(run)
 
 
-def _settings(net, preset, natural, optimizer) -> Natural:
+def _settings(
+    net: Network, preset: str, natural: Natural | None, optimizer: Optimizer | None
+) -> Natural:
     if preset not in PRESETS:
         raise ValueError(f"preset is one of {', '.join(PRESETS)}, not {preset!r}")
     natural = natural or PRESETS[preset]
@@ -115,20 +121,15 @@ def _settings(net, preset, natural, optimizer) -> Natural:
     return natural if optimizer is None else replace(natural, second=0)
 
 
-def _code(net, params, image, tap, mask) -> Array:
-    """Returns Phi0, which must not be zero under the mask."""
-    code = net.code(params, image, tap)
-    if not float(jnp.sum((mask * code) ** 2)) > 0:
+def _codes_to_invert(
+    net: Network, params: Params, images: Array, tap: str, mask: np.ndarray
+) -> np.ndarray:
+    """Computes Phi0 of every image, which must not be zero under the mask."""
+    codes = compute_codes(net, params, images, tap)
+    squares = np.sum((mask * codes) ** 2, axis=tuple(range(1, codes.ndim)))
+    if not np.all(squares > 0):
         raise ValueError(
             f"this image's code at {tap!r} is zero or not finite (under the mask): "
             "there is nothing to invert; choose an earlier tap or another image"
         )
-    return code
-
-
-def _error(net, params, image, tap, target, mask) -> float:
-    found = net.code(params, image, tap)
-    return float(
-        jnp.linalg.norm((mask * (found - target)).ravel())
-        / jnp.linalg.norm((mask * target).ravel())
-    )
+    return codes

@@ -1,17 +1,19 @@
 """How strongly channels respond at most: what activation maximisation divides by."""
 
 from collections.abc import Iterable
+from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxvis.images import check_image
 from jaxvis.network import Network
-from jaxvis.types import Image, Params
+from jaxvis.types import Array, Image, Params
 
 
-def peaks(net: Network, params: Params, images: Iterable[Image], *, tap: str) -> np.ndarray:
-    """Returns the largest activation of every channel `[c]`, over images and positions.
+def measure_peaks(net: Network, params: Params, images: Iterable[Image], *, tap: str) -> np.ndarray:
+    """Measures the largest activation of every channel `[c]`, over images and positions.
 
     Args:
       net, params: the network.
@@ -24,16 +26,17 @@ def peaks(net: Network, params: Params, images: Iterable[Image], *, tap: str) ->
 
     Source: Mahendran & Vedaldi (IJCV 2016), section 6: M, over ImageNet.
     """
-    net.named(tap)
+    net.check_taps(tap)
     found = None
-    look = jax.jit(lambda params, x: _highest(net.apply(params, x, stop=tap)[tap]))
     for image in images:
-        here = np.asarray(look(params, jnp.asarray(image, jnp.float32)))
+        here = np.asarray(_look(net, tap, params, check_image(image, "an image")))
         found = here if found is None else np.maximum(found, here)
     if found is None:
         raise ValueError("there is no image to measure the channels' maxima on")
     return found
 
 
-def _highest(values: jax.Array) -> jax.Array:
+@partial(jax.jit, static_argnums=(0, 1))
+def _look(net: Network, tap: str, params: Params, image: Array) -> Array:
+    values = net.apply(params, image, stop=tap)[tap]
     return jnp.max(values, axis=(0, 1)) if values.ndim == 3 else values

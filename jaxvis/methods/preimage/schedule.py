@@ -46,7 +46,7 @@ def fidelity_of(net: Network, params: Params, tap: str) -> float:
     Raises:
       ValueError: for an unknown tap.
     """
-    net.named(tap)
+    net.check_taps(tap)
     if net.name in ("hog", "hogb", "dsift"):
         return CLASSICAL
     steps = schedule(net)

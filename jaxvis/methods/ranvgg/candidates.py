@@ -5,22 +5,50 @@ are of either: more candidates add to the choice and change nothing else.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from jaxvis.nets.random import random_params
-from jaxvis.nets.wrappers.rescaled import rectified_convolutions
+from jaxvis.nets.table.layers import rows_between
+from jaxvis.nets.wrappers.rescaled import rectifiers_of
 from jaxvis.network import Network
 from jaxvis.types import Image, Key, Params, as_key
 
 SCHEMES = ("he", "gaussian", "unit")
-"""N(0, 2 / fan_in); N(0, sigma^2); "he" with mean activation 1 on a reference image."""
 
 
-def inverted_layers(net: Network, *, stop: str | None = None) -> tuple[str, ...]:
-    """Returns the rectified and pooled taps, in forward order: what is inverted.
+@dataclass(frozen=True)
+class Distribution:
+    """The distribution of random kernels; biases are zero.
+
+    Args:
+      scheme: "he", N(0, 2 / fan_in); "gaussian", N(0, sigma^2); "unit", "he" scaled to
+        the mean activation 1 on the reference image.
+      sigma: standard deviation of "gaussian".
+
+    Raises:
+      ValueError: for an unknown scheme, or a sigma that is not above 0.
+    """
+
+    scheme: str = "he"
+    sigma: float = 0.015
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for what is no distribution."""
+        if self.scheme not in SCHEMES:
+            raise ValueError(f"scheme is one of {', '.join(SCHEMES)}, not {self.scheme!r}")
+        if not self.sigma > 0:
+            raise ValueError(f"sigma must be above 0, got {self.sigma}")
+
+
+HE = Distribution()
+
+
+def list_inverted_layers(net: Network, *, stop: str | None = None) -> tuple[str, ...]:
+    """Lists the layers that are inverted, the rectified and pooled taps in forward order.
 
     Args:
       net: a network built from a table.
@@ -32,15 +60,15 @@ def inverted_layers(net: Network, *, stop: str | None = None) -> tuple[str, ...]
     if not net.rows:
         raise ValueError(f"{net.name} is not a table network: name its taps yourself")
     ends = [row.name for row in net.rows if row.op in ("fc", "gap")]
-    last = net.taps.index(net.named(stop)[0]) + 1 if stop else len(net.taps)
+    last = net.taps.index(net.check_taps(stop)[0]) + 1 if stop else len(net.taps)
     if stop is None and ends:
         last = net.taps.index(ends[0])
     kept = ("relu", "max", "avg")
     return tuple(row.name for row in net.rows[:last] if row.op in kept)
 
 
-def chosen_layers(net: Network, *, stop: str | None = None) -> list[tuple[str, str]]:
-    """Returns (convolution, its rectifier) in forward order.
+def list_stacked_layers(net: Network, *, stop: str | None = None) -> list[tuple[str, str]]:
+    """Lists the layers that are stacked, (convolution, its rectifier) in forward order.
 
     Args:
       net: a network built from a table.
@@ -49,63 +77,61 @@ def chosen_layers(net: Network, *, stop: str | None = None) -> list[tuple[str, s
     Raises:
       ValueError: for an unknown tap, an adapted network, or if there is no such layer.
     """
-    last = net.taps.index(net.named(stop)[0]) if stop else len(net.taps)
-    pairs = rectified_convolutions(net).items()
+    last = net.taps.index(net.check_taps(stop)[0]) if stop else len(net.taps)
+    pairs = rectifiers_of(net).items()
     found = [(row, tap) for row, tap in pairs if net.taps.index(tap) <= last]
     if not found:
         raise ValueError(f"{net.name} has no rectified convolution up to {stop!r}: stop later")
     return found
 
 
-def random_networks(
+def draw_networks(
     net: Network,
     image: Image,
     *,
     networks: int = 1,
     key: Key | int = 0,
-    scheme: str = "he",
-    sigma: float = 0.015,
+    distribution: Distribution = HE,
     stop: str | None = None,
 ) -> Params:
-    """Returns purely random networks, leaves `[networks, ...]`: the first candidates.
+    """Draws purely random networks, leaves `[networks, ...]`: the first candidates.
 
     With the same key they pair with the networks of `jaxvis.methods.ranvgg.stack`.
 
     Args:
       net: a network built from a table.
-      image: the reference image, `[H, W, 3]` in [0, 1]; read by "unit" alone.
+      image: the reference image, `[H, W, 3]` in [0, 1]; it counts for "unit" alone.
       networks: how many.
       key: a typed random key, or an integer seed.
-      scheme: one of `SCHEMES`.
-      sigma: standard deviation of "gaussian".
+      distribution: of the kernels.
       stop: the last tap that needs parameters; None draws all.
 
     Raises:
-      ValueError: for an unknown scheme or tap, or fewer than one network.
+      ValueError: for an unknown tap, or fewer than one network.
     """
+    if networks < 1:
+        raise ValueError(f"networks must be at least 1, got {networks}")
     params = [
-        dict(drawn(net, key, n, 1, scheme=scheme, sigma=sigma, stop=stop)[0])
+        dict(draw_candidates(net, key, n, 1, distribution=distribution, stop=stop)[0])
         for n in range(networks)
     ]
-    if not params:
-        raise ValueError(f"networks must be at least 1, got {networks}")
-    for row, tap in chosen_layers(net, stop=stop) if scheme == "unit" else ():
-        for own in params:
-            own[row] = normalised(net, own, image, row=row, tap=tap)
-    return joined(params)
+    if distribution.scheme == "unit":
+        for row, tap in list_stacked_layers(net, stop=stop):
+            for own in params:
+                own[row] = normalise_layer(net, own, image, row=row, tap=tap)
+    return join_networks(params)
 
 
-def drawn(
+def draw_candidates(
     net: Network,
     key: Key | int,
     number: int,
     count: int,
     *,
-    scheme: str = "he",
-    sigma: float = 0.015,
+    distribution: Distribution = HE,
     stop: str | None = None,
 ) -> list[Params]:
-    """Returns a network's candidates, on the host: whole random networks.
+    """Draws a network's candidates, which are whole random networks, on the host.
 
     Args:
       net: a network built from a table.
@@ -113,35 +139,32 @@ def drawn(
       number: which network.
       count: how many candidates. Only the first has the layers after the last
         rectified convolution.
-      scheme: one of `SCHEMES`; "unit" is "he" here, see `normalised`.
-      sigma: standard deviation of "gaussian".
+      distribution: of the kernels; "unit" is "he" here, see `normalise_layer`.
       stop: the last tap that needs parameters; None draws all.
 
     Raises:
-      ValueError: for an unknown scheme or tap.
+      ValueError: for an unknown tap.
     """
-    if scheme not in SCHEMES:
-        raise ValueError(f"scheme is one of {', '.join(SCHEMES)}, not {scheme!r}")
-    last = chosen_layers(net, stop=stop)[-1][1]
-    kind = "he" if scheme == "unit" else scheme
+    last = list_stacked_layers(net, stop=stop)[-1][1]
+    scheme = "he" if distribution.scheme == "unit" else distribution.scheme
     own = jax.random.fold_in(as_key(key), number)
     found = []
     for k in range(count):
         one = random_params(
             net,
             jax.random.fold_in(own, k),
-            scheme=kind,
-            sigma=sigma,
+            scheme=scheme,
+            sigma=distribution.sigma,
             stop=last if k else stop,
         )
         found.append(jax.tree.map(np.asarray, one))
     return found
 
 
-def normalised(
+def normalise_layer(
     net: Network, params: Params, image: Image, *, row: str, tap: str
 ) -> dict[str, np.ndarray]:
-    """Returns a convolution's parameters, scaled to the mean activation 1; bias zero.
+    """Scales a convolution's parameters to the mean activation 1; its bias is zero.
 
     Args:
       net, params: the network.
@@ -158,19 +181,19 @@ def normalised(
     return {**params[row], "kernel": params[row]["kernel"] / np.float32(mean)}
 
 
-def needed(net: Network, params: Params, tap: str) -> Params:
-    """Returns the parameters without the rows that a tap does not need.
+def keep_needed(net: Network, params: Params, tap: str) -> Params:
+    """Keeps the parameters of the rows that a tap needs.
 
     Args:
       net, params: a network built from a table.
       tap: the last tap wanted.
     """
-    rows = net.forward.needed(frozenset({"input"}), net.named(tap)) | {"input"}
+    rows = rows_between(net.rows, frozenset({"input"}), net.check_taps(tap)) | {"input"}
     return {row: params[row] for row in params if row in rows}
 
 
-def joined(params: Sequence[Params]) -> Params:
-    """Returns networks as one tree, leaves `[N, ...]`; what all share is not copied.
+def join_networks(params: Sequence[Params]) -> Params:
+    """Joins networks to one tree, leaves `[N, ...]`; what all share is not copied.
 
     Args:
       params: each network's, on the host.
@@ -184,11 +207,11 @@ def joined(params: Sequence[Params]) -> Params:
     return jax.tree.map(join, *params)
 
 
-def nth(params: Params, at: int) -> Params:
-    """Returns one network of many.
+def take_network(params: Params, number: int) -> Params:
+    """Takes one network of many.
 
     Args:
       params: leaves `[N, ...]`.
-      at: which.
+      number: which.
     """
-    return jax.tree.map(lambda leaf: leaf[at], params)
+    return jax.tree.map(lambda leaf: leaf[number], params)

@@ -6,27 +6,29 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 
-from jaxvis.images import MEAN, checked_image, noisy, resized
+from jaxvis.images import MEAN, check_image, resize
+from jaxvis.loss.algebra import Algebra
 from jaxvis.loss.chambolle import Chambolle
 from jaxvis.loss.compose import compose
-from jaxvis.loss.matching.statistics import Code, SingleMap, measured
-from jaxvis.loss.objectives import Algebra
-from jaxvis.methods.style.codes import random_rates, rank_permuted, reallocated
-from jaxvis.methods.style.pixel_optimizers import painting
+from jaxvis.loss.matching.statistics import Code, measure
+from jaxvis.methods.style.codes import check_rates, draw_rates, permute_by_rank, reallocate
+from jaxvis.methods.style.pixel_optimizers import build_painting
+from jaxvis.methods.style.single_map import SingleMap
+from jaxvis.methods.style.starts import draw_starts
 from jaxvis.network import Network
 from jaxvis.optimize import Problem, solve
-from jaxvis.optimize.runs import repeated
-from jaxvis.optimize.solve import OnChunk
+from jaxvis.optimize.keys import fold_name, item_keys
+from jaxvis.optimize.rules import Optimizer
+from jaxvis.optimize.runs import repeat_item
 from jaxvis.types import Array, Image, Key, Params, Run, as_key
 
 STEPS = 200
 DENOISE = 0.2
 LEAST = 30.0
-"""First gradients' least root mean square, three times the clip. VGG-19's were 35 to
-40,000 at relu1_2 to relu5_2 (two filters each, one photograph): the paper's descent
-there is what it was."""
+"""The least root mean square of the first gradient, three times the clip. VGG-19's were 35
+to 40,000 at relu1_2 to relu5_2 (two filters each, one photograph), so its results are
+unchanged."""
 
 
 def feature_maps(
@@ -36,30 +38,30 @@ def feature_maps(
     *,
     tap: str,
     index: int | Sequence[int] | range | None = None,
-    key: Key | int = 0,
     steps: int = STEPS,
-    optimizer: str | optax.GradientTransformation = "clipped",
+    optimizer: str | Optimizer = "clipped",
     denoise: float = DENOISE,
+    key: Key | int = 0,
     chunk: int | None = None,
     progress: bool = False,
-    on_chunk: OnChunk | None = None,
 ) -> Run:
-    """Returns what filters extract: inversions of codes with one channel left.
+    """Shows what filters extract: inverts codes in which one channel is left.
 
-    x*_l = argmin |Phi(x) - Psi_l|^2 / 2, Psi_l zero but for channel l, which holds the
-    sum of all channels of Phi(image) at every position.
+    x*_l = argmin |Phi(x) - Psi_l|^2 / 2, where Psi_l is zero except in channel l, which
+    holds the sum over all channels of Phi(image) at every position.
 
     Args:
       net, params: the network; VGG-19 with average pooling in the paper.
-      image: `[H, W, 3]` in [0, 1], where the filter is to see its texture.
+      image: `[H, W, 3]` in [0, 1], in which the filter finds its texture.
       tap: the layer, `[h, w, c]`, after its rectifier.
       index: the filters, one or several together; None takes the whole layer.
-      key: a typed random key, or an integer seed.
-      steps: updates.
-      optimizer: "clipped" as the paper, "lbfgs", "adam", or an optax transformation.
+      steps: how many updates.
+      optimizer: "clipped" as in the paper, "lbfgs", "adam", a rule of
+        `jaxvis.optimize.rules`, or an optax transformation.
       denoise: weight of the total variation filter that all published images went
         through; 0 leaves it out.
-      chunk, progress, on_chunk: see `jaxvis.optimize.solve`.
+      key: a typed random key, or an integer seed.
+      chunk, progress: see `jaxvis.optimize.solve`.
 
     Returns:
       Run with the filters' axis: image `[n, H, W, 3]` in [0, 1], trace `[n, steps]`.
@@ -69,27 +71,17 @@ def feature_maps(
         does not have, an image that is none, or a code that is zero everywhere.
 
     Source: Xia et al. (2017), Eq. 1-2; the authors' code for optimizer and filter.
-    Departures: a given number of updates instead of a test of convergence; gradients
-      of networks with small activations are raised to what VGG-19's are (`LEAST`).
+    Departures: a given number of updates instead of a test of convergence; gradients of
+      networks with small activations are scaled up to those of VGG-19 (`LEAST`).
     """
-    image = checked_image(image, "the image")
-    code = _map(net, params, image, tap)
-    chosen = _chosen(index, code.shape[-1], tap)
+    image = check_image(image, "the image")
+    code = _compute_map(net, params, image, tap)
+    filters = _check_filters(index, code.shape[-1], tap)
     total = jnp.sum(code, axis=-1)
-    items = SingleMap(tap, jnp.asarray(chosen), repeated(total, len(chosen)))
-    return _inverted(
-        net,
-        params,
-        image,
-        items,
-        as_key(key),
-        steps,
-        optimizer,
-        denoise,
-        chunk=chunk,
-        progress=progress,
-        on_chunk=on_chunk,
-    )
+    items = SingleMap(tap, jnp.asarray(filters), repeat_item(total, len(filters)))
+    keys = item_keys(as_key(key), seeds=1, indices=filters, name=tap)
+    invert = partial(_invert, net, params, image, items, keys)
+    return invert(steps, optimizer, denoise, chunk=chunk, progress=progress)
 
 
 def random_codes(
@@ -98,26 +90,26 @@ def random_codes(
     image: Image,
     *,
     tap: str,
-    seeds: int = 2,
     rates: str = "dirichlet",
     concentration: float = 1.0,
-    key: Key | int = 0,
+    seeds: int = 2,
     steps: int = STEPS,
-    optimizer: str | optax.GradientTransformation = "clipped",
+    optimizer: str | Optimizer = "clipped",
     denoise: float = DENOISE,
+    key: Key | int = 0,
     chunk: int | None = None,
     progress: bool = False,
 ) -> Run:
-    """Returns inversions of an image's code with its energy dealt out anew.
+    """Inverts codes of an image in which the energy of the channels is reallocated.
 
-    x* = argmin |Phi(x) - Psi|^2 / 2, Psi_c = v_c Phi_c / sum Phi_c * sum Phi, v random
-    shares of the channels that are not zero everywhere.
+    x* = argmin |Phi(x) - Psi|^2 / 2, Psi_c = v_c Phi_c / sum Phi_c * sum Phi, where v are
+    random shares of the channels that are not zero everywhere.
 
     Args:
-      net, params, image, tap, key, steps, optimizer, denoise: as for `feature_maps`.
-      seeds: codes, from different shares.
+      net, params, image, tap, steps, optimizer, denoise, key: as for `feature_maps`.
       rates, concentration: how the shares are drawn, see
-        `jaxvis.methods.style.codes.random_rates`.
+        `jaxvis.methods.style.codes.draw_rates`.
+      seeds: codes, from different shares.
       chunk, progress: see `jaxvis.optimize.solve`.
 
     Returns:
@@ -128,26 +120,19 @@ def random_codes(
 
     Source: Xia et al. (2017), Eq. 3-4. Departures: dead channels get no share.
     """
-    image = checked_image(image, "the image")
-    code = _map(net, params, image, tap)
-    keys = jax.vmap(partial(jax.random.fold_in, as_key(key)))(jnp.arange(seeds))
+    check_rates(rates, concentration)
+    image = check_image(image, "the image")
+    code = _compute_map(net, params, image, tap)
+    keys = item_keys(as_key(key), seeds=seeds, name=tap)
 
-    def target(one: Key) -> Array:
-        shares = random_rates(one, code, kind=rates, concentration=concentration)
-        return reallocated(code, shares)
+    def draw_target(key: Key) -> Array:
+        # A name of its own: the noise of the start comes from the same key.
+        shares = draw_rates(fold_name(key, "rates"), code, kind=rates, concentration=concentration)
+        return reallocate(code, shares)
 
-    return _inverted(
-        net,
-        params,
-        image,
-        _codes(tap, jax.vmap(target)(keys)),
-        as_key(key),
-        steps,
-        optimizer,
-        denoise,
-        chunk=chunk,
-        progress=progress,
-    )
+    items = _match_codes(tap, jax.vmap(draw_target)(keys))
+    invert = partial(_invert, net, params, image, items, keys)
+    return invert(steps, optimizer, denoise, chunk=chunk, progress=progress)
 
 
 def ranked_codes(
@@ -157,18 +142,20 @@ def ranked_codes(
     styles: Sequence[Image],
     *,
     tap: str,
-    key: Key | int = 0,
     steps: int = STEPS,
-    optimizer: str | optax.GradientTransformation = "clipped",
+    optimizer: str | Optimizer = "clipped",
     denoise: float = DENOISE,
+    key: Key | int = 0,
     chunk: int | None = None,
     progress: bool = False,
 ) -> Run:
-    """Returns inversions of an image's code, its channels in styles' order of energy.
+    """Inverts codes of an image whose channels have the order of energy of styles.
 
     Args:
-      net, params, image, tap, key, steps, optimizer, denoise: as for `feature_maps`.
-      styles: images `[H', W', 3]` in [0, 1]; see `jaxvis.methods.style.codes.rank_permuted`.
+      net, params, image, tap, steps, optimizer, denoise, key: as for `feature_maps`. All
+        styles begin from the same noise.
+      styles: images `[H', W', 3]` in [0, 1]; see
+        `jaxvis.methods.style.codes.permute_by_rank`.
       chunk, progress: see `jaxvis.optimize.solve`.
 
     Returns:
@@ -180,35 +167,27 @@ def ranked_codes(
     Source: the code of Xia et al. (not in the paper). Departures: styles are resized to
       the image's size, as there; means instead of sums.
     """
-    image = checked_image(image, "the image")
-    code = _map(net, params, image, tap)
-    shown = [
-        resized(checked_image(one, f"style image {i}"), image.shape[:2])
-        for i, one in enumerate(styles)
-    ]
-    if not shown:
+    image = check_image(image, "the image")
+    code = _compute_map(net, params, image, tap)
+    styles = [check_image(one, f"style image {i}") for i, one in enumerate(styles)]
+    if not styles:
         raise ValueError("pass at least one style image")
-    targets = [rank_permuted(code, _map(net, params, one, tap)) for one in shown]
-    return _inverted(
-        net,
-        params,
-        image,
-        _codes(tap, jnp.stack(targets)),
-        as_key(key),
-        steps,
-        optimizer,
-        denoise,
-        chunk=chunk,
-        progress=progress,
-    )
+    size = image.shape[:2]
+    maps = [_compute_map(net, params, resize(one, size), tap) for one in styles]
+    items = _match_codes(tap, jnp.stack([permute_by_rank(code, one) for one in maps]))
+    keys = item_keys(as_key(key), seeds=1, name=tap)[np.zeros(len(styles), int)]
+    invert = partial(_invert, net, params, image, items, keys)
+    return invert(steps, optimizer, denoise, chunk=chunk, progress=progress)
 
 
-def _map(net: Network, params: Params, image: Array, tap: str) -> Array:
-    """Returns a code `[h, w, c]`, checked."""
-    code = measured(net, params, image, (tap,))[tap]
+def _compute_map(net: Network, params: Params, image: Array, tap: str) -> Array:
+    """Computes a code `[h, w, c]`, which must not be zero."""
+    code = measure(net, params, image, (tap,))[tap]
     if code.ndim != 3:
-        raise ValueError(f"{tap!r} has no feature maps: its shape is {code.shape}")
-    if not float(jnp.sum(jnp.abs(code))) > 0:
+        raise ValueError(
+            f"{tap!r} has no feature maps, its shape is {code.shape}: choose a layer [h, w, c]"
+        )
+    if not 0 < float(jnp.sum(jnp.abs(code))) < float("inf"):
         raise ValueError(
             f"this image's code at {tap!r} is zero or not finite: choose an earlier "
             "tap or another image"
@@ -216,44 +195,46 @@ def _map(net: Network, params: Params, image: Array, tap: str) -> Array:
     return code
 
 
-def _chosen(index: int | Sequence[int] | range | None, count: int, tap: str) -> np.ndarray:
+def _check_filters(index: int | Sequence[int] | range | None, count: int, tap: str) -> np.ndarray:
+    """Returns the numbers of filters as an array `[n]`, checked."""
     found = np.atleast_1d(np.arange(count) if index is None else np.asarray(index))
     if not found.size or found.ndim > 1 or found.dtype.kind not in "iu":
-        raise ValueError("index is a filter's number, or a list of at least one")
+        raise ValueError("index must be a filter's number, or a list of at least one number")
     if found.min() < 0 or found.max() >= count:
         raise ValueError(f"{tap!r} has {count} filters, 0 to {count - 1}: not {index}")
     return found.astype(np.int32)
 
 
-def _codes(tap: str, targets: Array) -> Code:
-    """Returns a batch of |Phi - target|^2 / 2 of targets `[n, h, w, c]`."""
-    whole = jnp.full(len(targets), float(targets[0].size))
-    return Code(tap, targets, weight=whole)
+def _match_codes(tap: str, targets: Array) -> Code:
+    """Builds the items |Phi - target|^2 / 2 of targets `[n, h, w, c]`."""
+    return Code(tap, targets, weight=jnp.full(len(targets), float(targets[0].size)))
 
 
-def _inverted(
+def _invert(
     net: Network,
     params: Params,
     image: Array,
     items: Algebra,
-    key: Key,
+    keys: Key,
     steps: int,
-    optimizer: str | optax.GradientTransformation,
+    optimizer: str | Optimizer,
     denoise: float,
-    **rest: object,
+    *,
+    chunk: int | None,
+    progress: bool,
 ) -> Run:
-    if denoise < 0:
-        raise ValueError(f"denoise must not be negative, got {denoise}")
-    canvas, optimizer, projection = painting(optimizer, image.shape[:2], least=LEAST)
+    """Finds the images whose codes the items ask for, from noise around mid-grey."""
+    if not 0 <= denoise < float("inf"):
+        raise ValueError(f"denoise must not be negative and must be finite, got {denoise}")
+    painting = build_painting(optimizer, image.shape[:2], least=LEAST)
     problem = Problem(
-        compose(net, canvas),
-        canvas,
-        optimizer,
+        compose(net, painting.canvas),
+        painting.canvas,
+        painting.optimizer,
         steps,
-        projection=projection,
+        projection=painting.projection,
         finish=Chambolle(denoise) if denoise else None,
     )
-    count = len(jax.tree.leaves(items)[0])
     grey = jnp.broadcast_to(jnp.asarray(MEAN), image.shape)
-    begin = noisy(key, grey, seeds=count)
-    return solve(problem, params, items, key, start=canvas.encode(begin), **rest)
+    start = painting.canvas.encode(draw_starts(keys, grey))
+    return solve(problem, params, items, keys, start=start, chunk=chunk, progress=progress)

@@ -1,73 +1,75 @@
-"""Optimizers of pixels by their name: what the methods and commands offer."""
+"""Optimizers of pixels by their name, as the methods and commands offer them."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import optax
-
 from jaxvis.loss.canvas import Pixels
 from jaxvis.methods.style.clipped import clipped_sgd
-from jaxvis.optimize.lbfgs.rule import lbfgs
-from jaxvis.optimize.problem import Box
-from jaxvis.optimize.rules.first_order import adam
+from jaxvis.optimize import lbfgs
+from jaxvis.optimize.problem import Box, Searching
+from jaxvis.optimize.rules import Optimizer, adam
 
 OPTIMIZERS = ("lbfgs", "adam", "clipped")
-"""Names that `painting` knows."""
+"""The names that `build_painting` knows."""
 MEMORY = 20
 """Pairs that "lbfgs" keeps, as DeepTextures does: 40 copies of the image."""
+LEARNING_RATE = 0.02
+"""Of "adam", in units of the image."""
 
 
 class Painting(NamedTuple):
-    """A canvas of pixels and what moves them.
+    """A canvas of pixels, and what moves the pixels.
 
     Attributes:
       canvas: z is the image, or grey levels around the mean colour.
-      optimizer: an optax transformation.
+      optimizer: a rule of `jaxvis.optimize.rules`, or an optax transformation.
       projection: `z -> z` after every update, or None.
     """
 
     canvas: Pixels
-    optimizer: optax.GradientTransformation
+    optimizer: Optimizer
     projection: Callable[[Any], Any] | None
 
 
-def painting(
-    optimizer: str | optax.GradientTransformation,
+def build_painting(
+    optimizer: str | Optimizer,
     size: tuple[int, int],
     *,
-    learning_rate: float = 0.02,
     decay: float = 5e-4,
     least: float = 0.0,
-    boxed: bool = True,
+    bounded: bool = True,
 ) -> Painting:
-    """Returns the canvas, optimizer and projection that a name stands for.
+    """Builds the canvas, optimizer and projection that a name stands for.
 
     Args:
-      optimizer: "lbfgs" or "adam", z is the image; "clipped", gradient descent with
-        clipped gradients as in the feature map paper, z counts grey levels; or an
-        optax transformation (build it once), z is the image.
+      optimizer: "lbfgs" or "adam", for which z is the image; "clipped", which is
+        gradient descent with clipped gradients as in the feature map paper, for which z
+        counts grey levels; or a rule of `jaxvis.optimize.rules` or an optax
+        transformation (build that once), for which z is the image. `lbfgs` of one's
+        own has bounds of its own.
       size: (H, W) in pixels.
-      learning_rate: of "adam", in units of the image.
       decay, least: weight decay of "clipped", and the least of its first gradient, see
         `clipped_sgd`.
-      boxed: whether the image must stay in [0, 1]; "clipped" leaves it free.
+      bounded: whether the image must stay in [0, 1]; "clipped" always leaves it free.
 
     Raises:
       ValueError: for an unknown name.
     """
     image = Pixels(size, center=(0.0, 0.0, 0.0))
-    box = Box() if boxed else None
+    box = Box() if bounded else None
+    if isinstance(optimizer, Searching):
+        return Painting(image, optimizer, None)  # it brings bounds of its own
     if not isinstance(optimizer, str):
         return Painting(image, optimizer, box)
     if optimizer == "adam":
-        return Painting(image, adam(learning_rate), box)
+        return Painting(image, adam(LEARNING_RATE), box)
     if optimizer == "lbfgs":
-        low, high = (0.0, 1.0) if boxed else (None, None)
+        low, high = (0.0, 1.0) if bounded else (None, None)
         return Painting(image, lbfgs(memory=MEMORY, lower=low, upper=high), None)
     if optimizer == "clipped":
         grey = Pixels(size, scale=255.0)
         return Painting(grey, clipped_sgd(decay=decay, least=least), None)
     raise ValueError(
-        f"optimizer is one of {', '.join(OPTIMIZERS)}, or an optax transformation; "
-        f"not {optimizer!r}"
+        f"optimizer must be one of {', '.join(OPTIMIZERS)}, or a rule of "
+        f"jaxvis.optimize.rules, or an optax transformation; not {optimizer!r}"
     )

@@ -1,4 +1,4 @@
-"""Colour of one picture, in another: histograms, covariances, luminance."""
+"""Colours of one picture that are given to another: histograms, covariances, luminance."""
 
 import jax
 import jax.numpy as jnp
@@ -17,30 +17,30 @@ _FLOOR = 1e-5  # least variance of a colour axis: a grey image has none in two o
 
 @jax.jit
 def match_histogram(image: Image, source: Image) -> Image:
-    """Returns `image` with the histogram of `source`, channel by channel, exactly.
+    """Gives an image the histogram of another, channel by channel, exactly.
 
     Values keep their order; ties are broken by position.
 
     Args:
       image: `[H, W, 3]`.
-      source: `[H', W', 3]`.
+      source: `[H', W', 3]`, whose histogram is wanted.
 
     Source: DeepTextures (Gatys et al. 2015, the code). Departures: exact quantiles
       instead of 100 bins.
     """
 
-    def channel(values: Array, wanted: Array) -> Array:
+    def match_channel(values: Array, wanted: Array) -> Array:
         ranks = jnp.argsort(jnp.argsort(values))
         at = (ranks + 0.5) / values.size
         grid = (jnp.arange(wanted.size) + 0.5) / wanted.size
         return jnp.interp(at, grid, jnp.sort(wanted))
 
-    planes = jax.vmap(channel, -1, -1)(image.reshape(-1, 3), source.reshape(-1, 3))
+    planes = jax.vmap(match_channel, -1, -1)(image.reshape(-1, 3), source.reshape(-1, 3))
     return planes.reshape(image.shape)
 
 
-def _root(covariance: Array) -> tuple[Array, Array]:
-    """Returns the square root of a covariance `[3, 3]` and its inverse."""
+def _take_root(covariance: Array) -> tuple[Array, Array]:
+    """Computes the square root of a covariance `[3, 3]`, and the inverse of the root."""
     values, vectors = jnp.linalg.eigh(covariance)
     root = jnp.sqrt(jnp.maximum(values, _FLOOR))
     return (vectors * root) @ vectors.T, (vectors / root) @ vectors.T
@@ -48,26 +48,26 @@ def _root(covariance: Array) -> tuple[Array, Array]:
 
 @jax.jit
 def match_colour(image: Image, source: Image) -> Image:
-    """Returns A x + b with the mean and covariance of the colours of `source`.
+    """Gives an image the mean and covariance of the colours of another, as A x + b.
 
     A = C_source^1/2 C_image^-1/2. Values may leave [0, 1].
 
     Args:
       image: `[H, W, 3]`.
-      source: `[H', W', 3]`.
+      source: `[H', W', 3]`, whose colours are wanted.
 
     Source: Gatys et al., Preserving color in neural artistic style transfer (2016),
       section 3 ("image analogies").
     """
     pixels, wanted = image.reshape(-1, 3), source.reshape(-1, 3)
-    forward, _ = _root(jnp.cov(wanted, rowvar=False))
-    _, back = _root(jnp.cov(pixels, rowvar=False))
+    forward, _ = _take_root(jnp.cov(wanted, rowvar=False))
+    _, back = _take_root(jnp.cov(pixels, rowvar=False))
     found = (pixels - jnp.mean(pixels, 0)) @ (back @ forward) + jnp.mean(wanted, 0)
     return found.reshape(image.shape)
 
 
 def luminance(image: Image) -> Image:
-    """Returns the luminance of an image, three times: `[H, W, 3]`.
+    """Computes the luminance of an image, as a grey image `[H, W, 3]`.
 
     Args:
       image: `[H, W, 3]`.
@@ -78,11 +78,11 @@ def luminance(image: Image) -> Image:
 
 @jax.jit
 def match_luminance(image: Image, source: Image) -> Image:
-    """Returns the luminance of `image`, with mean and spread of that of `source`.
+    """Computes the luminance of an image, with the mean and spread of another's luminance.
 
     Args:
       image: `[H, W, 3]`.
-      source: `[H', W', 3]`.
+      source: `[H', W', 3]`, whose mean and spread are wanted.
 
     Returns:
       Array: grey, `[H, W, 3]`; values may leave [0, 1].
@@ -96,11 +96,11 @@ def match_luminance(image: Image, source: Image) -> Image:
 
 @jax.jit
 def with_colour_of(image: Image, source: Image) -> Image:
-    """Returns the luminance of `image` in the colours of `source`, within [0, 1].
+    """Returns an image with its own luminance and the colours of another, within [0, 1].
 
     Args:
       image: `[H, W, 3]`.
-      source: `[H, W, 3]`.
+      source: `[H, W, 3]`, whose colours are wanted.
     """
     y = luminance(image)[..., :1]
     chroma = source @ jnp.asarray(YIQ[1:]).T

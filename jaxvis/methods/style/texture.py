@@ -1,64 +1,30 @@
 """Texture: a new picture with the Gram matrices of a given one."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 
-from jaxvis.images import checked_image, noisy
+from jaxvis.images import check_image
 from jaxvis.loss.compose import compose
-from jaxvis.loss.matching.statistics import weighted_sum
-from jaxvis.loss.matching.terms import statistic_terms
-from jaxvis.methods.style.pixel_optimizers import painting
+from jaxvis.loss.matching.statistics import add_weighted
+from jaxvis.loss.matching.terms import match_statistics
+from jaxvis.methods.style.pixel_optimizers import build_painting
+from jaxvis.methods.style.presets import TexturePreset, choose_texture_preset
 from jaxvis.methods.style.recolour import match_histogram
+from jaxvis.methods.style.starts import draw_starts
 from jaxvis.nets.table.fields import check_field
-from jaxvis.nets.wrappers.framed import periodic, ranged, stretched
+from jaxvis.nets.wrappers.periodic import with_periodic_edges
+from jaxvis.nets.wrappers.ranged import to_range, with_range
 from jaxvis.network import Network
 from jaxvis.optimize import Problem, solve
-from jaxvis.optimize.runs import repeated
+from jaxvis.optimize.keys import item_keys
+from jaxvis.optimize.runs import change_when_interrupted, repeat_item
 from jaxvis.types import Array, Image, Key, Params, Run, as_key
 
-
-@dataclass(frozen=True)
-class Preset:
-    """Returns which layers are matched, and how they are weighed.
-
-    Args:
-      taps: the layers.
-      weights: see `jaxvis.loss.matching.terms`.
-    """
-
-    taps: tuple[str, ...]
-    weights: str
-
-
-PRESETS = {
-    "gatys": Preset(("relu1_1", "pool1", "pool2", "pool3", "pool4"), "relative"),
-    "ranvgg": Preset(("relu1_1", "relu2_1", "relu3_1", "relu4_1"), "balanced"),
-}
-"""Preset name -> layers and weights, for VGG-19 and ranVGG."""
-BOUNDS = ("source", "unit", "none")
-_LEAST = 1 / 255  # a flat channel still has a range to move in
-
-
-def rows(count: int) -> tuple[str, ...]:
-    """Returns the taps relu1_1 ... reluk_1 of VGG's first k blocks.
-
-    Args:
-      count: k, 1 to 5.
-
-    Raises:
-      ValueError: for another k.
-
-    Source: He, Wang & Hopcroft (2016), Fig. 8; Gatys et al. (2015), Fig. 2.
-    """
-    if not 1 <= count <= 5:
-        raise ValueError(f"VGG has blocks 1 to 5, not {count}")
-    return tuple(f"relu{block}_1" for block in range(1, count + 1))
+LEAST = 1 / 255
+"""The least range of a channel, so that a flat one still has room to move in."""
 
 
 def texture(
@@ -66,43 +32,36 @@ def texture(
     params: Params,
     image: Image,
     *,
-    preset: str = "gatys",
-    taps: Sequence[str] | None = None,
-    weights: str | Mapping[str, float] | None = None,
+    preset: str | TexturePreset = "gatys",
+    steps: int | None = None,
     size: tuple[int, int] | None = None,
-    seeds: int = 1,
-    key: Key | int = 0,
-    steps: int = 500,
-    optimizer: str | optax.GradientTransformation = "lbfgs",
     start: Image | None = None,
-    bounds: str = "source",
     histogram: bool = False,
     tileable: bool = False,
+    seeds: int = 1,
+    key: Key | int = 0,
     chunk: int | None = None,
     progress: bool = False,
 ) -> Run:
-    """Returns textures like `image`: pictures whose layers have its Gram matrices.
+    """Makes textures like `image`: pictures whose layers have its Gram matrices.
 
     x* = argmin sum_l w_l / (4 N_l^2) |G_l(x) - G_l(x0)|^2, G_l = F_l^T F_l / M_l, from
-    noise. G does not know the size, so the texture may have any.
+    noise. G does not depend on the size, so the texture may have any size.
 
     Args:
       net, params: the network; VGG-19 with average pooling in the papers.
       image: x0, `[H, W, 3]` in [0, 1].
-      preset: a key of `PRESETS`.
-      taps: the layers instead of the preset's; see `rows`.
-      weights: a name of `jaxvis.loss.matching.terms` instead of the preset's, or tap -> weight.
+      preset: a key of `jaxvis.methods.style.presets.TEXTURE_PRESETS`, or a
+        `TexturePreset`: the layers, their weights, the optimizer and the bounds.
+      steps: how many updates, instead of the preset's; of "lbfgs", evaluations of the
+        loss and its gradient.
       size: (H, W) of the texture in pixels; None takes the source's.
+      start: `[H, W, 3]` in [0, 1], the image that all textures begin from instead of noise.
+      histogram: whether the texture gets the source's histograms in the end.
+      tileable: whether opposite edges of the texture fit together: the network then sees
+        it on a torus. The sides must be multiples of the taps' strides.
       seeds: textures, from different noise.
       key: a typed random key, or an integer seed.
-      steps: updates; of "lbfgs", evaluations of the loss and its gradient.
-      optimizer: "lbfgs", "adam", or an optax transformation.
-      start: `[H, W, 3]` instead of noise.
-      bounds: "source" keeps every channel within the source's least and greatest value,
-        "unit" within [0, 1], "none" leaves it free.
-      histogram: whether the texture gets the source's histograms in the end.
-      tileable: whether its opposite edges fit: the network sees it on a torus. The
-        sides must then be multiples of the taps' strides.
       chunk, progress: see `jaxvis.optimize.solve`.
 
     Returns:
@@ -114,32 +73,45 @@ def texture(
         is too small for the taps, or a size that the network cannot take.
 
     Source: Gatys, Ecker & Bethge (2015); He, Wang & Hopcroft (2016), Eq. 5-8; Lecture
-      21, 21.11.2. Departures: bounds of each channel's own; see `Preset` for weights.
+      21, 21.11.2. Departures: every channel has bounds of its own; see `TexturePreset`
+      for the weights.
     """
-    image = checked_image(image, "the source image")
-    taps = net.named(tuple(taps) if taps else _preset(preset).taps)
-    check_field(net, taps, image.shape[:2], "a source image")
-    item = weighted_sum(
-        statistic_terms(net, params, image, taps, weights=weights or _preset(preset).weights)
-    )
+    recipe = choose_texture_preset(net, preset, steps=steps)
+    image = check_image(image, "the source image")
+    check_field(net, recipe.taps, image.shape[:2], "a source image")
+    terms = match_statistics(net, params, image, recipe.taps, weights=recipe.weights)
     size = tuple(size or image.shape[:2])
-    seen = _seen(periodic(net, taps) if tileable else net, params, image, bounds)
-    canvas, optimizer, projection = painting(optimizer, size, boxed=bounds != "none")
-    problem = Problem(compose(seen.net, canvas), canvas, optimizer, steps, projection=projection)
-    run = solve(
-        problem,
-        seen.params,
-        repeated(item, seeds),
-        as_key(key),
-        start=canvas.encode(_noise(image, start, size, seeds, as_key(key), seen)),
-        chunk=chunk,
-        progress=progress,
+    seen = _bound(
+        with_periodic_edges(net, recipe.taps) if tileable else net, params, image, recipe.bounds
     )
-    return run._replace(image=_shown(image, run.image, seen, histogram))
+    keys = item_keys(as_key(key), seeds=seeds)
+    painting = build_painting(recipe.optimizer, size, bounded=recipe.bounds != "none")
+    problem = Problem(
+        compose(seen.net, painting.canvas),
+        painting.canvas,
+        painting.optimizer,
+        recipe.steps,
+        projection=painting.projection,
+    )
+
+    def show(run: Run) -> Run:
+        return run._replace(image=_show(run.image, seen, image if histogram else None))
+
+    with change_when_interrupted(show):
+        run = solve(
+            problem,
+            seen.params,
+            repeat_item(add_weighted(terms), seeds),
+            keys,
+            start=painting.canvas.encode(_begin(image, start, size, keys, seen)),
+            chunk=chunk,
+            progress=progress,
+        )
+    return show(run)
 
 
 class _Seen(NamedTuple):
-    """The network whose image runs from 0 at `low` to 1 at `high`."""
+    """A network for which an image value of 0 means `low`, and 1 means `high`."""
 
     net: Network
     params: Params
@@ -147,44 +119,35 @@ class _Seen(NamedTuple):
     high: Array
 
 
-def _seen(net: Network, params: Params, image: Array, bounds: str) -> _Seen:
-    if bounds not in BOUNDS:
-        raise ValueError(f"bounds is one of {', '.join(BOUNDS)}, not {bounds!r}")
+def _bound(net: Network, params: Params, image: Array, bounds: str) -> _Seen:
     low, high = jnp.zeros(3), jnp.ones(3)
     if bounds == "source":
         low = jnp.min(image, axis=(0, 1))
-        high = jnp.maximum(jnp.max(image, axis=(0, 1)), low + _LEAST)
-    return _Seen(*ranged(net, params, low, high), low, high)
+        high = jnp.maximum(jnp.max(image, axis=(0, 1)), low + LEAST)
+    return _Seen(*with_range(net, params, low, high), low, high)
 
 
-def _preset(name: str) -> Preset:
-    if name not in PRESETS:
-        raise ValueError(f"preset is one of {', '.join(PRESETS)}, not {name!r}")
-    return PRESETS[name]
-
-
-def _noise(
-    image: Array,
-    start: Array | None,
-    size: tuple[int, int],
-    seeds: int,
-    key: Key,
-    seen: _Seen,
+def _begin(
+    image: Array, start: Array | None, size: tuple[int, int], keys: Key, seen: _Seen
 ) -> Array:
-    """Returns the first z, `[seeds, H, W, 3]`, between the bounds."""
+    """Makes the first z of every texture, `[seeds, H, W, 3]`, between the bounds."""
     if start is not None:
-        start = checked_image(start, "the start")
+        start = check_image(start, "the start")
         if start.shape[:2] != size:
-            raise ValueError(f"the start is {start.shape[:2]}, the texture {size}")
-        begin = repeated(start, seeds)
+            raise ValueError(
+                f"the start is {start.shape[:2]}, the texture {size}: resize the start, or "
+                "pass its size as size="
+            )
+        begin = repeat_item(start, len(keys))
     else:
         mean = jnp.broadcast_to(jnp.mean(image, axis=(0, 1)), (*size, 3))
-        begin = noisy(key, mean, seeds=seeds)
+        begin = draw_starts(keys, mean)
     return jnp.clip((begin - seen.low) / (seen.high - seen.low), 0, 1)
 
 
-def _shown(image: Array, found: np.ndarray, seen: _Seen, histogram: bool) -> np.ndarray:
-    found = jnp.clip(stretched(found, low=seen.low, high=seen.high), 0, 1)
-    if histogram:
-        found = jax.vmap(match_histogram, (0, None))(found, image)
+def _show(found: np.ndarray, seen: _Seen, source: Array | None) -> np.ndarray:
+    """Gives textures the colours that the network saw, and the histograms of a source."""
+    found = jnp.clip(to_range(found, low=seen.low, high=seen.high), 0, 1)
+    if source is not None:
+        found = jax.vmap(match_histogram, (0, None))(found, source)
     return np.asarray(found)

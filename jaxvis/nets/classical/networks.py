@@ -1,8 +1,8 @@
-"""HOG and dense SIFT as networks: fixed, differentiable, nothing to learn.
+"""HOG and dense SIFT as networks, which are differentiable and have nothing to learn.
 
-"hog" is Felzenszwalb's variant of HOG, each pixel in the bin of its gradient's
-direction; "hogb" shares it between the two nearest bins, which makes the network
-differentiable nearly everywhere; "dsift" is SIFT on a grid. They have no parameters:
+"hog" is Felzenszwalb's variant of HOG, where each pixel counts in the bin of its gradient's
+direction. "hogb" shares a pixel between the two nearest bins, which makes the network
+differentiable nearly everywhere. "dsift" is SIFT on a grid. None has parameters:
 `net.apply({}, image)`.
 """
 
@@ -25,11 +25,12 @@ from jaxvis.types import Array, Params, Taps
 
 @dataclass(frozen=True)
 class Chain(Forward):
-    """Returns taps: stages without parameters, one after the other.
+    """The forward pass of stages without parameters, one after the other.
 
     Args:
-      rows: what the stages are to geometry; the first one is the image.
-      stages: what the other rows do.
+      rows: the rows of a table that have the geometry of the stages; the first row is the
+        image.
+      stages: the functions of the other rows.
     """
 
     rows: tuple[Layer, ...]
@@ -53,19 +54,20 @@ class Chain(Forward):
             self._check_size(values["input"].shape[:2], goal)
         for i in range(min(given) + 1, goal + 1):
             if names[i] not in taps:
-                taps[names[i]] = self._stage(i, taps, frozenset(values))
+                taps[names[i]] = self._compute_stage(i, taps, frozenset(values))
         return taps
 
-    def _stage(self, i: int, taps: Taps, given: frozenset[str]) -> Array:
-        """Returns the tap of row i; bins from dx and dy unless derivatives are given.
+    def _compute_stage(self, i: int, taps: Taps, given: frozenset[str]) -> Array:
+        """Returns the tap of row i.
 
-        The map of derivatives has a gradient as large as itself, most of it zeros.
+        Bins are computed from dx and dy, unless the map of derivatives is given: its
+        gradient would be as large as the map itself, and consist mostly of zeros.
         """
         stage, source = self.stages[i - 1], self.rows[i - 1].name
         if isinstance(stage, Bins) and source not in given:
             before = self.stages[i - 2]
             right, down = before.gradient(taps[self.rows[i - 2].name])
-            return stage.of(right, down, before.along(right, down))
+            return stage.fill(right, down, before.project(right, down))
         return stage(taps[source])
 
     def _check_size(self, size: tuple[int, int], goal: int) -> None:
@@ -85,12 +87,13 @@ def hog(
     cell: int = 8,
     input_size: tuple[int, int] = (256, 256),
 ) -> Network:
-    """Returns HOG of the UoCTTI kind as a network: tap "hog", `[H/cell, W/cell, 27]`.
+    """Returns HOG of the UoCTTI kind as a network; its tap "hog" is `[H/cell, W/cell, 27]`.
 
-    Grey levels, derivatives along 18 directions, their magnitude in the bin(s) of the
-    direction, bins gathered in cells with bilinear weights, blocks of 2x2 cells
-    divided by their norm and clamped at 0.2, and for each cell half the sum of its
-    versions in four blocks: 18 directions, then 9 orientations without a sign.
+    The stages are: grey levels; derivatives along 18 directions; the magnitude of the
+    gradient in the bin(s) of its direction; cells that gather the bins with bilinear
+    weights; blocks of 2x2 cells, divided by their norm and clamped at 0.2; and for each
+    cell half the sum of its versions in four blocks. The channels are 18 directions and
+    then 9 orientations without a sign.
 
     Args:
       binning: "hard" or "bilinear".
@@ -103,9 +106,9 @@ def hog(
     Source: Felzenszwalb et al., Object detection with discriminatively trained part
       based models (2010), section 6; as a network, Mahendran & Vedaldi (IJCV 2016),
       section 4.1 and the authors' code.
-    Departures: as the authors' network, the four texture channels are left out, and
-      border cells lack the blocks outside the image. Gradients below 1e-4 grey levels
-      count as none, with a derivative of zero.
+    Departures: as in the authors' network, there are no texture channels (four in the
+      original), and border cells lack the blocks outside the image. Gradients below 1e-4
+      grey levels count as none, with a derivative of zero.
     """
     if binning not in ("hard", "bilinear"):
         raise ValueError(f"binning is 'hard' or 'bilinear', not {binning!r}")
@@ -122,15 +125,16 @@ def hog(
         "clamped": Clamp(),
         "hog": HogCells(),
     }
-    return _network(name, stages, input_size)
+    return _build(name, stages, input_size)
 
 
 def dsift(*, cell: int = 8, input_size: tuple[int, int] = (256, 256)) -> Network:
-    """Returns dense SIFT as a network: tap "dsift", `[h, w, 128]`.
+    """Returns dense SIFT as a network; its tap "dsift" is `[h, w, 128]`.
 
-    Grey levels, derivatives along 8 directions shared between the two nearest bins,
-    cells with bilinear weights, blocks of 4x4 cells every three cells with Gaussian
-    weights, divided by their norm and clamped at 0.2.
+    The stages are: grey levels; derivatives along 8 directions; the magnitude of the
+    gradient, shared between the two nearest bins; cells with bilinear weights; and blocks
+    of 4x4 cells, three cells apart, with Gaussian weights, divided by their norm and
+    clamped at 0.2.
 
     Args:
       cell: side of a cell in pixels.
@@ -142,9 +146,9 @@ def dsift(*, cell: int = 8, input_size: tuple[int, int] = (256, 256)) -> Network
     Source: Lowe, Distinctive image features from scale-invariant keypoints (2004),
       section 6; as a network, Mahendran & Vedaldi (IJCV 2016), section 4.1 and the
       authors' code.
-    Departures: as the authors' network, there is no second normalisation after the
-      clamp, and neighbouring blocks share a column of cells. Gradients below 1e-4
-      grey levels count as none.
+    Departures: as in the authors' network, there is no second normalisation after the
+      clamp, and neighbouring blocks share a column of cells. Gradients below 1e-4 grey
+      levels count as none.
     """
     if cell < 2:
         raise ValueError(f"a cell of SIFT is at least 2 pixels, not {cell}")
@@ -157,11 +161,11 @@ def dsift(*, cell: int = 8, input_size: tuple[int, int] = (256, 256)) -> Network
         "normalized": SiftNorm(),
         "dsift": Clamp(),
     }
-    return _network("dsift", stages, input_size)
+    return _build("dsift", stages, input_size)
 
 
-def _network(name: str, stages: dict[str, Stage], input_size: tuple[int, int]) -> Network:
-    """Returns the Network of named stages."""
+def _build(name: str, stages: dict[str, Stage], input_size: tuple[int, int]) -> Network:
+    """Returns the network of stages, whose names are the taps."""
     rows = tuple(stage.row(tap) for tap, stage in stages.items())
     rows = (Layer("input", "input"), *rows)
     shapes(rows, input_size)

@@ -1,7 +1,7 @@
-"""How a network computes: the precision of its products, its convolution."""
+"""How a network computes: the precision of its products and the form of its convolution."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
@@ -17,23 +17,25 @@ PRECISIONS = {
     "tf32": lax.Precision.HIGH,
     "bfloat16": lax.Precision.DEFAULT,
 }
-"""Name -> what it means to a GPU's or TPU's matrix units; a CPU's tf32 is float32."""
+"""Name -> what the matrix units of a GPU or TPU are asked for. A CPU multiplies in float32
+whatever it is asked for."""
 
 CONVOLUTIONS = {
     "fast": conv.conv_general_dilated,
     "direct": lax.conv_general_dilated,
 }
-"""Name -> the convolution; "direct" is XLA's own, for forward-mode differentiation."""
+"""Name -> the convolution. "direct" is XLA's own, which forward-mode differentiation needs."""
 
 
 @dataclass(frozen=True)
 class Compute:
-    """Returns how a network computes.
+    """The choices of how a network computes.
 
     Args:
-      precision: "float32"; "tf32", float32 with products of 10 bits of mantissa (three
-        bfloat16 passes on a TPU); or "bfloat16", activations too. The image, the taps,
-        the loss and the optimizer's state are float32 always.
+      precision: "float32"; "tf32", which is float32 with products of 10 bits of mantissa
+        (three bfloat16 passes on a TPU); or "bfloat16", where the activations are
+        bfloat16 too. The image, the taps, the loss and the optimizer's state are always
+        float32.
       convolution: "fast" or "direct".
 
     Raises:
@@ -44,26 +46,26 @@ class Compute:
     convolution: str = "fast"
 
     def __post_init__(self) -> None:
-        """Raises ValueError for unknown names."""
-        for option, names in (("precision", PRECISIONS), ("convolution", CONVOLUTIONS)):
-            if getattr(self, option) not in names:
-                raise ValueError(
-                    f"{option} is one of {', '.join(names)}, not {getattr(self, option)!r}"
-                )
+        """Checks both names, and raises ValueError for an unknown one."""
+        _check_name("precision", self.precision, PRECISIONS)
+        _check_name("convolution", self.convolution, CONVOLUTIONS)
 
     def options(self) -> dict[str, Any]:
         """Returns the keywords that Flax's layers take: dtype and precision."""
-        # Products on a CPU are float32 anyway, and fuse less when asked to be.
-        plain = jax.default_backend() == "cpu"
         return {
             "dtype": jnp.bfloat16 if self.precision == "bfloat16" else None,
-            "precision": None if plain else PRECISIONS[self.precision],
+            "precision": PRECISIONS[self.precision],
         }
 
 
+def _check_name(option: str, name: str, known: Mapping[str, Any]) -> None:
+    if name not in known:
+        raise ValueError(f"{option} is one of {', '.join(known)}, not {name!r}")
+
+
 @dataclass(frozen=True)
-class Cast(Forward):
-    """Returns the taps of a user's own forward pass, run in bfloat16 or TF32.
+class CastForward(Forward):
+    """A user's own forward pass, computed in bfloat16 or TF32.
 
     Args:
       forward: the forward pass.
@@ -76,15 +78,33 @@ class Cast(Forward):
     def __call__(
         self, params: Params, values: Mapping[str, Array], wanted: tuple[str, ...]
     ) -> Taps:
-        """Returns the taps, float32."""
+        """Returns the taps as float32 arrays of the forward pass's shapes."""
         if self.precision == "bfloat16":
-            params, values = low((params, dict(values)))
+            params, values = to_bfloat16((params, dict(values)))
         with jax.default_matmul_precision(str(PRECISIONS[self.precision])):
-            return high(self.forward(params, values, wanted))
+            return to_float32(self.forward(params, values, wanted))
+
+    def prepare(self, params: Params, size: tuple[int, int]) -> Params:
+        """Returns the parameters as the forward pass prepares them, in its precision.
+
+        Args:
+          params: the network's parameters.
+          size: (H, W) of the images to come.
+        """
+        own = self.forward.prepare(params, size)
+        return to_bfloat16(own) if self.precision == "bfloat16" else own
+
+    def rematerialise(self) -> "CastForward":
+        """Returns this forward pass around one whose gradient takes less memory.
+
+        Raises:
+          ValueError: where the user's own forward pass cannot be cut.
+        """
+        return replace(self, forward=self.forward.rematerialise())
 
 
-def low(tree: Any) -> Any:
-    """Returns the float32 arrays of a pytree as bfloat16.
+def to_bfloat16(tree: Any) -> Any:
+    """Returns a pytree whose float32 arrays, of any shapes, are converted to bfloat16.
 
     Args:
       tree: any pytree.
@@ -92,8 +112,8 @@ def low(tree: Any) -> Any:
     return _cast(tree, jnp.float32, jnp.bfloat16)
 
 
-def high(tree: Any) -> Any:
-    """Returns the bfloat16 arrays of a pytree as float32.
+def to_float32(tree: Any) -> Any:
+    """Returns a pytree whose bfloat16 arrays, of any shapes, are converted to float32.
 
     Args:
       tree: any pytree.

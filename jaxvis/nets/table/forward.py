@@ -1,4 +1,4 @@
-"""A table becomes a network: the Flax NNX module it folds into and its forward pass."""
+"""A table becomes a network: its Flax NNX module and its forward pass."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -7,19 +7,19 @@ from functools import lru_cache
 import jax
 from flax import nnx
 
-from jaxvis.convolution.conv import prepare, tile
-from jaxvis.convolution.forms import Prepared
-from jaxvis.nets.table.compute import Cast, Compute, high, low
-from jaxvis.nets.table.fuse import convolved, doublings
-from jaxvis.nets.table.layers import Layer, minimum, shapes, sources
+from jaxvis.convolution.kernels import PreparedKernel, choose_tile, prepare_kernels
+from jaxvis.nets.table.compute import CastForward, Compute, to_bfloat16, to_float32
+from jaxvis.nets.table.fuse import convolve_doubling, find_doublings
+from jaxvis.nets.table.layers import Layer, minimum, rows_between, shapes, sources
 from jaxvis.nets.table.ops import MODULES, OPS
-from jaxvis.nets.table.segments import Segmented
+from jaxvis.nets.table.segments import SegmentedForward
 from jaxvis.network import Forward, Network
+from jaxvis.platform import platform_of
 from jaxvis.types import Array, Params, Taps
 
 
 class Stack(nnx.Module):
-    """The Flax module that a table folds into; its parameters are named by the rows."""
+    """The Flax module of a table; the rows name its parameters."""
 
     def __init__(self, rows: tuple[Layer, ...], size: tuple[int, int], compute: Compute) -> None:
         shape, reads = shapes(rows, size), sources(rows)
@@ -40,49 +40,49 @@ class Stack(nnx.Module):
     ) -> Taps:
         """Returns `values`, the `wanted` taps and others of the `needed` rows.
 
-        Each has a batch axis in front.
+        All of them have a batch axis in front.
         """
-        taps = dict(values)
-        reads, fused = sources(self.rows), {}
+        taps, fused = dict(values), {}
         if self.compute.convolution == "fast" and self.compute.precision != "bfloat16":
-            fused = doublings(self.rows, needed, wanted)
+            fused = find_doublings(self.rows, needed, wanted)
         skipped = {name for one in fused.values() for name in one.inner}
+        reads = sources(self.rows)
         for row in self.rows:
             if row.name not in needed or row.name in skipped:
                 continue
             if row.name in fused:
                 one = fused[row.name]
-                taps[row.name] = convolved(
+                taps[row.name] = convolve_doubling(
                     taps[one.source],
                     self.layers[row.name],
                     row,
                     self.compute,
                     reflected=one.reflected,
                 )
-                continue
-            if row.op == "input":
+            elif row.op == "input":
                 taps["input"] = self.layers["input"](values["input"])
-                continue
-            given = [taps[name] for name in reads[row.name]]
-            if row.op == "fc":
-                # H, W, C order: the order of `[h, w, c]` taps.
-                given = [given[0].reshape(given[0].shape[0], -1)]
-            if row.op in MODULES:
-                taps[row.name] = self.layers[row.name](*given)
             else:
-                taps[row.name] = OPS[row.op](*given, row=row)
+                taps[row.name] = self._compute_row(row, [taps[name] for name in reads[row.name]])
         return taps
+
+    def _compute_row(self, row: Layer, given: list[Array]) -> Array:
+        if row.op == "fc":
+            # Maps `[h, w, c]` are flattened in H, W, C order.
+            given = [given[0].reshape(given[0].shape[0], -1)]
+        if row.op in MODULES:
+            return self.layers[row.name](*given)
+        return OPS[row.op](*given, row=row)
 
 
 @lru_cache(maxsize=256)
-def _split(rows: tuple[Layer, ...], size: tuple[int, int], compute: Compute):
+def _split_stack(rows: tuple[Layer, ...], size: tuple[int, int], compute: Compute):
     """Returns the static half and the abstract parameters of a table's module."""
     return nnx.split(nnx.eval_shape(lambda: Stack(rows, size, compute)))
 
 
 @dataclass(frozen=True)
 class Table(Forward):
-    """Returns taps: the forward pass of a table, static and hashable.
+    """The forward pass of a table, static and hashable.
 
     Args:
       rows: the table; the first row is `input`.
@@ -98,58 +98,41 @@ class Table(Forward):
         self, params: Params, values: Mapping[str, Array], wanted: tuple[str, ...]
     ) -> Taps:
         """Returns the taps needed to get from `values` to `wanted`, and `values`."""
-        needed = self.needed(frozenset(values), wanted)
+        needed = rows_between(self.rows, frozenset(values), wanted)
         self._check_sizes(values, needed)
-        module, abstract = _split(self.rows, self.size, self.compute)
+        module, abstract = _split_stack(self.rows, self.size, self.compute)
         state = jax.tree.map(lambda leaf: leaf, abstract)
         nnx.replace_by_pure_dict(state, {"layers": self._complete(params, needed)})
-        # The batch axis of one is Flax's; under vmap XLA folds both into one.
+        # Flax wants a batch axis, here of one. Under vmap XLA folds both axes into one.
         batch = {name: value[None] for name, value in values.items()}
         taps = nnx.merge(module, state)(batch, needed, frozenset(wanted))
-        return high({name: value[0] for name, value in taps.items()})
+        return to_float32({name: value[0] for name, value in taps.items()})
 
     def prepare(self, params: Params, size: tuple[int, int]) -> Params:
-        """Returns the parameters in the form that the step computes fastest with.
+        """Returns the parameters in the form that a step computes fastest with.
+
+        That depends on where the parameters are: only on a CPU are kernels transformed.
 
         Args:
-          params: parameters of all rows or some.
-          size: (H, W) of the image to come; another one works too.
+          params: the parameters of all rows or of some.
+          size: (H, W) of the images to come; others work too.
         """
         if self.compute.precision == "bfloat16":
             return {
-                row: leaves if row == "input" else low(leaves) for row, leaves in params.items()
+                row: leaves if row == "input" else to_bfloat16(leaves)
+                for row, leaves in params.items()
             }
-        if self.compute.convolution == "direct" or jax.default_backend() != "cpu":
+        if self.compute.convolution == "direct" or platform_of(params) != "cpu":
             return params
-        return _with_transforms(params, _tiles(self.rows, size))
+        return _with_transforms(params, _choose_tiles(self.rows, size))
 
     def rematerialise(self) -> Forward:
-        """Makes a forward pass that keeps only the taps between segments of the table."""
-        return Segmented(self, self.rows, self.size)
-
-    def needed(self, known: frozenset[str], wanted: tuple[str, ...]) -> frozenset[str]:
-        """Returns the rows to compute for `wanted` when `known` are given.
-
-        Raises:
-          ValueError: if a wanted tap lies before the known ones or bypasses them.
-        """
-        reads, needed, queue = sources(self.rows), set(), list(wanted)
-        while queue:
-            name = queue.pop()
-            if name in needed or (name in known and name != "input"):
-                continue
-            if not reads[name] and name not in known:
-                raise ValueError(
-                    f"{wanted[-1]!r} cannot be reached from {sorted(known)} alone: it "
-                    "also reads taps before them; give those too, start=(tap, tap)"
-                )
-            needed.add(name)
-            queue.extend(reads[name])
-        return frozenset(needed)
+        """Returns a forward pass that keeps only the taps between segments of the table."""
+        return SegmentedForward(self, self.rows, self.size)
 
     def _complete(self, params: Params, needed: frozenset[str]) -> dict:
-        """Returns the rows' parameters; rows not needed may be absent from `params`."""
-        _, abstract = _split(self.rows, self.size, self.compute)
+        """Returns the parameters of all rows; `params` may lack those not needed."""
+        _, abstract = _split_stack(self.rows, self.size, self.compute)
         spec = nnx.to_pure_dict(abstract)["layers"]
         full = {}
         for name, leaves in spec.items():
@@ -187,16 +170,17 @@ class Table(Forward):
 
 
 @lru_cache(maxsize=256)
-def _tiles(rows: tuple[Layer, ...], size: tuple[int, int]) -> dict[str, int]:
+def _choose_tiles(rows: tuple[Layer, ...], size: tuple[int, int]) -> dict[str, int]:
     """Returns row -> m of the convolutions that Winograd's form speeds up."""
-    least = minimum(rows)  # an image below it may still be shown to the first rows
+    least = minimum(rows)  # a smaller image may still be shown to the first rows
     at, reads = shapes(rows, tuple(max(side, least) for side in size)), sources(rows)
-    tiles, fused = {}, doublings(rows, frozenset(at), frozenset())
+    tiles, fused = {}, find_doublings(rows, frozenset(at), frozenset())
     for row in rows:
         plain = row.op == "conv" and (row.stride, row.groups) == (1, 1)
         if plain and row.name not in fused:
             width = at[reads[row.name][0]][-1]
-            tiles[row.name] = tile(at[row.name][:2], (row.size, row.size, width, row.width))
+            kernel = (row.size, row.size, width, row.width)
+            tiles[row.name] = choose_tile(at[row.name][:2], kernel)
     return {name: m for name, m in tiles.items() if m}
 
 
@@ -205,16 +189,16 @@ def _with_transforms(params: Params, tiles: Mapping[str, int]) -> Params:
     new = {
         name: (params[name]["kernel"], m)
         for name, m in tiles.items()
-        if name in params and not isinstance(params[name]["kernel"], Prepared)
+        if name in params and not isinstance(params[name]["kernel"], PreparedKernel)
     }
-    kernels = prepare(*zip(*new.values())) if new else ()
+    kernels = prepare_kernels(*zip(*new.values())) if new else ()
     return {
         **params,
         **{name: {**params[name], "kernel": kernel} for name, kernel in zip(new, kernels)},
     }
 
 
-def network(
+def build_network(
     name: str,
     rows: tuple[Layer, ...],
     *,
@@ -222,14 +206,14 @@ def network(
     scores: str | None = None,
     classes: str | None = None,
 ) -> Network:
-    """Returns the Network of a table.
+    """Returns the network of a table.
 
     Args:
       name: what files call it.
       rows: the table, without its input row.
-      input_size: (H, W) in pixels, the native image; fully connected rows are made
+      input_size: (H, W) in pixels of the native image; fully connected rows are made
         for it.
-      scores, classes: see `jaxvis.types.Network`.
+      scores, classes: see `jaxvis.network.Network`.
 
     Raises:
       ValueError: if `input_size` is too small for the table.
@@ -247,15 +231,15 @@ def network(
     )
 
 
-def computed(net: Network, compute: Compute) -> Network:
-    """Returns the network, computing otherwise.
+def with_compute(net: Network, compute: Compute) -> Network:
+    """Returns the network with another precision or convolution.
 
     Args:
-      net: a table network, or a user's own from an adapter.
+      net: a network built from a table, or a user's own from an adapter.
       compute: precision and convolution.
 
     Raises:
-      ValueError: for "direct" convolutions of a network that is no table: its
+      ValueError: for "direct" convolutions of a network that has no table, because its
         convolutions are its own.
     """
     if isinstance(net.forward, Table):
@@ -263,8 +247,11 @@ def computed(net: Network, compute: Compute) -> Network:
     if compute == Compute():
         return net
     if compute.convolution != "fast":
-        raise ValueError(f"the convolutions of {net.name} are its own: leave the option")
-    return replace(net, forward=Cast(net.forward, compute.precision))
+        raise ValueError(
+            f"{net.name} is not built from a table, so its convolutions are its own: "
+            f"leave convolution={compute.convolution!r} out"
+        )
+    return replace(net, forward=CastForward(net.forward, compute.precision))
 
 
 def parameter_shapes(net: Network) -> dict[str, dict[str, tuple[int, ...]]]:
@@ -278,5 +265,5 @@ def parameter_shapes(net: Network) -> dict[str, dict[str, tuple[int, ...]]]:
     """
     if not isinstance(net.forward, Table):
         raise ValueError(f"{net.name} is not a table network: its parameters are yours")
-    _, abstract = _split(net.forward.rows, net.forward.size, Compute())
+    _, abstract = _split_stack(net.forward.rows, net.forward.size, Compute())
     return jax.tree.map(lambda leaf: tuple(leaf.shape), nnx.to_pure_dict(abstract))["layers"]

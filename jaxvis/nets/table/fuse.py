@@ -1,4 +1,4 @@
-"""Rows of a table that are computed together: repeated rows and columns, convolved."""
+"""Rows of a table that are computed together: a doubled map and its convolution."""
 
 from functools import lru_cache
 from typing import NamedTuple
@@ -6,20 +6,21 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from flax import nnx
 
-from jaxvis.convolution.rewrite import doubled
+from jaxvis.convolution.kernels import raw_kernel
+from jaxvis.convolution.rewrite import convolve_doubled
 from jaxvis.convolution.winograd import Pads
 from jaxvis.nets.table.compute import CONVOLUTIONS, Compute
 from jaxvis.nets.table.layers import Layer, sources
 from jaxvis.types import Array
 
 
-class Doubled(NamedTuple):
-    """A convolution of a map that is repeated, perhaps reflected, and seen nowhere.
+class Doubling(NamedTuple):
+    """A convolution of a map with repeated pixels, which itself need not be computed.
 
     Attributes:
-      source: name of the row whose map is repeated.
+      source: name of the row whose pixels are repeated.
       inner: names of the rows in between, which are not computed.
-      reflected: whether one pixel is reflected around the repeated map.
+      reflected: whether the map is extended by one reflected pixel on every side.
     """
 
     source: str
@@ -28,15 +29,15 @@ class Doubled(NamedTuple):
 
 
 @lru_cache(maxsize=256)
-def doublings(
+def find_doublings(
     rows: tuple[Layer, ...], needed: frozenset[str], asked: frozenset[str]
-) -> dict[str, Doubled]:
-    """Returns the convolutions that are done on the map before it is doubled, by name.
+) -> dict[str, Doubling]:
+    """Returns convolution -> the doubling before it that it can be computed without.
 
     Args:
       rows: the table.
       needed: names of the rows to compute.
-      asked: names of the taps wanted, which have to exist.
+      asked: names of the taps that are wanted, which have to be computed.
     """
     reads = sources(rows)
     table, readers = {row.name: row for row in rows}, {row.name: 0 for row in rows}
@@ -59,19 +60,21 @@ def doublings(
         if reflected:
             inner = (*reads[pad.name], pad.name)
         if hidden(inner[0], "repeat"):
-            found[row.name] = Doubled(reads[inner[0]][0], inner, reflected)
+            found[row.name] = Doubling(reads[inner[0]][0], inner, reflected)
     return found
 
 
-def convolved(x: Array, layer: nnx.Conv, row: Layer, compute: Compute, *, reflected: bool) -> Array:
-    """Returns the convolution of x `[n, h, w, c]` with its pixels repeated 2 x 2.
+def convolve_doubling(
+    x: Array, layer: nnx.Conv, row: Layer, compute: Compute, *, reflected: bool
+) -> Array:
+    """Returns the convolution of x `[n, h, w, c]` after its pixels were repeated 2 x 2.
 
     Args:
       x: the map before it is doubled.
-      layer: whose kernel and bias it is.
-      row: its row.
+      layer: the convolution's kernel and bias.
+      row: the convolution's row.
       compute: precision and convolution.
-      reflected: see `Doubled`.
+      reflected: see `Doubling`.
     """
     options = compute.options()
 
@@ -87,10 +90,10 @@ def convolved(x: Array, layer: nnx.Conv, row: Layer, compute: Compute, *, reflec
 
     pads = ((row.pad, row.pad),) * 2
     if reflected:
-        # The doubled map reflected by one is the map with its edge repeated, doubled
-        # and cut by one. More edge behind is not read: see `forms` on padding.
+        # Reflecting the doubled map by one pixel is the same as repeating the edge of the
+        # map, doubling it and cutting one pixel off. The second pixel behind is cut off
+        # again: XLA's library is slow where there is no padding, which may be negative.
         x = jnp.pad(x, ((0, 0), (1, 2), (1, 2), (0, 0)), mode="edge")
         pads = ((-1, -3),) * 2
-    kernel = layer.kernel[...]
-    y = doubled(conv, x, getattr(kernel, "kernel", kernel), pads)
+    y = convolve_doubled(conv, x, raw_kernel(layer.kernel[...]), pads)
     return y if layer.bias is None else y + layer.bias[...]

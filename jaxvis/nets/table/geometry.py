@@ -1,7 +1,7 @@
-"""What one unit of each layer sees: receptive field, stride and offset, from the rows.
+"""The geometry of a table's rows: receptive field, stride and offset of their units.
 
-A unit (i, j) of a tap is centred on input pixel offset + stride * (i, j) and sees the
-square of side `receptive_field` around it, which may reach beyond the image.
+Unit (i, j) of a tap is centred on the input pixel offset + stride * (i, j). It sees the
+square of side `receptive_field` around that pixel, which may reach beyond the image.
 """
 
 from dataclasses import dataclass
@@ -13,21 +13,21 @@ from jaxvis.network import Network
 from jaxvis.types import Params
 
 STATISTICS = ("mean", "var")
-"""Entries of a batch norm row that are measured, not trained: not counted."""
+"""Entries of a batch norm row that are not counted, because they are not trained."""
 
 
 @dataclass(frozen=True)
 class Geometry:
-    """Returns where one row's units look.
+    """Where the units of one row look.
 
     Args:
-      name, op: of the row.
-      shape: of the tap at the network's native image size, `(h, w, c)` or `(d,)`.
+      name, op: the row's name and op.
+      shape: the shape of the tap at the network's native image size, `(h, w, c)` or `(d,)`.
       receptive_field: side in pixels of the square that one unit sees.
       stride: pixels between neighbouring units.
-      offset: centre of unit (0, 0) in pixels, counted from 0 at the centre of the
-        first pixel.
-      parameters: trainable numbers of the row.
+      offset: centre of unit (0, 0) in pixels, counted from the centre of the first
+        pixel.
+      parameters: how many trainable numbers the row has.
     """
 
     name: str
@@ -40,17 +40,17 @@ class Geometry:
 
 
 def stride_of(net: Network, params: Params, tap: str) -> int:
-    """Returns the stride of a tap in pixels, of any network.
+    """Returns the stride of a tap in pixels.
 
     Args:
-      net, params: the network. Without a table, the stride is the image's side over
-        the map's, and 1 for a vector.
+      net, params: any network. Without a table the stride is the image's side over the
+        map's side, and 1 for a vector.
       tap: the tap's name.
 
     Raises:
       ValueError: for an unknown tap.
     """
-    net.named(tap)
+    net.check_taps(tap)
     if net.rows:
         return next(row.stride for row in geometry(net) if row.name == tap)
     shape = net.shape(params, tap)
@@ -59,7 +59,7 @@ def stride_of(net: Network, params: Params, tap: str) -> int:
 
 @dataclass(frozen=True)
 class _Span:
-    """What unit (0, 0) sees, from pixel `first` to `last` with both; and the stride."""
+    """The pixels that unit (0, 0) sees, from `first` to `last` inclusive, and the stride."""
 
     first: int = 0
     last: int = 0
@@ -75,16 +75,16 @@ class _Span:
 def geometry(net: Network) -> tuple[Geometry, ...]:
     """Returns receptive field, stride and offset of every tap, in forward order.
 
-    Over a row with window k, stride s and padding p,
+    A row with window k, stride s and padding p has
       rf' = rf + (k - 1) * stride,  stride' = s * stride,
       offset' = offset + ((k - 1) / 2 - p) * stride.
-    Fully connected rows and global means are windows as large as the map they read,
-    and leave the stride. Rows that join branches see what any of them sees, which is
-    the largest receptive field where the branches share a centre.
+    Fully connected rows and global means have a window as large as the map they read, and
+    keep its stride. Rows that join branches see what any branch sees; that is the largest
+    receptive field where the branches share a centre.
 
     Args:
-      net: a network built from a table; a fully connected row's field is along the
-        longer side of its native image.
+      net: a network built from a table. The field of a fully connected row is that along
+        the longer side of the native image.
 
     Raises:
       ValueError: for an adapted network, which has no table.
@@ -117,6 +117,7 @@ def geometry(net: Network) -> tuple[Geometry, ...]:
 
 
 def _join(spans: list[_Span]) -> _Span:
+    """Returns the span of a row that reads several taps."""
     return _Span(
         min(span.first for span in spans),
         max(span.last for span in spans),
@@ -135,7 +136,7 @@ def _after(row: Layer, span: _Span, read: tuple[int, ...]) -> _Span:
     if row.op == "repeat":
         return _Span(span.first, span.last, span.stride // 2)
     if row.op == "up":
-        # Of three rows with zeros in between, one or two are the map's.
+        # Zeros lie between the rows of the map, so of three rows it has one or two.
         first = span.first - span.stride * (row.pad // 2)
         last = span.last + span.stride * ((row.size - row.pad) // 2)
         return _Span(first, last, span.stride // 2)
@@ -145,10 +146,10 @@ def _after(row: Layer, span: _Span, read: tuple[int, ...]) -> _Span:
 
 
 def parameter_counts(net: Network) -> dict[str, int]:
-    """Returns the number of trainable parameters of every row that has some.
+    """Returns row -> how many trainable parameters it has, for rows that have some.
 
-    The input row holds a checkpoint's preprocessing and batch norm's running
-    statistics are measured: neither counts, as nowhere in the literature.
+    As in the literature, the input row (a checkpoint's preprocessing) and the running
+    statistics of batch norm do not count.
 
     Args:
       net: a network built from a table.
@@ -164,7 +165,7 @@ def parameter_counts(net: Network) -> dict[str, int]:
 
 
 def layers_table(net: Network) -> str:
-    """Returns the network as a text table, one line a tap, the total at the end.
+    """Returns the network as a text table: a line for each tap, and the total at the end.
 
     Args:
       net: a network built from a table.
@@ -188,10 +189,10 @@ def layers_table(net: Network) -> str:
         )
     lines.append(("total", *[""] * 5, f"{sum(row.parameters for row in rows):,}"))
     widths = [max(map(len, column)) for column in zip(*lines)]
-    return "\n".join(_line(cells, widths) for cells in lines)
+    return "\n".join(_format_line(cells, widths) for cells in lines)
 
 
-def _line(cells: tuple[str, ...], widths: list[int]) -> str:
+def _format_line(cells: tuple[str, ...], widths: list[int]) -> str:
     words = [cell.ljust(width) for cell, width in zip(cells[:3], widths)]
     figures = [cell.rjust(width) for cell, width in zip(cells[3:], widths[3:])]
     return "  ".join(words + figures).rstrip()

@@ -1,16 +1,17 @@
-"""The ends of networks: fully connected classifiers and what follows the scores."""
+"""The last rows of networks: fully connected classifiers, and what follows the scores."""
 
 from jaxvis.nets.table.layers import Layer
 
 HEADS = {"softmax": "prob", "linear": None, "relu": "relu8"}
-"""What may follow the class scores -> the name of its tap (Despraz et al. use relu)."""
+"""Head -> the name of the tap that follows the class scores. Despraz et al. use "relu"."""
 
 
-def ending(head: str, *, relu_name: str = "relu8") -> list[Layer]:
-    """Returns the rows after the class scores.
+def head_rows(head: str, *, relu_name: str = "relu8") -> list[Layer]:
+    """Returns the rows after the class scores: one or none.
 
     Args:
-      head: "softmax" (tap `prob`), "linear" (nothing) or "relu" (tap `relu_name`).
+      head: "softmax" (tap `prob`), "linear" (no row) or "relu" (tap `relu_name`).
+      relu_name: the name of the tap of "relu".
 
     Raises:
       ValueError: for any other head.
@@ -22,11 +23,11 @@ def ending(head: str, *, relu_name: str = "relu8") -> list[Layer]:
     return [Layer("prob", "softmax") if head == "softmax" else Layer(relu_name, "relu")]
 
 
-def classifier(head: str, *, width: int = 4096, classes: int = 1000) -> list[Layer]:
-    """Returns fc6, relu6, fc7, relu7, fc8 and the head's row, as AlexNet and VGG end.
+def classifier_rows(head: str, *, width: int = 4096, classes: int = 1000) -> list[Layer]:
+    """Returns the rows that end AlexNet and VGG: fc6, relu6, fc7, relu7, fc8 and the head.
 
     Args:
-      head: see `ending`.
+      head: see `head_rows`.
       width: units of fc6 and fc7.
       classes: units of fc8.
     """
@@ -36,5 +37,5 @@ def classifier(head: str, *, width: int = 4096, classes: int = 1000) -> list[Lay
         Layer("fc7", "fc", width),
         Layer("relu7", "relu"),
         Layer("fc8", "fc", classes),
-        *ending(head),
+        *head_rows(head),
     ]

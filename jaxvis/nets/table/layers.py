@@ -1,8 +1,8 @@
-"""A network is a table of rows: what one row says, and the shapes that follow.
+"""The table of rows that describes a network, and what follows from it alone.
 
-Nothing else describes a network. The same rows give the Flax module and the forward
-pass (`jaxvis.nets.table.forward`), the taps, receptive fields (`jaxvis.nets.table.geometry`) and
-parameter names.
+Nothing else describes a network. The same rows give the Flax module and the forward pass
+(`jaxvis.nets.table.forward`), the taps, the receptive fields
+(`jaxvis.nets.table.geometry`) and the names of the parameters.
 """
 
 from dataclasses import dataclass
@@ -10,21 +10,23 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Layer:
-    """Returns one row of a network's table.
+    """One row of a network's table.
 
     Args:
       name: the tap's name, unique in the table.
-      op: a key of `OPS`.
+      op: a key of `MODULES` or `OPS` in `jaxvis.nets.table.ops`.
       width: output channels of conv and fc; 0 elsewhere.
-      size, stride, pad, groups: kernel size, stride, zero (conv) or -inf (max pool)
-        padding in pixels on every side, and feature groups.
-      ceil: pooling output size rounds up, Caffe's rule; False rounds down.
+      size: side of the kernel or of the pooling window.
+      stride: pixels between neighbouring windows.
+      pad: pixels on every side, of zeros for conv and of -inf for max pooling.
+      groups: feature groups of conv.
+      ceil: whether the size after pooling is rounded up, which is Caffe's rule.
       bias: whether conv and fc add one.
-      inputs: names of the rows it reads; empty reads the row above.
-      alpha, kappa: lrn's constants, y = x / (kappa + alpha / size * sum x^2)^0.75;
-        alpha is the slope of a leaky ReLU, too; an instance norm adds alpha to the
-        variance; tanh is kappa + alpha * tanh(x).
-      styles: how many styles an instance norm is conditioned on; 0 is one, for all.
+      inputs: names of the rows that it reads; empty reads the row above.
+      alpha, kappa: constants of the op. For lrn, y = x / (kappa + alpha / size *
+        sum x^2)^0.75. For a leaky ReLU, alpha is the slope. An instance norm adds alpha
+        to the variance. For tanh, y = kappa + alpha * tanh(x).
+      styles: how many styles an instance norm is conditioned on; 0 for an ordinary one.
     """
 
     name: str
@@ -43,13 +45,13 @@ class Layer:
 
 
 def pool_size(size: int, row: Layer) -> int:
-    """Returns a pooling row's output length for an input of `size` pixels.
+    """Returns how long a side is after pooling.
 
-    Caffe's rule where `row.ceil`: ceil((n + 2 pad - size) / stride) + 1, one less if
-    the last window would begin beyond the padded input.
+    With `row.ceil` this is Caffe's rule: ceil((n + 2 pad - size) / stride) + 1, and one
+    less if the last window would begin beyond the padded input.
 
     Args:
-      size: pixels along one side.
+      size: n, the pixels along the side before it.
       row: a pooling row.
     """
     span = size + 2 * row.pad - row.size
@@ -60,7 +62,7 @@ def pool_size(size: int, row: Layer) -> int:
 
 
 def same_pads(size: int, row: Layer) -> tuple[int, int]:
-    """Returns the zeros before and behind that TensorFlow's "SAME" adds to a side.
+    """Returns how many zeros TensorFlow's "SAME" adds before and behind a side.
 
     Args:
       size: pixels along one side.
@@ -72,7 +74,7 @@ def same_pads(size: int, row: Layer) -> tuple[int, int]:
 
 
 def sources(rows: tuple[Layer, ...]) -> dict[str, tuple[str, ...]]:
-    """Returns the names of the rows that each row reads; the input row reads none.
+    """Returns row -> the names of the rows that it reads; the input row reads none.
 
     Args:
       rows: the table.
@@ -84,20 +86,48 @@ def sources(rows: tuple[Layer, ...]) -> dict[str, tuple[str, ...]]:
     }
 
 
-def _spatial(row: Layer, size: tuple[int, int]) -> tuple[int, int]:
+def rows_between(
+    rows: tuple[Layer, ...], known: frozenset[str], wanted: tuple[str, ...]
+) -> frozenset[str]:
+    """Returns the names of the rows that are computed for `wanted` when `known` are given.
+
+    Args:
+      rows: the table.
+      known: names of the taps that are given.
+      wanted: names of the taps to compute.
+
+    Raises:
+      ValueError: if a wanted tap lies before the known ones, or on a way around them.
+    """
+    reads, needed, queue = sources(rows), set(), list(wanted)
+    while queue:
+        name = queue.pop()
+        if name in needed or (name in known and name != "input"):
+            continue
+        if not reads[name] and name not in known:
+            raise ValueError(
+                f"{wanted[-1]!r} cannot be reached from {sorted(known)} alone: it "
+                "also reads taps before them; give those too, start=(tap, tap)"
+            )
+        needed.add(name)
+        queue.extend(reads[name])
+    return frozenset(needed)
+
+
+def _pool_or_conv_size(row: Layer, size: tuple[int, int]) -> tuple[int, int]:
     if row.op == "conv":
         out = tuple((n + 2 * row.pad - row.size) // row.stride + 1 for n in size)
     else:
         out = tuple(pool_size(n, row) for n in size)
-    # Rounding up, Caffe's pooling takes a map smaller than its window.
+    # Caffe's rule, which rounds up, also pools a map that is smaller than the window.
     cut = not row.ceil and min(n + 2 * row.pad for n in size) < row.size
     if min(out) < 1 or cut:
         raise ValueError(f"the image is too small: nothing is left at {row.name!r}")
     return out
 
 
-def _drawn(row: Layer, size: tuple[int, int]) -> tuple[int, int]:
-    """Returns (h, w) after a row of a network that draws."""
+def _resize(row: Layer, size: tuple[int, int]) -> tuple[int, int]:
+    """Returns (h, w) after a row that only networks with an image as output have."""
     if row.op in ("up", "repeat"):
         return tuple(2 * n for n in size)
     if row.op == "same":
@@ -132,17 +162,17 @@ def shapes(rows: tuple[Layer, ...], size: tuple[int, int]) -> dict[str, tuple[in
             out[row.name] = (*given[0][:-1], sum(s[-1] for s in given))
         elif row.op in ("conv", "max", "avg"):
             width = row.width or given[0][-1]
-            out[row.name] = (*_spatial(row, given[0][:2]), width)
+            out[row.name] = (*_pool_or_conv_size(row, given[0][:2]), width)
         elif row.op in ("up", "repeat", "same", "reflect", "crop"):
             width = row.width or given[0][-1]
-            out[row.name] = (*_drawn(row, given[0][:2]), width)
+            out[row.name] = (*_resize(row, given[0][:2]), width)
         else:
             out[row.name] = given[0]
     return out
 
 
 def minimum(rows: tuple[Layer, ...]) -> int:
-    """Returns the smallest side of an image, in pixels, that passes every row.
+    """Returns the smallest side, in pixels, of an image that passes every row.
 
     Args:
       rows: the table.

@@ -1,4 +1,4 @@
-"""What rows do: the Flax modules of ops with parameters, functions for the others."""
+"""The ops of rows: Flax modules for those with parameters, functions for the others."""
 
 from collections.abc import Callable
 from functools import reduce
@@ -9,8 +9,8 @@ import jax.numpy as jnp
 from flax import nnx
 from jax import lax
 
-from jaxvis.convolution.forms import Prepared
-from jaxvis.nets.table import style_ops as drawing
+from jaxvis.convolution.kernels import PreparedKernel
+from jaxvis.nets.table import style_ops
 from jaxvis.nets.table.compute import CONVOLUTIONS, Compute
 from jaxvis.nets.table.layers import Layer, pool_size
 from jaxvis.types import Array
@@ -19,22 +19,24 @@ BN_EPSILON = 1e-5  # torchvision's
 
 
 class Scale(nnx.Module):
-    """Returns x * scale + shift: what a checkpoint wanted of its input, folded in."""
+    """The input row, x * scale + shift: the preprocessing that a checkpoint wants."""
 
     def __init__(self) -> None:
         self.scale = nnx.Param(jnp.ones(3))
         self.shift = nnx.Param(jnp.zeros(3))
 
     def __call__(self, x: Array) -> Array:
-        """Returns the image `[..., 3]` as the first layer wants it."""
+        """Returns the image `[..., 3]` in the range that the first layer was trained with."""
         return x * self.scale[...] + self.shift[...]
 
 
-def _fold(x: Array, row: Layer, axis: int, fill: float, combine: Callable[..., Array]) -> Array:
-    """Returns windows along one axis combined: `x` cut by stride, shifted, folded.
+def _combine_windows(
+    x: Array, row: Layer, axis: int, fill: float, combine: Callable[..., Array]
+) -> Array:
+    """Returns the combined values of the windows along one axis.
 
-    XLA's windowed maximum has a scatter for a gradient, 3-7 times slower on CPU than
-    the gradient of these contiguous slices.
+    The elements of a window are contiguous slices of x. XLA's windowed maximum has a
+    scatter for a gradient, which is 3-7 times slower on a CPU than that of the slices.
     """
     stride, out = row.stride, pool_size(x.shape[axis], row)
     length = -(-((out - 1) * stride + row.size) // stride) * stride
@@ -51,25 +53,27 @@ def _fold(x: Array, row: Layer, axis: int, fill: float, combine: Callable[..., A
 
 
 def _pool(x: Array, row: Layer) -> Array:
-    """Returns max or average pooling; the gradient of a tie goes to the first maximum.
+    """Returns max or average pooling.
 
-    Average windows cut at the edge average over the pixels that exist.
+    The gradient of several equal maxima goes to the first one. An average at the edge is
+    taken over the pixels that exist.
     """
     if row.op == "max":
-        # Across, then down: ties then resolve in reading order, as torch's do.
+        # Across, then down: the first of equal maxima is that in reading order, as in torch.
         for axis in (2, 1):
-            x = _fold(x, row, axis, -jnp.inf, lambda m, new: jnp.where(new > m, new, m))
+            x = _combine_windows(x, row, axis, -jnp.inf, lambda m, new: jnp.where(new > m, new, m))
         return x
     for axis in (2, 1):
         ones = jnp.ones_like(x, shape=(1,) * axis + (x.shape[axis],) + (1,) * (3 - axis))
-        x = _fold(x, row, axis, 0.0, jnp.add) / _fold(ones, row, axis, 0.0, jnp.add)
+        total, count = (_combine_windows(v, row, axis, 0.0, jnp.add) for v in (x, ones))
+        x = total / count
     return x
 
 
-def _lrn(x: Array, row: Layer) -> Array:
-    """Returns local response normalisation across channels, windows cut at the ends."""
+def _normalise_locally(x: Array, row: Layer) -> Array:
+    """Returns local response normalisation across channels; windows end with the channels."""
     half, dtype = row.size // 2, x.dtype
-    x = x.astype(jnp.float32)  # alpha's sum is lost in bfloat16 beside kappa
+    x = x.astype(jnp.float32)  # in bfloat16 the sum times alpha is lost beside kappa
     square = lax.reduce_window(
         x * x,
         0.0,
@@ -79,15 +83,15 @@ def _lrn(x: Array, row: Layer) -> Array:
         [(0, 0), (0, 0), (0, 0), (half, row.size - 1 - half)],
     )
     root = lax.rsqrt(row.kappa + row.alpha / row.size * square)
-    # ^-0.75 without a power: a third faster
+    # This is the power -0.75, a third faster than by a power.
     return (x * (root * jnp.sqrt(root))).astype(dtype)
 
 
-def _promote(values: tuple, *, dtype: Any = None) -> tuple:
-    """Returns values as `dtype`; a prepared kernel stays as it is."""
+def _convert(values: tuple, *, dtype: Any = None) -> tuple:
+    """Returns the values converted to `dtype`; a prepared kernel stays as it is."""
     return tuple(
         value
-        if value is None or dtype is None or isinstance(value, Prepared)
+        if value is None or dtype is None or isinstance(value, PreparedKernel)
         else value.astype(dtype)
         for value in values
     )
@@ -103,7 +107,7 @@ def _conv(row: Layer, shape: tuple[int, ...], compute: Compute) -> nnx.Module:
         feature_group_count=row.groups,
         use_bias=row.bias,
         conv_general_dilated=CONVOLUTIONS[compute.convolution],
-        promote_dtype=_promote,
+        promote_dtype=_convert,
         rngs=nnx.Rngs(0),
         **compute.options(),
     )
@@ -129,20 +133,20 @@ MODULES: dict[str, Callable[[Layer, tuple[int, ...], Compute], nnx.Module]] = {
     "conv": _conv,
     "fc": _fc,
     "bn": _batch_norm,
-    **drawing.MODULES,
+    **style_ops.MODULES,
 }
-"""Ops that have parameters."""
+"""Op -> its Flax module, for ops that have parameters."""
 
 OPS: dict[str, Callable[..., Array]] = {
     "max": _pool,
     "avg": _pool,
-    "lrn": _lrn,
+    "lrn": _normalise_locally,
     "relu": lambda x, row: jax.nn.relu(x),
     "leaky": lambda x, row: jnp.where(x > 0, x, row.alpha * x),
     "gap": lambda x, row: jnp.mean(x, axis=(1, 2)),
     "softmax": lambda x, row: jax.nn.softmax(x.astype(jnp.float32)),
     "concat": lambda *xs, row: jnp.concatenate(xs, axis=-1),
     "add": lambda *xs, row: sum(xs[1:], xs[0]),
-    **drawing.OPS,
+    **style_ops.OPS,
 }
-"""Ops without parameters; they act on `[1, h, w, c]` or `[1, d]`."""
+"""Op -> its function of `[1, h, w, c]` or `[1, d]`, for ops without parameters."""

@@ -1,8 +1,8 @@
-"""Rematerialisation: a network that keeps few taps for its gradient.
+"""Rematerialisation: a forward pass that keeps few taps for its gradient.
 
-A gradient needs the activations of the forward pass. Here the network runs in
-segments; only what passes from one to the next is kept, the rest is computed again on
-the way back. That costs about one more forward pass.
+A gradient needs the activations of the forward pass. Here the network runs in segments.
+Only the taps that pass from one segment to the next are kept, and the others are computed
+again on the way back, which costs about one more forward pass.
 """
 
 import math
@@ -13,18 +13,18 @@ from functools import lru_cache, partial
 import jax
 import jax.numpy as jnp
 
-from jaxvis.nets.table.layers import Layer, shapes, sources
+from jaxvis.nets.table.layers import Layer, rows_between, shapes, sources
 from jaxvis.network import Forward
 from jaxvis.types import Array, Params, Taps
 
 
 @dataclass(frozen=True)
-class Segmented(Forward):
-    """Returns taps, as `forward` does, keeping only those between segments.
+class SegmentedForward(Forward):
+    """The forward pass of a table that keeps only the taps between its segments.
 
     Args:
-      forward: a table network's forward pass.
-      rows: its table.
+      forward: the forward pass of the table.
+      rows: the table.
       size: (H, W) of the native image.
     """
 
@@ -36,22 +36,22 @@ class Segmented(Forward):
         self, params: Params, values: Mapping[str, Array], wanted: tuple[str, ...]
     ) -> Taps:
         """Returns the `wanted` taps, those between segments, and `values`."""
-        needed = self.forward.needed(frozenset(values), wanted)
+        needed = rows_between(self.rows, frozenset(values), wanted)
         taps = dict(values)
         for inner, outputs in segments(self.rows, self.size, needed, wanted):
             reads = sources(self.rows)
             known = {
                 name: taps[name] for row in inner for name in (reads[row] or (row,)) if name in taps
             }
-            taps |= _segment(self.forward, outputs, params, known)
+            taps |= _run_segment(self.forward, outputs, params, known)
         return taps
 
-    def rematerialise(self) -> "Segmented":
-        """Gives this forward pass itself, which is cut already."""
+    def rematerialise(self) -> "SegmentedForward":
+        """Returns this forward pass itself, which is cut already."""
         return self
 
     def prepare(self, params: Params, size: tuple[int, int]) -> Params:
-        """Returns the parameters in the form that a step computes fastest with.
+        """Returns the parameters as the table's forward pass prepares them.
 
         Args:
           params: the network's parameters.
@@ -67,30 +67,30 @@ def segments(
     needed: frozenset[str],
     wanted: tuple[str, ...],
 ) -> tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]:
-    """Returns (names of a segment's rows, names of its outputs), in forward order.
+    """Returns the segments in forward order: (names of rows, names of outputs) of each.
 
-    Cuts lie where a single tap passes. Of all ways to cut, the one is taken that needs
-    least: the taps between segments, and the largest segment.
+    A network can be cut where a single tap passes. The cuts are those that need the least
+    memory, which is that of the taps between segments and of the largest segment.
 
     Args:
       rows: the table.
-      size: (H, W) of an image; it only weighs the rows against each other.
+      size: (H, W) of an image. It only serves to weigh the rows against each other.
       needed: the rows that are computed.
-      wanted: taps that come out whatever reads them.
+      wanted: taps that are outputs whatever reads them.
     """
     reads, at = sources(rows), shapes(rows, size)
     names = [row.name for row in rows if row.name in needed]
     last = {name: i for i, row in enumerate(names) for name in reads[row]}
-    # A rectified map and what it was made of are one array, in effect.
+    # A rectified map and the map it was made from are in effect one array.
     skipped = {row.name for row in rows if row.op == "relu"}
     weights = [0 if name in skipped else math.prod(at[name]) for name in names]
     places = {}
     for i in range(1, len(names)):
         passing = [name for name in names[:i] if last.get(name, -1) >= i]
-        # "input" given is the image; what passes would be its scaled form.
+        # A given "input" is the image, while the tap that passes is its scaled form.
         if len(passing) == 1 and passing != ["input"]:
             places[i] = math.prod(at[passing[0]])
-    cuts = _cuts(weights, places)
+    cuts = _find_cuts(weights, places)
     return tuple(
         (
             tuple(names[a:b]),
@@ -100,10 +100,14 @@ def segments(
     )
 
 
-def _cuts(weights: list[int], places: Mapping[int, int]) -> list[int]:
-    """Returns the cuts, of places -> cost, that need least memory.
+def _find_cuts(weights: list[int], places: Mapping[int, int]) -> list[int]:
+    """Returns the cuts that need the least memory.
 
     For each bound on a segment's weight the cheapest cuts are a shortest path.
+
+    Args:
+      weights: of the rows.
+      places: where a cut is possible -> what it costs.
     """
     sums = [0]
     for weight in weights:
@@ -127,24 +131,25 @@ def _cuts(weights: list[int], places: Mapping[int, int]) -> list[int]:
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0, 1))
-def _segment(forward: Forward, outputs: tuple[str, ...], params: Params, values: Taps) -> Taps:
+def _run_segment(forward: Forward, outputs: tuple[str, ...], params: Params, values: Taps) -> Taps:
+    """Returns the outputs of one segment, whose gradient computes it once more."""
     taps = forward(params, values, outputs)
     return {name: taps[name] for name in outputs}
 
 
-def _forward(forward, outputs, params, values):
-    return _segment(forward, outputs, params, values), (params, values)
+def _run_forward(forward, outputs, params, values):
+    return _run_segment(forward, outputs, params, values), (params, values)
 
 
-def _backward(forward, outputs, kept, cotangents):
+def _run_backward(forward, outputs, kept, cotangents):
     params, values = kept
-    # Tied to the cotangents, or XLA would find that it has computed all this before,
-    # and keep it: on a CPU it also takes away the barriers of jax.checkpoint.
+    # The values are tied to the cotangents. Otherwise XLA finds that it has computed all
+    # this before and keeps it; on a CPU it even removes the barriers of jax.checkpoint.
     firsts = [leaf.ravel()[0] for leaf in jax.tree.leaves(cotangents)]
     tie = 0 * sum(jnp.where(jnp.isfinite(first), first, 0) for first in firsts)
     values = {name: value + tie.astype(value.dtype) for name, value in values.items()}
-    _, pull = jax.vjp(partial(_segment.fun, forward, outputs), params, values)
+    _, pull = jax.vjp(partial(_run_segment.fun, forward, outputs), params, values)
     return pull(cotangents)
 
 
-_segment.defvjp(_forward, _backward)
+_run_segment.defvjp(_run_forward, _run_backward)

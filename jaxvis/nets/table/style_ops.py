@@ -1,7 +1,8 @@
-"""What only networks that draw have: instance norm, reflection, doubling, a range.
+"""The ops that only style transfer networks have, whose output is an image.
 
-A style transfer network's output is an image as large as its input; a checkpoint of one
-that was trained on several styles has a scale and a bias for each in every norm.
+These are instance norm, reflected borders, doubling of the map, and the range of the
+output. A checkpoint that was trained on several styles has a scale and a bias for each
+style in every norm.
 """
 
 from collections.abc import Callable
@@ -17,7 +18,7 @@ from jaxvis.types import Array
 
 
 class InstanceNorm(nnx.Module):
-    """Returns scale * (x - mean) / sqrt(var + epsilon) + bias, over an image's pixels.
+    """Instance norm: scale * (x - mean) / sqrt(var + epsilon) + bias over the pixels.
 
     Source: Ulyanov, Vedaldi & Lempitsky (2016); Dumoulin, Shlens & Kudlur (2017),
       Eq. 5, for a scale and a bias of every style.
@@ -33,13 +34,13 @@ class InstanceNorm(nnx.Module):
         """Returns the normalised map `[1, h, w, c]`.
 
         Raises:
-          ValueError: if the parameters still are those of several styles.
+          ValueError: if the parameters are still those of several styles.
         """
         scale, bias = self.scale[...], self.bias[...]
         if scale.ndim == 2:
             raise ValueError(
                 f"these parameters hold {scale.shape[0]} styles: choose one or mix "
-                "them first, params = mixed(params, weights)"
+                "them first, params = mix_styles(params, weights)"
             )
         dtype, x = x.dtype, x.astype(jnp.float32)
         mean = jnp.mean(x, axis=(1, 2), keepdims=True)
@@ -48,11 +49,11 @@ class InstanceNorm(nnx.Module):
         return ((x - mean) * factor + bias).astype(dtype)
 
 
-class Doubling(nnx.Module):
-    """Returns a transposed convolution of stride 2: as twice as many rows and columns.
+class TransposedConv(nnx.Module):
+    """A transposed convolution of stride 2, which doubles height and width.
 
-    y = conv(x with a zero between neighbours); `edge` is what is padded in front: 2 in
-    TensorFlow's "SAME" (1 behind), 1 in torch's padding=1, output_padding=1.
+    y = conv(x with a zero between neighbours). The row's `pad` is the padding in front: 2
+    for TensorFlow's "SAME" (with 1 behind), 1 for torch's padding=1, output_padding=1.
     """
 
     def __init__(self, shape: tuple[int, ...], row: Layer, compute: Compute) -> None:
@@ -77,8 +78,8 @@ class Doubling(nnx.Module):
         )
 
 
-def _same(x: Array, row: Layer) -> Array:
-    """Returns x with the zeros around it that TensorFlow's "SAME" would add."""
+def _pad_same(x: Array, row: Layer) -> Array:
+    """Returns x with the zeros around it that TensorFlow's "SAME" adds."""
     pads = [same_pads(n, row) for n in x.shape[1:3]]
     return jnp.pad(x, ((0, 0), *pads, (0, 0)))
 
@@ -96,15 +97,15 @@ MODULES: dict[str, Callable[[Layer, tuple[int, ...], Compute], nnx.Module]] = {
     "inorm": lambda row, shape, compute: InstanceNorm(
         shape[-1], styles=row.styles, epsilon=row.alpha
     ),
-    "up": lambda row, shape, compute: Doubling(shape, row, compute),
+    "up": lambda row, shape, compute: TransposedConv(shape, row, compute),
 }
-"""Ops that have parameters."""
+"""Op -> its Flax module, for ops that have parameters."""
 
 OPS: dict[str, Callable[..., Any]] = {
-    "same": lambda x, row: _same(x, row),
+    "same": _pad_same,
     "reflect": lambda x, row: _reflect(x, row),
     "crop": lambda x, row: _crop(x, row),
     "repeat": lambda x, row: x.repeat(2, axis=1).repeat(2, axis=2),
     "tanh": lambda x, row: row.kappa + row.alpha * jnp.tanh(x.astype(jnp.float32)),
 }
-"""Ops without parameters; they act on `[1, h, w, c]`."""
+"""Op -> its function of `[1, h, w, c]`, for ops without parameters."""

@@ -1,11 +1,13 @@
-"""Activation-normalised networks: the same function, every filter's mean activation 1.
+"""Networks rescaled so that every filter's mean activation is 1, computing the same.
 
-Rectifiers and pooling commute with positive factors. A filter divided by its mean
-activation, with the next layer's kernel multiplied by it, changes no later layer but
-makes the filters' activations, and so the layers' Gram matrices, comparable.
+Rectifiers and pooling commute with positive factors. So a filter can be divided by its
+mean activation, and the next layer's kernel multiplied by it, without changing any later
+layer. The activations of filters, and with them the Gram matrices of layers, then become
+comparable.
 """
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -15,12 +17,12 @@ from jaxvis.nets.table.layers import Layer, shapes, sources
 from jaxvis.network import Network
 from jaxvis.types import Array, Image, Params
 
-_THROUGH = ("relu", "max", "avg")
-_LEAST = 1e-6  # a filter below this part of its layer's mean is dead: left as it is
+_COMMUTE = ("relu", "max", "avg")
+_LEAST = 1e-6  # a filter below this share of its layer's mean is dead and stays as it is
 
 
-def rectified_convolutions(net: Network) -> dict[str, str]:
-    """Returns the rectifier that follows each convolution, by name, in forward order.
+def rectifiers_of(net: Network) -> dict[str, str]:
+    """Returns convolution -> the rectifier that follows it, in forward order.
 
     Args:
       net: a network built from a table.
@@ -38,12 +40,12 @@ def rectified_convolutions(net: Network) -> dict[str, str]:
     }
 
 
-def mean_activations(net: Network, params: Params, images: Iterable[Image]) -> dict[str, Array]:
+def average_activations(net: Network, params: Params, images: Iterable[Image]) -> dict[str, Array]:
     """Returns the mean of every rectified filter over positions and images.
 
     Args:
       net, params: the network.
-      images: `[H, W, 3]` in [0, 1] each; as many as there are, of one size preferably.
+      images: `[H, W, 3]` in [0, 1] each. Every new size compiles once more.
 
     Returns:
       dict: relu tap -> `[c]`.
@@ -51,29 +53,30 @@ def mean_activations(net: Network, params: Params, images: Iterable[Image]) -> d
     Raises:
       ValueError: if there is no image, or for an adapted network.
     """
-    taps = tuple(rectified_convolutions(net).values())
-
-    @jax.jit
-    def one(params: Params, image: Image) -> dict[str, Array]:
-        found = net.apply(params, image, stop=taps)
-        return {tap: jnp.mean(found[tap], axis=(0, 1)) for tap in taps}
-
-    means = [one(params, jnp.asarray(image, jnp.float32)) for image in images]
+    taps = tuple(rectifiers_of(net).values())
+    means = [_average(net, taps, params, jnp.asarray(image, jnp.float32)) for image in images]
     if not means:
-        raise ValueError("the mean activations of no image: pass at least one")
+        raise ValueError("there are no mean activations of no image: pass at least one")
     return jax.tree.map(lambda *parts: sum(parts) / len(parts), *means)
 
 
-def rescaled(net: Network, params: Params, means: Mapping[str, Array]) -> Params:
-    """Returns parameters of the same function, each filter divided by its mean.
+@partial(jax.jit, static_argnums=(0, 1))
+def _average(net: Network, taps: tuple[str, ...], params: Params, image: Image) -> dict[str, Array]:
+    found = net.apply(params, image, stop=taps)
+    return {tap: jnp.mean(found[tap], axis=(0, 1)) for tap in taps}
 
-    relu_l = relu of (W_l / m_l) x + b_l / m_l, and W_{l+1} times m_l per input channel.
+
+def rescale(net: Network, params: Params, means: Mapping[str, Array]) -> Params:
+    """Returns parameters of the same function, with each filter divided by its mean.
+
+    The rectified map l becomes relu(W_l / m_l x + b_l / m_l), and the kernel W_{l+1} is
+    multiplied by m_l for each input channel.
 
     Args:
-      net, params: the network; convolutions, rectifiers, pooling, concatenation and
-        fully connected layers. Rows that `params` lack are left out.
-      means: relu tap -> `[c]` mean activations, see `mean_activations`; a layer that
-        is missing, and a filter that never fires, keeps its scale.
+      net, params: a network of convolutions, rectifiers, pooling, concatenation and fully
+        connected layers. Rows that `params` lacks are left out.
+      means: relu tap -> `[c]` mean activations, from `average_activations`. A layer that
+        is missing and a filter that never fires keep their scale.
 
     Raises:
       ValueError: for a layer that does not commute with positive factors (batch norm,
@@ -82,22 +85,22 @@ def rescaled(net: Network, params: Params, means: Mapping[str, Array]) -> Params
 
     Source: Gatys, Ecker & Bethge (2015), section 2.
     """
-    follows, reads = rectified_convolutions(net), sources(net.rows)
+    follows, reads = rectifiers_of(net), sources(net.rows)
     at = shapes(net.rows, net.input_size)
     out, scale = dict(params), {}
     for row in net.rows:
         given = [scale[name] for name in reads[row.name]]
         width = at[row.name][-1]
         scale[row.name] = np.ones(width, np.float32)
-        if row.op in _THROUGH:
+        if row.op in _COMMUTE:
             scale[row.name] = given[0]
         elif row.op == "concat":
             scale[row.name] = np.concatenate(given)
         elif row.op in ("conv", "fc"):
             if row.op == "conv" and row.name in follows:
-                scale[row.name] = _factors(means, follows[row.name], width)
+                scale[row.name] = _find_factors(means, follows[row.name], width)
             if row.name in params:
-                out[row.name] = _folded(params[row.name], row, given[0], scale[row.name])
+                out[row.name] = _fold(params[row.name], row, given[0], scale[row.name])
         elif any(np.any(values != 1) for values in given):
             raise ValueError(
                 f"{row.name!r} ({row.op}) does not commute with factors on its input: "
@@ -106,7 +109,8 @@ def rescaled(net: Network, params: Params, means: Mapping[str, Array]) -> Params
     return out
 
 
-def _factors(means: Mapping[str, Array], tap: str, width: int) -> np.ndarray:
+def _find_factors(means: Mapping[str, Array], tap: str, width: int) -> np.ndarray:
+    """Returns what the filters of a tap are divided by, `[c]`."""
     if tap not in means:
         return np.ones(width, np.float32)
     found = np.asarray(means[tap], np.float32)
@@ -117,12 +121,13 @@ def _factors(means: Mapping[str, Array], tap: str, width: int) -> np.ndarray:
     return np.where(found > _LEAST * found.mean(), found, 1.0).astype(np.float32)
 
 
-def _folded(
+def _fold(
     leaves: Mapping[str, Array], row: Layer, given: np.ndarray, own: np.ndarray
 ) -> dict[str, Array]:
+    """Returns a row's parameters times the factors of its inputs, over those of its own."""
     kernel = jnp.asarray(leaves["kernel"])
     if row.op == "fc":
-        # Inputs of a map come in H, W, C order.
+        # The inputs that come from a map are in H, W, C order.
         repeats = kernel.shape[0] // len(given)
         kernel = kernel * np.tile(given, repeats)[:, None] / own
     else:

@@ -1,40 +1,37 @@
-"""A network that sees an image tile by tile: less memory, the same statistics.
+"""A network that sees an image tile by tile: less memory for the same statistics.
 
-Tiles overlap by what the units see, so every unit gets the very pixels that it has in
-the whole image: there is no seam to hide. Of the layers whose Gram matrix is wanted
-nothing is kept but the matrix; activations are computed again on the way back.
+Tiles overlap as far as the units see, so every unit sees the very pixels that it sees in
+the whole image, and there is no seam to hide. A layer whose Gram matrix is wanted keeps
+nothing but that matrix; its activations are computed again on the way back.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from math import ceil
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxvis.nets.table.geometry import geometry
-from jaxvis.nets.wrappers.framed import margins
+from jaxvis.nets.table.fields import Reach, reach_of, round_up
 from jaxvis.network import Forward, Network
 from jaxvis.types import Array, Params, Taps
 
 
 @dataclass(frozen=True)
-class Tiled(Forward):
-    """Returns Gram matrices and whole taps, computed one tile after another.
+class TiledForward(Forward):
+    """The forward pass of a network that computes one tile after another.
 
     Args:
-      forward: of the network.
+      forward: the network's own forward pass.
       tile: side of a tile in pixels, a multiple of every stride.
-      margin: pixels that a tile's window adds on every side; another multiple.
-      strides: (tap, stride in pixels).
+      reach: of the taps that can be asked for. A tile's window is larger than the tile
+        by the margin on every side.
       grams: taps that are returned as their Gram matrix `[c, c]`.
     """
 
     forward: Forward
     tile: int
-    margin: int
-    strides: tuple[tuple[str, int], ...]
+    reach: Reach
     grams: frozenset[str]
 
     def __call__(
@@ -45,27 +42,21 @@ class Tiled(Forward):
         Raises:
           ValueError: for a tap that the tiles were not made for.
         """
-        strides, image = dict(self.strides), values["input"]
-        unknown = [tap for tap in wanted if tap not in strides]
-        if unknown:
-            raise ValueError(
-                f"{unknown[0]!r} was not among the taps {', '.join(strides)} that "
-                "these tiles were made for"
-            )
+        strides, image = self.reach.strides_of(wanted), values["input"]
         grid, window = self._grid(image.shape[:2])
         shapes = jax.eval_shape(lambda x: self.forward(params, {"input": x}, wanted), image)
-        begin = {tap: self._empty(tap, shapes[tap].shape) for tap in wanted}
+        begin = {tap: self._begin(tap, shapes[tap].shape) for tap in wanted}
 
         @jax.checkpoint
-        def part(image: Array, place: Array) -> Taps:
+        def compute_tile(image: Array, place: Array) -> Taps:
             seen = jax.lax.dynamic_slice(image, (*place[0], 0), (*window, 3))
             taps = self.forward(params, {"input": seen}, wanted)
-            return {tap: self._kept(taps[tap], tap, strides[tap], place) for tap in wanted}
+            return {tap: self._cut(taps[tap], tap, strides[tap], place) for tap in wanted}
 
         def step(found: Taps, place: Array) -> tuple[Taps, None]:
-            new = part(image, place)
+            new = compute_tile(image, place)
             return {
-                tap: self._joined(found[tap], new[tap], tap, strides[tap], place) for tap in wanted
+                tap: self._add(found[tap], new[tap], tap, strides[tap], place) for tap in wanted
             }, None
 
         found, _ = jax.lax.scan(step, begin, jnp.asarray(grid))
@@ -75,7 +66,7 @@ class Tiled(Forward):
         }
 
     def prepare(self, params: Params, size: tuple[int, int]) -> Params:
-        """Returns the parameters in the form that a step computes fastest with.
+        """Returns the parameters, prepared for the window of a tile.
 
         Args:
           params: the network's parameters.
@@ -83,38 +74,33 @@ class Tiled(Forward):
         """
         return self.forward.prepare(params, self._grid(size)[1])
 
-    def _grid(self, size: tuple[int, int]) -> tuple[np.ndarray, tuple[int, int]]:
-        """Returns the tiles `[n, 3, 2]` and their windows' size.
+    def rematerialise(self) -> "TiledForward":
+        """Returns this forward pass with less memory for the gradient of each tile.
 
-        A tile is the window's corner, and the first and last pixel that is its own.
-        Windows lie within the image, where the network's own padding is, and end with
-        it although its side may be no multiple of the strides.
+        Raises:
+          ValueError: where the network's own forward pass cannot be cut.
         """
-        spans, window = [], []
-        coarse = max(stride for _, stride in self.strides)
-        for side in size:
-            full = self.tile + 2 * self.margin + side % coarse
-            full = side if full >= side else full
-            own = range(0, max(side // coarse, 1) * coarse, self.tile)
-            window.append(full)
-            spans.append(
-                [
-                    (
-                        min(max(first - self.margin, 0), side - full),
-                        first,
-                        side if first == own[-1] else first + self.tile,
-                    )
-                    for first in own
-                ]
-            )
-        grid = [list(zip(y, x)) for y in spans[0] for x in spans[1]]
-        return np.asarray(grid, np.int32), tuple(window)
+        return replace(self, forward=self.forward.rematerialise())
 
-    def _empty(self, tap: str, shape: tuple[int, ...]) -> Array:
+    def _grid(self, size: tuple[int, int]) -> tuple[np.ndarray, tuple[int, int]]:
+        """Returns the tiles `[n, 3, 2]` and the size of their windows.
+
+        A tile is the corner of its window, and the first and last pixel of its own. The
+        windows lie within the image, where the network's own padding applies, and the
+        last one ends with it even if its side is no multiple of the strides.
+        """
+        coarse, margin = self.reach.coarse, self.reach.margin
+        (height, rows), (width, columns) = (
+            cut_side(side, tile=self.tile, margin=margin, coarse=coarse) for side in size
+        )
+        grid = [list(zip(y, x)) for y in rows for x in columns]
+        return np.asarray(grid, np.int32), (height, width)
+
+    def _begin(self, tap: str, shape: tuple[int, ...]) -> Array:
         return jnp.zeros((shape[-1],) * 2 if tap in self.grams else shape)
 
-    def _kept(self, values: Array, tap: str, stride: int, place: Array) -> Array:
-        """Returns a window's tap, zero where it is another tile's, or F^T F of it."""
+    def _cut(self, values: Array, tap: str, stride: int, place: Array) -> Array:
+        """Returns a window's tap, zero where another tile has it, or F^T F of that."""
         for axis in (0, 1):
             at = place[0, axis] // stride + jnp.arange(values.shape[axis])
             first, last = place[1, axis] // stride, place[2, axis] // stride
@@ -125,7 +111,7 @@ class Tiled(Forward):
         flat = values.reshape(-1, values.shape[-1])
         return jnp.matmul(flat.T, flat, precision=jax.lax.Precision.HIGHEST)
 
-    def _joined(self, found: Array, new: Array, tap: str, stride: int, place: Array) -> Array:
+    def _add(self, found: Array, new: Array, tap: str, stride: int, place: Array) -> Array:
         if tap in self.grams:
             return found + new
         at = (*(place[0] // stride), 0)
@@ -133,7 +119,39 @@ class Tiled(Forward):
         return jax.lax.dynamic_update_slice(found, before + new, at)
 
 
-def tiled(
+def cut_side(
+    side: int, *, tile: int, margin: int, coarse: int
+) -> tuple[int, list[tuple[int, int, int]]]:
+    """Returns the windows of the tiles along one side of an image.
+
+    All windows have one size. They begin at a multiple of `coarse` pixels, and as far from
+    the end of the image as a multiple of it, so a network pads each as it pads the whole.
+
+    Args:
+      side: pixels.
+      tile: pixels of a tile, a multiple of `coarse`.
+      margin: pixels that a window adds to a tile on both ends, a multiple of `coarse`.
+      coarse: the largest stride in pixels.
+
+    Returns:
+      (size, spans): pixels of a window, and for each tile where its window begins, its
+      own first pixel, and the pixel after its own last one.
+    """
+    size = tile + 2 * margin + side % coarse
+    size = side if size >= side else size
+    own = range(0, max(side // coarse, 1) * coarse, tile)
+    spans = [
+        (
+            min(max(first - margin, 0), side - size),
+            first,
+            side if first == own[-1] else first + tile,
+        )
+        for first in own
+    ]
+    return size, spans
+
+
+def with_tiles(
     net: Network, taps: tuple[str, ...], *, tile: int, grams: tuple[str, ...] = ()
 ) -> Network:
     """Returns a network that computes its taps tile by tile, exactly.
@@ -141,23 +159,15 @@ def tiled(
     Args:
       net: a network built from a table.
       taps: the taps `[h, w, c]` that will be asked for.
-      tile: side of a tile in pixels; rounded up to a multiple of the largest stride.
-      grams: those of `taps` of which only F^T F / M `[c, c]` is returned.
+      tile: side of a tile in pixels; it is rounded up to a multiple of the largest stride.
+      grams: those of `taps` of which only the Gram matrix F^T F / M `[c, c]` is returned.
 
     Raises:
-      ValueError: for an unknown tap, one that is no map, an adapted network, or a tile
+      ValueError: for an unknown tap, a tap that is no map, an adapted network, or a tile
         below one pixel.
     """
     if tile < 1:
         raise ValueError(f"a tile has at least 1 pixel a side, not {tile}")
-    rows = {row.name: row for row in geometry(net)}
-    chosen = [rows[tap] for tap in net.named(taps)]
-    flat = [row.name for row in chosen if len(row.shape) != 3]
-    if flat:
-        raise ValueError(f"{flat[0]!r} is no map [h, w, c]: it has no tiles")
-    coarse = max(row.stride for row in chosen)
-    reach = max(max(margins(row.receptive_field, row.offset, row.stride)) for row in chosen)
-    up = lambda n: ceil(n / coarse) * coarse  # noqa: E731
-    strides = tuple((row.name, row.stride) for row in chosen)
-    forward = Tiled(net.forward, up(tile), up(reach), strides, frozenset(grams))
+    reach = reach_of(net, taps)
+    forward = TiledForward(net.forward, round_up(tile, reach.coarse), reach, frozenset(grams))
     return replace(net, forward=forward)

@@ -1,20 +1,20 @@
-"""AlexNet: torchvision's, and Caffe's two with groups and response normalisation.
+"""AlexNet in three versions: torchvision's, and Caffe's two with groups and normalisation.
 
-Tap names are the papers': conv1, relu1, norm1, pool1, ..., pool5, fc6, relu6, fc7,
-relu7, fc8, prob. torchvision's has no norm taps.
+The taps have the papers' names: conv1, relu1, norm1, pool1, ..., pool5, fc6, relu6, fc7,
+relu7, fc8, prob. The version of torchvision has no norm taps.
 """
 
-from jaxvis.nets.table.forward import network
-from jaxvis.nets.table.head import classifier
+from jaxvis.nets.table.forward import build_network
+from jaxvis.nets.table.head import classifier_rows
 from jaxvis.nets.table.layers import Layer
 from jaxvis.network import Network
 
 LRN = {"size": 5, "alpha": 1e-4}
-"""Caffe's constants: kappa 1, alpha divided by the 5 channels, exponent 0.75."""
+"""Caffe's constants: kappa is 1, alpha is divided by the 5 channels, the exponent is 0.75."""
 
 
 def alexnet(*, head: str = "softmax", input_size: tuple[int, int] = (224, 224)) -> Network:
-    """Returns AlexNet as torchvision has it: 64 first filters, no normalisation.
+    """Returns AlexNet as torchvision has it, with 64 first filters and no normalisation.
 
     Args:
       head: "softmax", "linear" or "relu": what follows fc8.
@@ -26,7 +26,7 @@ def alexnet(*, head: str = "softmax", input_size: tuple[int, int] = (224, 224)) 
     Source: Krizhevsky, One weird trick for parallelizing convolutional neural
       networks, 2014, as torchvision.models.alexnet.
 
-    Departures: the adaptive mean before fc6 is left out, the identity at 224x224.
+    Departures: there is no adaptive mean before fc6; it is the identity at 224x224.
     """
     rows = [
         *_conv(1, 64, 11, stride=4, pad=2),
@@ -37,13 +37,13 @@ def alexnet(*, head: str = "softmax", input_size: tuple[int, int] = (224, 224)) 
         *_conv(4, 256, 3, pad=1),
         *_conv(5, 256, 3, pad=1),
         *_pool(5),
-        *classifier(head),
+        *classifier_rows(head),
     ]
-    return network("alexnet", tuple(rows), input_size=input_size, scores="fc8")
+    return build_network("alexnet", tuple(rows), input_size=input_size, scores="fc8")
 
 
 def caffe_alexnet(*, head: str = "softmax", input_size: tuple[int, int] = (227, 227)) -> Network:
-    """Returns AlexNet as Caffe has it: convolution, ReLU, normalisation, pooling.
+    """Returns AlexNet as Caffe has it, with the normalisation before the pooling.
 
     Args:
       head: "softmax", "linear" or "relu": what follows fc8.
@@ -55,11 +55,11 @@ def caffe_alexnet(*, head: str = "softmax", input_size: tuple[int, int] = (227, 
     Source: Krizhevsky et al., ImageNet classification with deep convolutional
       neural networks, 2012, as Caffe's bvlc_alexnet; table 1 of Mahendran & Vedaldi.
     """
-    return _caffe("caffe_alexnet", (_norm, _ceil_pool), head, input_size)
+    return _build_caffe("caffe_alexnet", (_norm, _ceil_pool), head, input_size)
 
 
 def caffenet(*, head: str = "softmax", input_size: tuple[int, int] = (227, 227)) -> Network:
-    """Returns CaffeNet: Caffe's AlexNet with the pooling before the normalisation.
+    """Returns CaffeNet, which is Caffe's AlexNet with the pooling before the normalisation.
 
     Args:
       head: "softmax", "linear" or "relu": what follows fc8.
@@ -70,11 +70,11 @@ def caffenet(*, head: str = "softmax", input_size: tuple[int, int] = (227, 227))
 
     Source: Caffe's bvlc_reference_caffenet (Jia et al., 2014).
     """
-    return _caffe("caffenet", (_ceil_pool, _norm), head, input_size)
+    return _build_caffe("caffenet", (_ceil_pool, _norm), head, input_size)
 
 
-def _caffe(name: str, after, head: str, input_size: tuple[int, int]) -> Network:
-    """Returns one of Caffe's two; `after` orders what follows relu1 and relu2."""
+def _build_caffe(name: str, after: tuple, head: str, input_size: tuple[int, int]) -> Network:
+    """Returns one of Caffe's two; `after` gives the rows after relu1 and relu2, in order."""
     rows = [
         *_conv(1, 96, 11, stride=4),
         *(row for op in after for row in op(1)),
@@ -84,9 +84,9 @@ def _caffe(name: str, after, head: str, input_size: tuple[int, int]) -> Network:
         *_conv(4, 384, 3, pad=1, groups=2),
         *_conv(5, 256, 3, pad=1, groups=2),
         *_ceil_pool(5),
-        *classifier(head),
+        *classifier_rows(head),
     ]
-    return network(name, tuple(rows), input_size=input_size, scores="fc8")
+    return build_network(name, tuple(rows), input_size=input_size, scores="fc8")
 
 
 def _conv(number: int, width: int, size: int, **options: int) -> list[Layer]:

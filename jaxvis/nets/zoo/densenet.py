@@ -1,27 +1,27 @@
-"""DenseNet-121 exactly as torchvision has it.
+"""DenseNet-121, exactly as torchvision has it.
 
-Taps and parameters carry torchvision's module names: features.conv0, features.norm0,
+Taps and parameters have torchvision's module names: features.conv0, features.norm0,
 features.relu0, features.pool0, features.denseblock1.denselayer1.norm1, ...,
-features.norm5, classifier. What has no module there is named after its call:
-features.denseblock1.denselayer2.cat (what the layer reads), features.denseblock1.cat,
+features.norm5, classifier. Calls that have no module there have names of their own:
+features.denseblock1.denselayer2.cat (the input of the layer), features.denseblock1.cat,
 relu, avgpool.
 """
 
-from jaxvis.nets.table.forward import network
-from jaxvis.nets.table.head import ending
+from jaxvis.nets.table.forward import build_network
+from jaxvis.nets.table.head import head_rows
 from jaxvis.nets.table.layers import Layer
 from jaxvis.network import Network
 
 DEPTHS = (6, 12, 24, 16)
-"""Dense layers in each of the four blocks."""
+"""How many dense layers each of the four blocks has."""
 GROWTH = 32
-"""Channels that every dense layer adds."""
+"""The channels that every dense layer adds."""
 BOTTLENECK = 4
-"""A dense layer's inner width, in multiples of the growth."""
+"""The inner width of a dense layer, in multiples of the growth."""
 
 
 def densenet121(*, head: str = "softmax", input_size: tuple[int, int] = (224, 224)) -> Network:
-    """Returns DenseNet-121; the scores are a global mean and a fully connected layer.
+    """Returns DenseNet-121, which ends with a global mean and a fully connected layer.
 
     Args:
       head: "softmax", "linear" or "relu": what follows classifier.
@@ -51,9 +51,9 @@ def densenet121(*, head: str = "softmax", input_size: tuple[int, int] = (224, 22
         Layer("relu", "relu"),
         Layer("avgpool", "gap"),
         Layer("classifier", "fc", 1000),
-        *ending(head, relu_name="relu_classifier"),
+        *head_rows(head, relu_name="relu_classifier"),
     ]
-    return network("densenet121", tuple(rows), input_size=input_size, scores="classifier")
+    return build_network("densenet121", tuple(rows), input_size=input_size, scores="classifier")
 
 
 def _block(name: str, above: str, depth: int) -> list[Layer]:

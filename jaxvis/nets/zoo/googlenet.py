@@ -1,11 +1,11 @@
-"""GoogLeNet as Caffe has it (Szegedy et al.): LRN, ceil-mode pooling, no batch norm.
+"""GoogLeNet as Caffe has it (Szegedy et al.), with LRN and without batch norm.
 
-Taps are named as Caffe's prototxt names layers: a conv tap holds the map before its
-ReLU (`inception_3a/1x1`), `inception_3a/relu_1x1` the map after it.
+The taps have the names of the layers in Caffe's prototxt. The tap of a convolution is the
+map before its ReLU (`inception_3a/1x1`); the map after it is `inception_3a/relu_1x1`.
 """
 
-from jaxvis.nets.table.forward import network
-from jaxvis.nets.table.head import ending
+from jaxvis.nets.table.forward import build_network
+from jaxvis.nets.table.head import head_rows
 from jaxvis.nets.table.layers import Layer
 from jaxvis.network import Network
 
@@ -20,7 +20,7 @@ INCEPTIONS = {
     "5a": (256, 160, 320, 32, 128, 128),
     "5b": (384, 192, 384, 48, 128, 128),
 }
-"""Block -> widths of 1x1, 3x3_reduce, 3x3, 5x5_reduce, 5x5, pool_proj."""
+"""Block -> the widths of 1x1, 3x3_reduce, 3x3, 5x5_reduce, 5x5 and pool_proj."""
 LRN = {"size": 5, "alpha": 1e-4}
 
 
@@ -49,7 +49,7 @@ def _inception(block: str, above: str) -> list[Layer]:
 
 
 def googlenet(*, head: str = "softmax", input_size: tuple[int, int] = (224, 224)) -> Network:
-    """Returns GoogLeNet.
+    """Returns GoogLeNet, which ends with a global mean and a fully connected layer.
 
     Args:
       head: "softmax", "linear" or "relu": what follows loss3/classifier.
@@ -58,8 +58,8 @@ def googlenet(*, head: str = "softmax", input_size: tuple[int, int] = (224, 224)
     Raises:
       ValueError: for an unknown head or too small a size.
 
-    Departures: pool5/7x7_s1 averages the whole map, which is Caffe's 7x7 window at
-    224x224 and lets other sizes pass.
+    Departures: pool5/7x7_s1 averages the whole map. At 224x224 that is Caffe's window of
+      7x7, and other sizes pass too.
     """
     rows = [
         Layer("conv1/7x7_s2", "conv", 64, 7, 2, pad=3),
@@ -78,5 +78,5 @@ def googlenet(*, head: str = "softmax", input_size: tuple[int, int] = (224, 224)
             rows.append(Layer(name, "max", size=3, stride=2, ceil=True))
     rows.append(Layer("pool5/7x7_s1", "gap"))
     rows.append(Layer("loss3/classifier", "fc", 1000))
-    rows += ending(head, relu_name="loss3/relu")
-    return network("googlenet", tuple(rows), input_size=input_size, scores="loss3/classifier")
+    rows += head_rows(head, relu_name="loss3/relu")
+    return build_network("googlenet", tuple(rows), input_size=input_size, scores="loss3/classifier")

@@ -1,13 +1,13 @@
-"""ResNet-18, 34, 50, 101 exactly as torchvision has them.
+"""ResNet-18, 34, 50 and 101, exactly as torchvision has them.
 
-Taps and parameters carry torchvision's module names: conv1, bn1, relu, maxpool,
-layer1.0.conv1, layer1.0.bn1, ..., avgpool, fc. Inside a block `relu` is shared there,
-so its calls are told apart as torchvision's feature extraction does: layer1.0.relu,
-layer1.0.relu_1 (and relu_2); the sum before the last one is layer1.0.add.
+Taps and parameters have torchvision's module names: conv1, bn1, relu, maxpool,
+layer1.0.conv1, layer1.0.bn1, ..., avgpool, fc. A block of torchvision calls one `relu`
+several times. As in torchvision's feature extraction, the calls are named layer1.0.relu,
+layer1.0.relu_1 and layer1.0.relu_2. The sum before the last one is layer1.0.add.
 """
 
-from jaxvis.nets.table.forward import network
-from jaxvis.nets.table.head import ending
+from jaxvis.nets.table.forward import build_network
+from jaxvis.nets.table.head import head_rows
 from jaxvis.nets.table.layers import Layer
 from jaxvis.network import Network
 
@@ -17,16 +17,16 @@ BLOCKS = {
     "resnet50": ("bottleneck", (3, 4, 6, 3)),
     "resnet101": ("bottleneck", (3, 4, 23, 3)),
 }
-"""Name -> kind of block and how many of them each of the four stages has."""
+"""Name -> the kind of block, and how many of them each of the four stages has."""
 WIDTHS = (64, 128, 256, 512)
 EXPANSION = 4
-"""A bottleneck's output is this many times as wide as its inner convolutions."""
+"""The width of a bottleneck's output, in widths of its inner convolutions."""
 
 
 def resnet(
     name: str, *, head: str = "softmax", input_size: tuple[int, int] = (224, 224)
 ) -> Network:
-    """Returns a ResNet; the scores are a global mean and one fully connected layer.
+    """Returns a ResNet, which ends with a global mean and a fully connected layer.
 
     Args:
       name: "resnet18", "resnet34", "resnet50" or "resnet101".
@@ -37,7 +37,7 @@ def resnet(
       ValueError: for an unknown head.
 
     Source: He et al., Deep residual learning for image recognition, 2016, as
-      torchvision.models.resnet: a bottleneck's stride is in its 3x3 convolution.
+      torchvision.models.resnet, where the 3x3 convolution of a bottleneck has its stride.
     """
     kind, depths = BLOCKS[name]
     rows = [
@@ -51,19 +51,19 @@ def resnet(
         out = width * (EXPANSION if kind == "bottleneck" else 1)
         for i in range(depth):
             stride = 2 if stage > 1 and i == 0 else 1
-            plan = _plan(kind, width, stride)
+            plan = _plan_block(kind, width, stride)
             project = stride > 1 or channels != out
             above = rows[-1].name
             rows += _block(f"layer{stage}.{i}.", above, plan, stride if project else 0)
             channels = out
     rows.append(Layer("avgpool", "gap"))
     rows.append(Layer("fc", "fc", 1000))
-    rows += ending(head, relu_name="relu_fc")
-    return network(name, tuple(rows), input_size=input_size, scores="fc")
+    rows += head_rows(head, relu_name="relu_fc")
+    return build_network(name, tuple(rows), input_size=input_size, scores="fc")
 
 
-def _plan(kind: str, width: int, stride: int) -> tuple[tuple[int, int, int], ...]:
-    """Returns width, kernel size and stride of each convolution of a block."""
+def _plan_block(kind: str, width: int, stride: int) -> tuple[tuple[int, int, int], ...]:
+    """Returns (width, kernel size, stride) of each convolution of a block."""
     if kind == "basic":
         return ((width, 3, stride), (width, 3, 1))
     return ((width, 1, 1), (width, 3, stride), (EXPANSION * width, 1, 1))
@@ -72,7 +72,10 @@ def _plan(kind: str, width: int, stride: int) -> tuple[tuple[int, int, int], ...
 def _block(
     name: str, above: str, plan: tuple[tuple[int, int, int], ...], projection: int
 ) -> list[Layer]:
-    """Returns one block's rows; `projection` is the shortcut's stride, 0 for none."""
+    """Returns one block's rows; `projection` is the stride of the shortcut's convolution.
+
+    A shortcut without a convolution has a `projection` of 0.
+    """
     rows, last = [], len(plan)
     for i, (width, size, stride) in enumerate(plan, 1):
         reads = (above,) if i == 1 else ()

@@ -1,12 +1,13 @@
-"""SqueezeNet 1.0 and 1.1 (Iandola et al.), taps named as Caffe's prototxt names layers.
+"""SqueezeNet 1.0 and 1.1 (Iandola et al.).
 
-A conv tap holds the map before its ReLU, `fire2/relu_squeeze1x1` the map after it.
-The class scores are means of rectified maps; to maximise a class use `conv10`, whose
-gradient does not vanish where every cell is negative.
+The taps have the names of the layers in Caffe's prototxt. The tap of a convolution is the
+map before its ReLU; the map after it is `fire2/relu_squeeze1x1` and so on. The class scores
+are means of rectified maps. To maximise a class use `conv10`, whose gradient does not
+vanish where every cell is negative.
 """
 
-from jaxvis.nets.table.forward import network
-from jaxvis.nets.table.head import ending
+from jaxvis.nets.table.forward import build_network
+from jaxvis.nets.table.head import head_rows
 from jaxvis.nets.table.layers import Layer
 from jaxvis.network import Network
 
@@ -20,12 +21,12 @@ FIRES = {
     8: (64, 256),
     9: (64, 256),
 }
-"""Fire module -> (squeeze width, width of each expand)."""
+"""Fire module -> (width of the squeeze layer, width of each expand layer)."""
 STEMS = {
     "squeezenet1_0": (Layer("conv1", "conv", 96, 7, 2), (4, 8)),
     "squeezenet1_1": (Layer("conv1", "conv", 64, 3, 2), (3, 5)),
 }
-"""Version -> first convolution and the fire modules that a pooling follows."""
+"""Version -> the first convolution, and the fire modules that are followed by pooling."""
 
 
 def _fire(number: int, above: str) -> list[Layer]:
@@ -50,7 +51,7 @@ def _fire(number: int, above: str) -> list[Layer]:
 def squeezenet(
     name: str, *, head: str = "softmax", input_size: tuple[int, int] = (224, 224)
 ) -> Network:
-    """Returns SqueezeNet 1.0 or 1.1, Caffe's ceil-mode pooling, global mean at the end.
+    """Returns SqueezeNet 1.0 or 1.1, which ends with a global mean.
 
     Args:
       name: "squeezenet1_0" or "squeezenet1_1".
@@ -70,5 +71,7 @@ def squeezenet(
     rows.append(Layer("conv10", "conv", 1000))
     rows.append(Layer("relu_conv10", "relu"))
     rows.append(Layer("pool10", "gap"))
-    rows += ending(head, relu_name="relu_pool10")
-    return network(name, tuple(rows), input_size=input_size, scores="pool10", classes="conv10")
+    rows += head_rows(head, relu_name="relu_pool10")
+    return build_network(
+        name, tuple(rows), input_size=input_size, scores="pool10", classes="conv10"
+    )

@@ -1,11 +1,11 @@
-"""VGG-11, 13, 16, 19 (Simonyan & Zisserman), with and without batch norm.
+"""VGG-11, 13, 16 and 19 (Simonyan & Zisserman), with and without batch norm.
 
-Tap names are the papers': conv1_1, relu1_1, ..., pool5, fc6, relu6, fc7, relu7, fc8,
-prob; with batch norm also bn1_1 and so on.
+The taps have the papers' names: conv1_1, relu1_1, ..., pool5, fc6, relu6, fc7, relu7, fc8,
+prob. With batch norm there are bn1_1 and so on too.
 """
 
-from jaxvis.nets.table.forward import network
-from jaxvis.nets.table.head import classifier
+from jaxvis.nets.table.forward import build_network
+from jaxvis.nets.table.head import classifier_rows
 from jaxvis.nets.table.layers import Layer
 from jaxvis.network import Network
 
@@ -15,7 +15,7 @@ DEPTHS = {
     "vgg16": (2, 2, 3, 3, 3),
     "vgg19": (2, 2, 4, 4, 4),
 }
-"""Convolutions in each of the five blocks."""
+"""Name -> how many convolutions each of the five blocks has."""
 WIDTHS = (64, 128, 256, 512, 512)
 
 
@@ -26,14 +26,14 @@ def vgg(
     head: str = "softmax",
     input_size: tuple[int, int] = (224, 224),
 ) -> Network:
-    """Returns a VGG network: the five conv blocks and three fully connected layers.
+    """Returns a VGG network: five blocks of convolutions and three fully connected layers.
 
     Args:
       name: "vgg11", "vgg13", "vgg16" or "vgg19", or one of them with "_bn".
-      pool: "max", or "avg" as the texture papers use with the same weights.
+      pool: "max", or "avg", which the texture papers use with the same weights.
       head: "softmax", "linear" or "relu": what follows fc8.
-      input_size: (H, W) in pixels; fc6 is made for it (256x256 gives the 8*8*512
-        inputs of ranVGG).
+      input_size: (H, W) in pixels; fc6 is made for it. With 256x256 it has the 8*8*512
+        inputs of ranVGG.
 
     Raises:
       ValueError: for an unknown pool or head, or an image below 32 pixels.
@@ -49,5 +49,5 @@ def vgg(
                 rows.append(Layer(f"bn{block}_{i}", "bn"))
             rows.append(Layer(f"relu{block}_{i}", "relu"))
         rows.append(Layer(f"pool{block}", pool, size=2, stride=2))
-    rows += classifier(head)
-    return network(name, tuple(rows), input_size=input_size, scores="fc8")
+    rows += classifier_rows(head)
+    return build_network(name, tuple(rows), input_size=input_size, scores="fc8")

@@ -1,16 +1,16 @@
-"""VGG-M, the medium network of Chatfield et al., with the papers' tap names."""
+"""VGG-M, the medium network of Chatfield et al.; the taps have the papers' names."""
 
-from jaxvis.nets.table.forward import network
-from jaxvis.nets.table.head import classifier
+from jaxvis.nets.table.forward import build_network
+from jaxvis.nets.table.head import classifier_rows
 from jaxvis.nets.table.layers import Layer
 from jaxvis.network import Network
 
 LRN = {"size": 5, "alpha": 5e-4, "kappa": 2.0}
-"""MatConvNet writes this [5 2 1e-4 0.75]: its alpha is already divided by 5."""
+"""MatConvNet writes [5 2 1e-4 0.75] for these, because its alpha is already divided by 5."""
 
 
 def vgg_m(*, head: str = "softmax", input_size: tuple[int, int] = (224, 224)) -> Network:
-    """Returns VGG-M: AlexNet's plan with smaller strides and wider late layers.
+    """Returns VGG-M, which is AlexNet with smaller strides and wider late layers.
 
     Args:
       head: "softmax", "linear" or "relu": what follows fc8.
@@ -31,12 +31,12 @@ def vgg_m(*, head: str = "softmax", input_size: tuple[int, int] = (224, 224)) ->
         Layer("conv2", "conv", 256, 5, 2, pad=1),
         Layer("relu2", "relu"),
         Layer("norm2", "lrn", **LRN),
-        # 26 to 13 pixels: rounding down would leave 12 and fc6 5x5.
+        # From 26 to 13 pixels. Rounding down would leave 12, and 5x5 for fc6.
         Layer("pool2", "max", size=3, stride=2, ceil=True),
     ]
     for number in (3, 4, 5):
         rows.append(Layer(f"conv{number}", "conv", 512, 3, pad=1))
         rows.append(Layer(f"relu{number}", "relu"))
     rows.append(Layer("pool5", "max", size=3, stride=2, ceil=True))
-    rows += classifier(head)
-    return network("vgg_m", tuple(rows), input_size=input_size, scores="fc8")
+    rows += classifier_rows(head)
+    return build_network("vgg_m", tuple(rows), input_size=input_size, scores="fc8")

@@ -1,12 +1,12 @@
-"""Algorithm 1 of the natural pre-images paper, as an optax transformation."""
+"""Algorithm 1 of the natural pre-images paper, as an optimizer."""
 
-from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 
+from jaxvis.optimize.rules.rule import Rule
 from jaxvis.types import Array
 
 
@@ -18,7 +18,7 @@ class PreimageState(NamedTuple):
 
 
 def learning_rate(size: tuple[int, int], *, bound: float = 80.0, alpha: float = 6.0) -> float:
-    """Returns eta = 0.05 (B^2 / alpha) H W, which does move the image.
+    """Computes eta = 0.05 (B^2 / alpha) H W, which does move the image.
 
     Args:
       size: (H, W) in pixels, without the margin that jitter adds.
@@ -31,11 +31,8 @@ def learning_rate(size: tuple[int, int], *, bound: float = 80.0, alpha: float = 
     return 0.05 * bound**2 / alpha * size[0] * size[1]
 
 
-@lru_cache(maxsize=64)
-def preimage_sgd(eta: float, *, rho: float = 0.9) -> optax.GradientTransformation:
-    """Returns Algorithm 1: G <- rho G + g^2, mu <- rho mu - g / (1/eta + sqrt G).
-
-    Equal arguments return the same object, so a rebuilt problem does not recompile.
+def preimage_sgd(eta: float, *, rho: float = 0.9) -> Rule:
+    """Gives Algorithm 1: G <- rho G + g^2, mu <- rho mu - g / (1/eta + sqrt G).
 
     Args:
       eta: the learning rate, in the units of z squared (z in grey levels).
@@ -43,19 +40,21 @@ def preimage_sgd(eta: float, *, rho: float = 0.9) -> optax.GradientTransformatio
 
     Source: Mahendran & Vedaldi (IJCV 2016), Algorithm 1, rho = 0.9.
     """
+    return Rule(_build, eta, (("rho", rho),))
 
+
+def _build(eta: Any, *, rho: float) -> optax.GradientTransformation:
     def init(z: Array) -> PreimageState:
         zeros = jax.tree.map(jnp.zeros_like, z)
         return PreimageState(zeros, jax.tree.map(jnp.zeros_like, z))
 
-    def update(grads: Array, state: PreimageState, z: Array | None = None):
+    def update(
+        grads: Array, state: PreimageState, z: Array | None = None
+    ) -> tuple[Array, PreimageState]:
         del z
         squares = jax.tree.map(lambda s, g: rho * s + g * g, state.squares, grads)
         momentum = jax.tree.map(
-            lambda m, g, s: rho * m - g / (1 / eta + jnp.sqrt(s)),
-            state.momentum,
-            grads,
-            squares,
+            lambda m, g, s: rho * m - g / (1 / eta + jnp.sqrt(s)), state.momentum, grads, squares
         )
         return momentum, PreimageState(squares, momentum)
 

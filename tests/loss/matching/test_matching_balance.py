@@ -10,9 +10,9 @@ from jaxvis.loss.matching.balance import MEANS, content_weights, gram_weights
 from jaxvis.loss.matching.statistics import (
     Code,
     GramMatch,
+    add_weighted,
     gram,
-    measured,
-    weighted_sum,
+    measure,
 )
 from jaxvis.nets import random_params
 
@@ -23,10 +23,10 @@ WEIGHTS = {"content": content_weights, "gram": gram_weights}
 def _objective(kind, net, params, image, mean):
     """Returns the weighted losses of all taps, one objective."""
     weights = WEIGHTS[kind](net, params, image, TAPS, mean=mean)
-    codes = measured(net, params, image, TAPS)
+    codes = measure(net, params, image, TAPS)
     if kind == "content":
-        return weighted_sum([Code(t, codes[t], weight=weights[t]) for t in TAPS])
-    return weighted_sum([GramMatch(t, gram(codes[t]), weight=weights[t]) for t in TAPS])
+        return add_weighted([Code(t, codes[t], weight=weights[t]) for t in TAPS])
+    return add_weighted([GramMatch(t, gram(codes[t]), weight=weights[t]) for t in TAPS])
 
 
 @pytest.mark.parametrize(("kind", "mean"), list(zip(WEIGHTS, MEANS[::-1])))
@@ -42,7 +42,7 @@ def test_a_factor_on_any_layer_changes_no_weighted_loss(kind, mean):
     values = []
     for weights in (params, scaled):
         whole = _objective(kind, net, weights, image, mean)
-        taps = measured(net, weights, other, TAPS)
+        taps = measure(net, weights, other, TAPS)
         values.append([float(part(taps)) for part in whole.parts])
     np.testing.assert_allclose(values[0], values[1], rtol=1e-3)
     assert min(values[0]) > 0
@@ -92,7 +92,7 @@ def test_the_printed_small_weights_are_balanced_too():
     assert all(0 < value < np.inf for value in weights.values())
     whole = _objective("gram", net, params, photograph(SIDE), "mean_abs")
     other = jnp.flip(photograph(SIDE), -1) ** 2
-    value = whole.parts[0](measured(net, params, other, TAPS))
+    value = whole.parts[0](measure(net, params, other, TAPS))
     assert np.isfinite(value) and value > 0
 
 

@@ -10,11 +10,10 @@ from jaxvis.loss.matching.statistics import (
     EnergyMatch,
     GramMatch,
     MomentMatch,
-    SingleMap,
+    add_weighted,
     energy,
     gram,
     moments,
-    weighted_sum,
 )
 
 TAP, SHAPE = "relu1", (4, 6, 5)
@@ -159,17 +158,6 @@ def test_code_distance_is_equation_1():
     assert float(value) == pytest.approx(expected, rel=1e-5)
 
 
-def test_single_map_is_half_the_squared_distance_to_its_code():
-    values, total = _normal(1), jnp.abs(_normal(2, SHAPE[:2]))
-    target = np.zeros(SHAPE)
-    target[..., 3] = total
-    objective = SingleMap(TAP, 3, total)
-    expected = ((np.asarray(values) - target) ** 2).sum() / 2
-    assert float(objective({TAP: values})) == pytest.approx(expected, rel=1e-5)
-    grad = _value_and_grad(_leaves(objective), {TAP: values})[1][TAP]
-    np.testing.assert_allclose(grad, values - target, rtol=1e-5, atol=1e-6)
-
-
 def test_dead_channels_have_finite_gradients():
     taps = {TAP: jnp.zeros(SHAPE)}
     for name in OBJECTIVES:
@@ -177,11 +165,11 @@ def test_dead_channels_have_finite_gradients():
         assert np.isfinite(grad).all(), name
 
 
-def test_weighted_sum_adds_and_lists_taps():
+def test_add_weighted_adds_and_lists_taps():
     parts = [Code("a", jnp.ones(2)), Code("b", jnp.ones(2)), Code("a", jnp.zeros(2))]
-    whole = weighted_sum(parts, weights=(1.0, 2.0, 3.0))
+    whole = add_weighted(parts, weights=(1.0, 2.0, 3.0))
     taps = {"a": jnp.asarray([2.0, 2.0]), "b": jnp.asarray([1.0, 3.0])}
     assert whole.taps == ("a", "b")
     assert float(whole(taps)) == pytest.approx(0.5 + 2 * 1.0 + 3 * 2.0)
     with pytest.raises(ValueError, match="at least one tap"):
-        weighted_sum([])
+        add_weighted([])

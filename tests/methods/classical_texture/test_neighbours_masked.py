@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from jaxvis.methods.classical_texture.neighbours.masked import (
+    compute_distances,
     gaussian_window,
-    masked_distances,
     pick,
 )
 
@@ -38,7 +38,7 @@ def test_masked_distances_equal_the_loops(channels):
     weights = rng.random((3, 5, 5)) * (rng.random((3, 5, 5)) < 0.5)
     weights[2] = 0
     weights[2, 4, 1] = 0.25  # one known pixel is enough
-    found = masked_distances(texture, patches, weights.astype(np.float32))
+    found = compute_distances(texture, patches, weights.astype(np.float32))
     assert found.shape == (3, 5, 7)
     for number in range(3):
         expected = by_loops(texture, patches[number], weights[number])
@@ -49,7 +49,7 @@ def test_a_patch_of_the_texture_has_distance_zero_where_it_is_from():
     texture = np.random.default_rng(0).normal(size=(12, 12, 3)).astype(np.float32)
     patch = texture[3:8, 6:11]
     distances = np.asarray(
-        masked_distances(texture, patch[None], np.ones((1, 5, 5), np.float32))[0]
+        compute_distances(texture, patch[None], np.ones((1, 5, 5), np.float32))[0]
     )
     assert distances.min() == distances[3, 6] < 1e-6
     assert np.sort(distances.ravel())[1] > 0.5
@@ -63,7 +63,7 @@ def test_values_of_weight_zero_are_not_looked_at():
     other = patch.copy()
     other[0, 0] = 100
     first, second = (
-        masked_distances(texture, x.astype(np.float32), weights.astype(np.float32))
+        compute_distances(texture, x.astype(np.float32), weights.astype(np.float32))
         for x in (patch, other)
     )
     np.testing.assert_array_equal(first, second)

@@ -5,8 +5,8 @@ import pytest
 
 from jaxvis.methods.classical_texture.neighbours.tree import (
     build_tree,
-    nearest,
-    nearest_of_all,
+    search_all,
+    search_tree,
 )
 
 
@@ -64,14 +64,16 @@ def test_splits_put_each_vector_on_the_side_of_the_nearer_mean():
 
 def test_nearest_of_all_equals_the_loops():
     vectors, queries = cloud(200), cloud(40, seed=1)
-    np.testing.assert_array_equal(nearest_of_all(vectors, queries), by_loops(vectors, queries))
+    np.testing.assert_array_equal(search_all(vectors, queries), by_loops(vectors, queries))
 
 
 def test_search_agrees_with_exhaustive_search_more_often_with_more_nodes():
     vectors, queries = cloud(), cloud(300, seed=1)
-    best = np.asarray(nearest_of_all(vectors, queries))
+    best = np.asarray(search_all(vectors, queries))
     tree = build_tree(vectors, leaf=4)
-    rates = [np.mean(np.asarray(nearest(tree, queries, beam=beam)) == best) for beam in (1, 4, 16)]
+    rates = [
+        np.mean(np.asarray(search_tree(tree, queries, beam=beam)) == best) for beam in (1, 4, 16)
+    ]
     # Measured: 0.55, 0.92, 1.0.
     assert rates[0] > 0.4 and rates[1] > 0.85 and rates[2] > 0.99
     assert rates[0] < rates[1] <= rates[2]
@@ -80,7 +82,7 @@ def test_search_agrees_with_exhaustive_search_more_often_with_more_nodes():
 def test_what_is_found_is_never_far_beyond_the_nearest():
     vectors, queries = cloud(), cloud(300, seed=2)
     tree = build_tree(vectors)
-    found, best = nearest(tree, queries), nearest_of_all(vectors, queries)
+    found, best = search_tree(tree, queries), search_all(vectors, queries)
     away, least = (
         np.linalg.norm(vectors[np.asarray(index)] - queries, axis=1) for index in (found, best)
     )
@@ -90,14 +92,14 @@ def test_what_is_found_is_never_far_beyond_the_nearest():
 
 def test_vectors_of_the_tree_are_found_themselves():
     vectors = cloud(300)
-    found = np.asarray(nearest(build_tree(vectors, leaf=4), vectors, beam=4))
+    found = np.asarray(search_tree(build_tree(vectors, leaf=4), vectors, beam=4))
     assert np.mean(found == np.arange(300)) > 0.99
 
 
 def test_a_beam_wider_than_the_tree_is_exhaustive_search():
     vectors, queries = cloud(50), cloud(50, seed=1)
-    found = nearest(build_tree(vectors, leaf=1), queries, beam=64)
-    np.testing.assert_array_equal(found, nearest_of_all(vectors, queries))
+    found = search_tree(build_tree(vectors, leaf=1), queries, beam=64)
+    np.testing.assert_array_equal(found, search_all(vectors, queries))
 
 
 @pytest.mark.parametrize("count", [1, 7, 40])
@@ -106,7 +108,7 @@ def test_equal_vectors_make_a_tree_all_the_same(count):
     tree = build_tree(vectors, leaf=2)
     members = {int(i) for node, _ in leaves(tree) for i in tree.members[node]}
     assert members == set(range(count))
-    assert 0 <= int(nearest(tree, np.zeros((1, 3), np.float32), beam=4)[0]) < count
+    assert 0 <= int(search_tree(tree, np.zeros((1, 3), np.float32), beam=4)[0]) < count
 
 
 @pytest.mark.parametrize(

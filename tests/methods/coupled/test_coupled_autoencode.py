@@ -1,21 +1,26 @@
 """The denoising autoencoder: training, resuming, its command, coupling through it."""
 
 import json
+from dataclasses import replace
 
 import jax
 import numpy as np
 import pytest
+from tiny_nets import compilations
 
 from jaxvis.cli import main
 from jaxvis.generators import autoencoder
 from jaxvis.generators.deep import DeepGenerator
 from jaxvis.methods.coupled.autoencode import (
+    Denoising,
     decoder_of,
     load_autoencoder,
+    reconstruct_images,
     train_autoencoder,
 )
 from jaxvis.output.io import read_image, write_image
 from jaxvis.train.images import from_array
+from jaxvis.train.loop import CheckpointFile
 
 DECODER = DeepGenerator(True, True, False, (3, 3, 4), ((8, 2),))
 MODEL = autoencoder.Autoencoder(DECODER, (4,), 16)  # 8 x 8 pixels
@@ -40,7 +45,7 @@ def test_the_models_are_as_large_as_their_images():
     for name, side in (("despraz", 224), ("small", 32), ("tiny", 8)):
         model = autoencoder.AUTOENCODERS[name]()
         assert model.size == (side, side)
-    despraz = jax.eval_shape(autoencoder.despraz().init, jax.random.key(0))
+    despraz = jax.eval_shape(autoencoder.despraz_autoencoder().init, jax.random.key(0))
     dense = despraz["params"]["encoder"]["dense1"]["kernel"]
     assert dense.shape == (4608, 2048)  # 3 x 3 x 512, as the paper's
 
@@ -48,23 +53,18 @@ def test_the_models_are_as_large_as_their_images():
 @pytest.mark.slow
 def test_it_learns_and_a_resumed_training_is_the_same(tmp_path):
     images, held = (from_array(gradients_of_grey(n)) for n in (24, 4))
-    options = {
-        "model": "tiny",
-        "optimizer": "adam",
-        "learning_rate": 0.01,
-        "batch": 8,
-        "noise": 0.05,
-        "validate_every": 20,
-    }
+    denoising = Denoising(noise=0.05, optimizer="adam", learning_rate=0.01, batch=8)
+    options = {"model": "tiny", "denoising": denoising, "validate_every": 20}
     whole = train_autoencoder(images, held, steps=60, **options)
     loss, unseen = whole.curves["loss"][:, 1], whole.curves["validation loss"][:, 1]
     assert loss[-5:].mean() < 0.3 * loss[0] and np.isfinite(unseen).all()
-    path = tmp_path / "a.safetensors"
-    train_autoencoder(images, held, steps=25, checkpoint=path, **options)
-    rest = train_autoencoder(images, held, steps=60, checkpoint=path, resume=True, **options)
+    file = CheckpointFile(tmp_path / "a.safetensors", resume=True)
+    train_autoencoder(images, held, steps=25, checkpoint=file, **options)
+    rest = train_autoencoder(images, held, steps=60, checkpoint=file, **options)
+    # The same programs, one step after the other.
     for one, other in zip(jax.tree.leaves(rest.state), jax.tree.leaves(whole.state)):
         np.testing.assert_array_equal(one, other)
-    model, state, facts = load_autoencoder(path)
+    model, state, facts = load_autoencoder(file.path)
     assert model == MODEL and facts["images"] == 24
     decoder = decoder_of(state)
     assert decoder["params"]["alpha"]["alpha"].shape == (MODEL.decoder.code,)
@@ -72,25 +72,51 @@ def test_it_learns_and_a_resumed_training_is_the_same(tmp_path):
     pixels = (np.stack([*images.sources]) / 255).astype(np.float32)
     codes = np.maximum(jax.jit(model.encode)(*parts, pixels)[0], 0)
     assert np.corrcoef(codes.mean(0), decoder["code"])[0, 1] > 0.9
+    found = np.asarray(reconstruct_images(model, state, pixels))
+    error = np.mean(((found - pixels) * 255 / model.gain) ** 2)
+    assert found.shape == pixels.shape and error < 2 * loss[-5:].mean()
+    options["denoising"] = replace(denoising, noise=0.2)
     with pytest.raises(ValueError, match="noise 0.05 there, 0.2 here"):
-        train_autoencoder(
-            images, held, steps=61, checkpoint=path, resume=True, **{**options, "noise": 0.2}
-        )
+        train_autoencoder(images, held, steps=61, checkpoint=file, **options)
+
+
+def test_a_second_training_compiles_nothing():
+    images, held = (from_array(gradients_of_grey(n)) for n in (6, 2))
+
+    def call(seed, steps, noise, rate):
+        denoising = Denoising(noise=noise, optimizer="adam", learning_rate=rate, batch=2)
+        options = {"model": "tiny", "denoising": denoising, "seed": seed, "steps": steps}
+        train_autoencoder(images, held, **options)
+
+    call(0, 1, 0.1, 0.01)
+    assert compilations(lambda: call(1, 2, 0.2, 0.02)) == 0
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"model": "x"}, "model is one of despraz, small"),
-        ({"model": "small"}, r"takes images of \(32, 32\)"),
         ({"optimizer": "x"}, "optimizer is one of adadelta, adam"),
         ({"noise": -1.0}, "noise is at least 0"),
+        ({"learning_rate": 0.0}, "learning_rate is above 0"),
+        ({"batch": 0}, "batch is at least 1"),
     ],
 )
-def test_what_cannot_be_trained_is_refused(options, message):
+def test_options_without_a_meaning_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        Denoising(**options)
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ("x", "model is one of despraz, small"),
+        ("small", r"takes images of \(32, 32\)"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused(model, message):
     images = from_array(gradients_of_grey(2))
     with pytest.raises(ValueError, match=message):
-        train_autoencoder(images, images, **{"model": "tiny", **options})
+        train_autoencoder(images, images, model=model)
 
 
 @pytest.fixture

@@ -3,21 +3,43 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 from flax import linen, nnx
-from tiny_nets import conv_net, fc_net
+from tiny_nets import compilations, conv_net, fc_net
 
 from jaxvis.generators.adapters import generator_from_linen, generator_from_nnx
 from jaxvis.generators.deep import DeepGenerator
-from jaxvis.generators.drawing import Driven, Learned, Noise, learning, stretch
-from jaxvis.methods.coupled.generate import generate
+from jaxvis.generators.drawing import Driven, Learned, Noise, stretch
+from jaxvis.loss.compose import compose
+from jaxvis.loss.objectives import Excite
+from jaxvis.methods.coupled.generate import generate, plan_generate
 from jaxvis.methods.coupled.latent import latent
-from jaxvis.methods.coupled.objectives import Couple, CoupledLoss, Likelihood
-from jaxvis.optimize.rules.first_order import adamax, nesterov
+from jaxvis.methods.coupled.objectives import Couple, Likelihood, group_targets, number_groups
+from jaxvis.methods.coupled.run import choose_view
+from jaxvis.optimize import Problem, solve
+from jaxvis.optimize.rules import adamax, nesterov, transformation_of
 from jaxvis.types import Status
 
 TINY = DeepGenerator(start=(4, 4, 3), stages=((4, 2),))  # draws 12 x 12
 WIDE = DeepGenerator(True, True, False, (4, 4, 3), ((4, 2),))
+
+
+def fill(generator, seed):
+    """Gives {"params", "statistics"} as `generator.init` does, without compiling that."""
+    rng = np.random.default_rng(seed)
+    known = {"scale": 1.0, "var": 1.0, "bias": 0.0, "mean": 0.0}
+
+    def draw(path, leaf):
+        if path[-1].key in known:
+            return jnp.full(leaf.shape, known[path[-1].key])
+        spread = 1 / np.sqrt(max(np.prod(leaf.shape[:-1]), 9))
+        return jnp.asarray(rng.normal(0, spread, leaf.shape), jnp.float32)
+
+    shapes = jax.eval_shape(generator.init, jax.random.key(0))
+    return jax.tree_util.tree_map_with_path(draw, shapes)
+
+
 SETTINGS = {"generator": TINY, "gain": 40.0, "optimizer": adamax(0.02)}
 
 
@@ -37,29 +59,35 @@ def test_the_loss_is_equation_2():
 
 
 @pytest.mark.slow
-def test_a_step_moves_the_running_averages_and_the_loss_is_its_terms():
+def test_a_step_records_the_running_averages_and_the_loss_is_its_terms():
     net, params = conv_net()
     canvas = Learned(TINY)
-    z = jax.jit(canvas.init)(jax.random.key(0))
-    loss = CoupledLoss(net, canvas)
-    item = Couple("fc", jnp.eye(5)[2])
-    given = {"net": params, "generator": None}
-    (value, terms), grad = jax.jit(jax.value_and_grad(loss, 1, has_aux=True))(
-        given, z, item, jax.random.key(1)
-    )
+    z = fill(TINY, 0)
+    loss = compose(net, canvas, view=choose_view(net, canvas))
+    item, key = Couple("fc", jnp.eye(5)[2]), jax.random.key(1)
+    value, terms, state = jax.jit(loss)(params, z, item, key)
+    assert list(terms) == ["objective", "regularizer"]
     np.testing.assert_allclose(value, sum(terms.values()), rtol=1e-6)
     np.testing.assert_allclose(terms["regularizer"], 0.01 * 3, rtol=1e-6)
-    optimizer = learning(adamax(0.002))
-    updates = jax.jit(lambda g, z: optimizer.update(g, optimizer.init(z), z)[0])(grad, z)
-    noisy = canvas.noise(jax.random.split(jax.random.key(1))[0], jnp.ones(TINY.code))
+    noisy = canvas.noise(jax.random.split(key)[0], jnp.ones(TINY.code))
     apply = jax.jit(lambda z, x: TINY.apply(z["params"], z["statistics"], x, train=True))
     _, own = apply(z, noisy)
+    assert list(state) == ["statistics"]
     for name, old in z["statistics"].items():
-        moved = old["mean"] + updates["statistics"][name]["mean"]
-        wanted = 0.99 * old["mean"] + 0.01 * own[name]["mean"]
-        np.testing.assert_allclose(moved, wanted, atol=1e-6)
-    largest = max(float(jnp.abs(u).max()) for u in jax.tree.leaves(updates["params"]))
-    np.testing.assert_allclose(largest, 0.002, rtol=1e-3)  # AdaMax's first step
+        for part in ("mean", "var"):
+            wanted = 0.99 * old[part] + 0.01 * own[name][part]
+            np.testing.assert_allclose(state["statistics"][name][part], wanted, atol=1e-6)
+    # The solver moves the parameters by the optimizer and takes the state as it is.
+    problem = Problem(loss, canvas, adamax(0.002), 1)
+    items = jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], item)
+    start = jax.tree.map(lambda leaf: leaf[None], z)
+    run = solve(problem, params, items, key[None], start=start)
+    moved = jax.tree.map(lambda new, old: np.abs(new[0] - old).max(), run.z["params"], z["params"])
+    np.testing.assert_allclose(max(jax.tree.leaves(moved)), 0.002, rtol=1e-3)  # AdaMax's first
+    fold = jax.random.fold_in(key, 0)
+    _, _, state = jax.jit(loss)(params, z, item, fold)
+    for found, wanted in zip(jax.tree.leaves(run.z["statistics"]), jax.tree.leaves(state)):
+        np.testing.assert_allclose(found[0], wanted, atol=1e-6)
 
 
 def test_noise_is_added_or_multiplied_with_the_papers_spread():
@@ -71,113 +99,150 @@ def test_noise_is_added_or_multiplied_with_the_papers_spread():
     np.testing.assert_allclose(jnp.mean(factor), 3.0, rtol=0.01)
 
 
-@pytest.mark.slow
-def test_the_driven_canvas_keeps_the_codes_of_the_last_epochs():
-    canvas = Driven(WIDE, every=2, keep=3, steps=8)
-    shared = jax.jit(WIDE.init)(jax.random.key(0))
-    z = canvas.start(shared)
-    optimizer = learning(nesterov(0.5, momentum=0.1))
-    state, seen = optimizer.init(z), []
-
-    def value(z, key):
-        drawing = canvas.draw(shared, z, key)
-        return jnp.mean(drawing.image) + drawing.regularizer + drawing.record
+def walk(canvas, shared, z, optimizer, steps):
+    """Gives the final z of some steps, and the alpha that each of them saw."""
+    optimizer = transformation_of(optimizer)
+    state, seen = optimizer.init(z["params"]), []
 
     @jax.jit
     def move(z, state, key):
-        updates, state = optimizer.update(jax.grad(value)(z, key), state, z)
-        return jax.tree.map(jnp.add, z, updates), state
+        learned, recorded = canvas.split(z)
 
-    for step in range(8):
+        def value(learned):
+            drawing = canvas.draw(shared, canvas.join(learned, recorded), key)
+            return jnp.mean(drawing.image) + sum(drawing.terms.values()), drawing.state
+
+        grad, recorded = jax.grad(value, has_aux=True)(learned)
+        updates, state = optimizer.update(grad, state, learned)
+        return canvas.join(optax.apply_updates(learned, updates), recorded), state
+
+    for step in range(steps):
         seen.append(z["params"]["alpha"]["alpha"])
         z, state = move(z, state, jax.random.key(step))
-    assert z["step"] == 8
+    return z, seen
+
+
+@pytest.mark.slow
+def test_the_driven_canvas_keeps_the_codes_of_the_last_epochs():
+    canvas = Driven(WIDE, keep=3)
+    shared = fill(WIDE, 0)
+    start = canvas.start(shared, steps=8, every=2)
+    z, seen = walk(canvas, shared, start, nesterov(0.5, momentum=0.1), 8)
+    assert z["left"] == 0
     np.testing.assert_allclose(z["past"], jnp.stack([seen[4], seen[6]]), rtol=1e-5)
-    show = jax.jit(canvas.show)
-    last = z["params"]["alpha"]["alpha"]
+    show = jax.jit(canvas.decode)
+    last, key = z["params"]["alpha"]["alpha"], jax.random.key(0)
     pictures = [
-        show(shared, {**z, "past": jnp.stack([a, a]), "params": {"alpha": {"alpha": a}}})
+        show(shared, {**z, "past": jnp.stack([a, a]), "params": {"alpha": {"alpha": a}}}, key)
         for a in (seen[4], seen[6], last)
     ]
-    np.testing.assert_allclose(show(shared, z), np.median(pictures, axis=0), atol=1e-5)
+    np.testing.assert_allclose(show(shared, z, key), np.median(pictures, axis=0), atol=1e-5)
+
+
+def test_a_driven_canvas_averages_what_its_decoder_draws():
+    canvas = Driven(WIDE, noise=Noise(0.0), keep=1, momentum=0.75)
+    shared = fill(WIDE, 0)
+    z = canvas.start(shared, steps=4, every=2)
+    drawing = jax.jit(canvas.draw)(shared, z, jax.random.key(1))
+    params = {**shared["params"], **z["params"]}
+    ones = jnp.ones(WIDE.code)
+    _, own = jax.jit(lambda p, s: WIDE.apply(p, s, ones, train=True))(params, z["statistics"])
+    for name, old in z["statistics"].items():
+        wanted = 0.75 * old["mean"] + 0.25 * own[name]["mean"]
+        np.testing.assert_allclose(drawing.state["statistics"][name]["mean"], wanted, atol=1e-6)
+    assert drawing.state["left"] == 3 and drawing.state["every"] == 2
 
 
 def test_a_frozen_decoder_starts_at_its_mean_code_and_keeps_its_averages():
-    canvas = Driven(WIDE, noise=Noise(0.0), penalty=2.0, keep=1, steps=4, frozen=True)
+    canvas = Driven(WIDE, noise=Noise(0.0), penalty=2.0, keep=1, frozen=True)
     code = jnp.linspace(-1.0, 2.0, WIDE.code)
-    shared = {**jax.jit(WIDE.init)(jax.random.key(0)), "code": code}
-    z = canvas.start(shared)
+    shared = {**fill(WIDE, 0), "code": code}
+    z = canvas.start(shared, steps=4, every=2)
     np.testing.assert_array_equal(z["params"]["alpha"]["alpha"], code)
 
     @jax.jit
     def look(z):
-        def value(z):
-            drawing = canvas.draw(shared, z, jax.random.key(1))
-            total = jnp.mean(drawing.image) + drawing.regularizer + drawing.record
-            return total, drawing
+        learned, recorded = canvas.split(z)
 
-        (_, drawing), grad = jax.value_and_grad(value, has_aux=True)(z)
-        return drawing, grad, canvas.show(shared, z)
+        def value(learned):
+            drawing = canvas.draw(shared, canvas.join(learned, recorded), jax.random.key(1))
+            return jnp.mean(drawing.image) + drawing.terms["regularizer"], drawing
+
+        (_, drawing), grad = jax.value_and_grad(value, has_aux=True)(learned)
+        return drawing, grad, canvas.decode(shared, z, jax.random.key(2))
 
     drawing, grad, shown = look(z)
-    assert drawing.regularizer == 0
-    assert not any(np.any(leaf) for leaf in jax.tree.leaves(grad["statistics"]))
-    assert np.any(grad["params"]["alpha"]["alpha"])
+    assert drawing.terms["regularizer"] == 0
+    kept = zip(jax.tree.leaves(drawing.state["statistics"]), jax.tree.leaves(z["statistics"]))
+    assert all(np.array_equal(new, old) for new, old in kept)
+    assert np.any(grad["alpha"]["alpha"])
     np.testing.assert_allclose(shown, drawing.image, atol=1e-5)
     double = {**z, "params": {"alpha": {"alpha": 2 * code}}}
-    np.testing.assert_allclose(look(double)[0].regularizer, 2.0, rtol=1e-5)
+    np.testing.assert_allclose(look(double)[0].terms["regularizer"], 2.0, rtol=1e-5)
+
+
+SWEEP = {"index": [2, (0, 4)], "seeds": 2, "steps": 25, **SETTINGS}
 
 
 @pytest.fixture(scope="module")
 def sweep():
-    """Returns (run, chunks) of one class and one compound, two seeds each."""
+    """Gives the run of one class and one compound, two seeds each."""
     net, params = conv_net()
-    chunks = []
-    run = generate(
-        net,
-        params,
-        index=[2, (0, 4)],
-        seeds=2,
-        steps=25,
-        chunk=2,
-        on_chunk=lambda where, run: chunks.append((where, run.image)),
-        **SETTINGS,
-    )
-    return run, chunks
+    return generate(net, params, chunk=2, **SWEEP)
 
 
 def test_a_sweep_learns_a_generator_an_item(sweep):
-    run, chunks = sweep
-    assert run.image.shape == (2, 2, 12, 12, 3) and run.z == ()
-    loss = run.trace["objective"]
-    assert loss.shape == (2, 2, 25) and np.all(run.trace["status"] == Status.DONE)
+    assert sweep.image.shape == (2, 2, 12, 12, 3) and sweep.z == ()
+    loss = sweep.trace["objective"]
+    assert loss.shape == (2, 2, 25) and np.all(sweep.status == Status.DONE)
     assert np.all(loss[..., -5:].mean(-1) < loss[..., :5].mean(-1))
-    pictures = run.image.reshape(4, -1)
+    pictures = sweep.image.reshape(4, -1)
     assert min(np.abs(a - b).max() for i, a in enumerate(pictures) for b in pictures[:i]) > 0.01
-    assert [where for where, _ in chunks] == [range(0, 2), range(2, 4)]
-    np.testing.assert_array_equal(chunks[1][1], run.image[1])
+    assert sweep.facts["chunk"].tolist() == [[2, 2], [2, 2]]
+
+
+def test_a_plan_makes_the_same_pictures_chunk_by_chunk(sweep):
+    net, params = conv_net()
+    job = plan_generate(net, params, **SWEEP)
+    assert job.count == 4
+    chunks = list(job.chunks(chunk=2))
+    assert [where.tolist() for where, _ in chunks] == [[0, 1], [2, 3]]
+    np.testing.assert_array_equal(chunks[1][1].image, sweep.image[1])
 
 
 def test_what_is_left_of_a_sweep_comes_out_as_in_the_whole(sweep):
     net, params = conv_net()
-    chunks = []
-    options = {"index": [2, (0, 4)], "seeds": 2, "steps": 25, "chunk": 2, **SETTINGS}
-    run = generate(net, params, done=(0, 3), on_chunk=lambda *seen: chunks.append(seen), **options)
-    np.testing.assert_array_equal(run.image[[0, 1], [1, 0]], sweep[0].image[[0, 1], [1, 0]])
+    job = plan_generate(net, params, **SWEEP)
+    run = job.run(chunk=2, skip=(0, 3))
+    # Each keeps its place in its chunk, so that even its rounding is the same.
+    np.testing.assert_array_equal(run.image[[0, 1], [1, 0]], sweep.image[[0, 1], [1, 0]])
     assert np.isnan(run.image[[0, 1], [0, 1]]).all()
-    assert run.trace["status"].tolist() == [
+    assert run.status.tolist() == [
         [Status.UNFINISHED, Status.DONE],
         [Status.DONE, Status.UNFINISHED],
     ]
-    assert [where for where, _ in chunks] == [(1, 2)]
-    with pytest.raises(ValueError, match="all 4 pictures are done"):
-        generate(net, params, done=range(4), **options)
+    assert [where.tolist() for where, _ in job.chunks(chunk=2, skip=(0, 1, 3))] == [[2]]
+    with pytest.raises(ValueError, match="all 4 items are done already"):
+        job.run(skip=range(4))
+
+
+def test_a_picture_is_the_same_alone_and_among_others(sweep):
+    """Its key comes from the class and the seed; only the rounding differs."""
+    net, params = conv_net()
+    options = {**SWEEP, "index": 2, "seeds": 1, "steps": 3}
+    alone = generate(net, params, **options)
+    among = generate(net, params, chunk=2, **{**options, "index": [1, 2], "seeds": 2})
+    np.testing.assert_allclose(alone.trace["loss"][0, 0], among.trace["loss"][1, 0], rtol=1e-4)
+    np.testing.assert_allclose(alone.image[0, 0], among.image[1, 0], atol=1e-3)
+    jobs = [plan_generate(net, params, **{**SWEEP, "index": index}) for index in ([2], [1, 2])]
+    keys = [np.asarray(jax.random.key_data(job.keys)) for job in jobs]
+    np.testing.assert_array_equal(keys[0], keys[1][2:])
 
 
 @pytest.mark.slow
 def test_many_alphas_on_one_decoder_with_dropout():
     net, params = conv_net()
-    decoder = jax.jit(WIDE.init)(jax.random.key(3))
+    decoder = fill(WIDE, 3)
     run = generate(
         net,
         params,
@@ -197,6 +262,50 @@ def test_many_alphas_on_one_decoder_with_dropout():
     np.testing.assert_allclose(run.image.min((2, 3, 4)), 0, atol=1e-6)
     np.testing.assert_allclose(run.image.max((2, 3, 4)), 1, atol=1e-6)
     assert np.all(run.trace["loss"][..., -3:].mean(-1) < run.trace["loss"][..., 0])
+
+
+def test_numbers_and_steps_of_generated_pictures_never_compile_again():
+    net, params = conv_net()
+
+    def again(seed, steps):
+        generate(
+            net,
+            jax.tree.map(lambda leaf: (1 + 0.1 * seed) * leaf, params),
+            index=[2 + seed, (0, 3 - seed)],
+            key=seed,
+            generator=TINY,
+            others=0.01 * (1 + seed),
+            penalty=0.01 * (1 + seed),
+            gain=40.0 + seed,
+            optimizer=adamax(0.02 + 0.01 * seed),
+            steps=steps,
+        )
+
+    again(0, 8)
+    assert compilations(lambda: again(1, 9)) == 0
+
+
+def test_numbers_and_steps_of_a_driven_decoder_never_compile_again():
+    net, params = conv_net()
+
+    decoders = [{**fill(WIDE, i), "code": jnp.linspace(-1.0, 2.0 + i, WIDE.code)} for i in (0, 1)]
+
+    def again(seed, steps):
+        generate(
+            net,
+            params,
+            index=[seed, 3],
+            key=seed,
+            decoder=decoders[seed],
+            frozen=True,
+            generator=WIDE,
+            penalty=0.1 * (1 + seed),
+            gain=40.0 + seed,
+            steps=steps,
+        )
+
+    again(0, 12)
+    assert compilations(lambda: again(1, 13)) == 0
 
 
 def test_stretching_is_the_authors():
@@ -345,3 +454,64 @@ def test_a_generator_of_something_else_than_an_image_is_refused():
         latent(net, params, plain, jnp.zeros((4, 768)), shape=(4,), bound=0.0)
     with pytest.raises(ValueError, match="starts must be at least 1"):
         latent(net, params, plain, jnp.zeros((4, 768)), shape=(4,), starts=0)
+
+
+def test_a_group_has_a_number_that_its_order_and_company_do_not_change():
+    assert group_targets(3) == ((3,),)
+    assert group_targets(range(2)) == ((0,), (1,))
+    assert group_targets([3, (1, 2)]) == ((3,), (1, 2))
+    assert number_groups(((3,), (1, 2))) == [3, number_groups(((2, 1),))[0]]
+    assert number_groups(((1, 2),))[0] not in (1, 2, *number_groups(((1, 3),)))
+
+
+LATENT = {"shape": (4,), "starts": 2, "others": 0.01}
+
+
+def test_a_latent_sweep_compiles_once_for_all_its_numbers():
+    net, params = fc_net()
+
+    def again(seed, steps):
+        shared = np.random.default_rng(seed).normal(size=(4, 768)).astype(np.float32)
+        latent(
+            net,
+            params,
+            plain,
+            shared,
+            index=[seed, 3],
+            key=seed,
+            prior=1.0 + seed,
+            radius=1.0 + seed,
+            learning_rate=0.1 + seed,
+            steps=steps,
+            **LATENT,
+        )
+
+    again(0, 8)
+    assert compilations(lambda: again(1, 9)) == 0
+
+
+def test_a_latent_picture_may_have_an_objective_of_ones_own():
+    net, params = fc_net()
+    shared = np.random.default_rng(0).normal(size=(4, 768)).astype(np.float32)
+    options = {"shape": (4,), "steps": 5, "starts": 2, "seeds": 2}
+
+    def darken(taps):
+        return jnp.mean(taps["fc"][1])
+
+    run = latent(net, params, plain, shared, objective=darken, **options)
+    assert run.image.shape == (1, 2, 16, 16, 3)
+    assert np.all(run.trace["objective"][..., -1] < run.trace["objective"][..., 0])
+    named = latent(net, params, plain, shared, objective=-1.0 * Excite("fc", 1), **options)
+    np.testing.assert_allclose(named.image, run.image, atol=1e-4)
+    for other in ({"tap": "fc"}, {"index": 2}):
+        with pytest.raises(ValueError, match="leave tap and index out"):
+            latent(net, params, plain, shared, objective=darken, **other, **options)
+
+
+def test_latent_codes_are_the_same_alone_and_among_others():
+    net, params = fc_net()
+    shared = np.random.default_rng(0).normal(size=(4, 768)).astype(np.float32)
+    options = {**LATENT, "steps": 2}
+    alone = latent(net, params, plain, shared, index=3, **options)
+    among = latent(net, params, plain, shared, index=[1, 3], seeds=2, **options)
+    np.testing.assert_allclose(alone.z[0, 0], among.z[1, 0], rtol=1e-4, atol=1e-5)

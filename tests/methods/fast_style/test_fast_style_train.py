@@ -1,17 +1,21 @@
 """Training of style networks, on the embedded network and tiny photographs."""
 
+from dataclasses import replace
+
 import jax
 import numpy as np
 import pytest
-from tiny_nets import conv_net
+from tiny_nets import compilations, conv_net
 
 import jaxvis
-from jaxvis.methods.fast_style.train import _begun, fast_style
+from jaxvis.methods.fast_style.train import JOHNSON, Schedule, draw_params, fast_style
 from jaxvis.nets.random import random_params
-from jaxvis.nets.zoo.style_net import mixed, transform
+from jaxvis.nets.zoo.style_net import build_style_net, mix_styles
 from jaxvis.train.images import from_array
+from jaxvis.train.loop import CheckpointFile
 
-TAPS = {"content_taps": ("relu2_1",), "style_taps": ("relu1_1", "relu2_1")}
+PRESET = replace(JOHNSON, content_taps=("relu2_1",), style_taps=("relu1_1", "relu2_1"))
+SCHEDULE = Schedule(steps=12, batch=2, learning_rate=0.02, validate_every=6)
 SIDE = 16
 
 
@@ -33,41 +37,28 @@ def styles():
     return [red, red[..., ::-1].copy()]
 
 
-def trained(judge, photos, styles, **options):
-    net = transform(
-        "transform_same",
-        width=2,
-        blocks=1,
-        styles=len(styles) if len(styles) > 1 else 0,
+def train(judge, photos, styles, changes=(), **options):
+    net = build_style_net(
+        "transform_same", width=2, blocks=1, styles=len(styles) if len(styles) > 1 else 0
     )
-    options = {"batch": 2, "learning_rate": 0.02, "transform_net": net, **options}
-    return fast_style(*judge, photos, styles, **TAPS, **options)
-
-
-def _same(one, other):
-    jax.tree.map(np.testing.assert_array_equal, one.params, other.params)
+    options = {"style_net": net, "preset": PRESET, **options}
+    return fast_style(
+        *judge, photos, styles, schedule=replace(SCHEDULE, **dict(changes)), **options
+    )
 
 
 @pytest.fixture(scope="module")
 def both(judge, photos, styles, tmp_path_factory):
     """Returns a network of two styles after 12 steps, and its checkpoint."""
     path = tmp_path_factory.mktemp("train") / "run.checkpoint"
-    found = trained(
-        judge,
-        photos,
-        styles,
-        steps=12,
-        checkpoint=path,
-        held_out=photos,
-        validate_every=6,
-    )
-    return found, path
+    return train(judge, photos, styles, checkpoint=CheckpointFile(path), held_out=photos), path
 
 
 @pytest.mark.parametrize("styles", [0, 2])
 def test_pictures_begin_with_the_contrast_of_photographs(photos, styles):
-    net = transform("transform_reflect", width=2, blocks=1, styles=styles)
-    params = mixed(_begun(net, jax.random.key(0)), np.ones(styles) / max(styles, 1))
+    net = build_style_net("transform_reflect", width=2, blocks=1, styles=styles)
+    params = draw_params(net, jax.random.key(0))
+    params = mix_styles(params, np.ones(styles) / max(styles, 1))
     picture = np.asarray(net.apply(params, photos[0] / np.float32(255))["image"])
     # 0.588 tanh(0.3 n) + 0.5 with n of unit variance, a channel each.
     np.testing.assert_allclose(picture.std((0, 1)), 0.17, atol=0.02)
@@ -76,13 +67,13 @@ def test_pictures_begin_with_the_contrast_of_photographs(photos, styles):
 
 def test_a_network_without_norms_begins_as_it_is_drawn():
     net = conv_net(SIDE)[0]
-    found = _begun(net, jax.random.key(1))
-    drawn = random_params(net, jax.random.key(1), preprocess="imagenet")
-    jax.tree.map(np.testing.assert_array_equal, found, drawn)
+    found = draw_params(net, jax.random.key(1))
+    plain = random_params(net, jax.random.key(1), preprocess="imagenet")
+    jax.tree.map(np.testing.assert_array_equal, found, plain)
 
 
 def test_training_lowers_the_loss_of_photographs_held_out(both):
-    curves = both[0].trained.curves
+    curves = both[0].training.curves
     assert curves["loss"].shape == (12, 2) and set(curves) >= {"style", "content"}
     total = sum(curves[name][:, 1] for name in ("style", "content", "variation"))
     np.testing.assert_allclose(curves["loss"][:, 1], total, rtol=1e-4)
@@ -99,39 +90,68 @@ def test_every_norm_learns_each_style_its_own_way(both):
 
 
 def test_a_resumed_training_is_the_same_bit_for_bit(both, judge, photos, styles):
+    # The same program in the same process, so that even the rounding is the same.
     first, path = both
     half = path.with_name("half")
-    trained(judge, photos, styles, steps=5, checkpoint=half)
-    again = trained(judge, photos, styles, steps=12, checkpoint=half, resume=True)
-    _same(first, again)
-    np.testing.assert_array_equal(first.trained.curves["loss"], again.trained.curves["loss"])
+    train(judge, photos, styles, {"steps": 5}, checkpoint=CheckpointFile(half))
+    again = train(judge, photos, styles, checkpoint=CheckpointFile(half, resume=True))
+    jax.tree.map(np.testing.assert_array_equal, first.params, again.params)
+    curves = [one.training.curves["loss"] for one in (first, again)]
+    np.testing.assert_array_equal(*curves)
+
+
+def test_a_second_training_compiles_nothing(both, judge, photos, styles):
+    other = from_array(np.random.default_rng(1).integers(0, 256, (6, SIDE, SIDE, 3), np.uint8))
+    changes = {"steps": 2, "learning_rate": 0.01, "seed": 3}
+    preset = replace(PRESET, alpha=0.5, beta=7.0, gamma=0.1)
+
+    def call():
+        train(judge, other, [1 - one for one in styles], changes, preset=preset, key=5)
+
+    assert compilations(call) == 0
 
 
 def test_a_checkpoint_of_another_network_is_refused(both, judge, photos, styles):
-    wide = transform("transform_same", width=3, blocks=1, styles=2)
+    wide = build_style_net("transform_same", width=3, blocks=1, styles=2)
+    checkpoint = CheckpointFile(both[1], resume=True)
     with pytest.raises(ValueError, match="another network or optimizer"):
-        trained(
-            judge,
-            photos,
-            styles,
-            transform_net=wide,
-            steps=14,
-            checkpoint=both[1],
-            resume=True,
-        )
+        train(judge, photos, styles, {"steps": 14}, style_net=wide, checkpoint=checkpoint)
 
 
-def test_what_cannot_be_trained_is_refused(judge, photos, styles):
+def test_a_network_for_another_number_of_styles_is_refused(judge, photos, styles):
     with pytest.raises(ValueError, match="at least one style"):
-        trained(judge, photos, [])
+        train(judge, photos, [])
     with pytest.raises(ValueError, match="made for 1 styles, 2 came"):
-        net = transform("transform_same", width=2, blocks=1)
-        trained(judge, photos, styles, transform_net=net)
-    with pytest.raises(ValueError, match="beta is 0"):
-        trained(judge, photos, styles, beta=0.0)
+        net = build_style_net("transform_same", width=2, blocks=1)
+        train(judge, photos, styles, style_net=net)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"beta": 0.0}, "beta must be above 0"),
+        ({"alpha": np.nan}, "alpha must be a finite number"),
+        ({"gamma": -1.0}, "must not be negative"),
+        ({"style_taps": ("relu9_9",)}, "no tap 'relu9_9'"),
+    ],
+)
+def test_a_balance_that_teaches_nothing_is_refused(changes, message, judge, photos, styles):
+    with pytest.raises(ValueError, match=message):
+        train(judge, photos, styles, preset=replace(PRESET, **changes))
+
+
+def test_styles_that_are_none_are_refused(judge, photos, styles):
     with pytest.raises(ValueError, match="style image 0 of 1x1 pixels is too small"):
-        trained(judge, photos, styles[:1], style_scale=0.05)
-    with pytest.raises(ValueError, match="style image 0 is grey"):
-        trained(judge, photos, [styles[0][..., 0]])
-    with pytest.raises(ValueError, match="no tap 'relu9_9'"):
-        fast_style(*judge, photos, styles, content_taps=("relu1_1",), style_taps=("relu9_9",))
+        train(judge, photos, styles[:1], style_scale=0.05)
+    with pytest.raises(ValueError, match="style_scale must be above 0"):
+        train(judge, photos, styles[:1], style_scale=np.inf)
+    with pytest.raises(ValueError, match="style image 0 has transparent pixels"):
+        train(judge, photos, [np.zeros((24, 20, 4), np.float32)])
+
+
+@pytest.mark.parametrize("option", ["steps", "batch", "validate_every", "learning_rate"])
+def test_a_schedule_without_steps_is_refused(option):
+    with pytest.raises(ValueError, match=f"{option} must be"):
+        Schedule(**{option: 0})
+    with pytest.raises(ValueError, match="learning_rate must be above 0 and finite"):
+        Schedule(learning_rate=np.nan)

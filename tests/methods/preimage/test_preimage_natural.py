@@ -7,7 +7,7 @@ import pytest
 from tiny_nets import SIDE, conv_net, photograph, relu_net
 
 from jaxvis import caricature, invert, maximize
-from jaxvis.methods.preimage.peaks import peaks
+from jaxvis.methods.preimage.peaks import measure_peaks
 from jaxvis.nets.random import random_params
 from jaxvis.nets.registry import build
 from jaxvis.nets.table.fields import canvas_of
@@ -88,13 +88,13 @@ def test_the_printed_norm_of_a_caricature_is_the_codes_length(images):
 
 def test_peaks_are_the_maxima_over_images_and_positions(images):
     net, params = conv_net()
-    found = peaks(net, params, images, tap="relu2")
+    found = measure_peaks(net, params, images, tap="relu2")
     codes = [np.asarray(net.code(params, image, "relu2")) for image in images]
     np.testing.assert_allclose(found, np.max(codes, axis=(0, 1, 2)), rtol=1e-5)
-    scores = peaks(net, params, images, tap="fc")
+    scores = measure_peaks(net, params, images, tap="fc")
     assert scores.shape == (5,)
     with pytest.raises(ValueError, match="no image"):
-        peaks(net, params, [], tap="relu2")
+        measure_peaks(net, params, [], tap="relu2")
 
 
 def test_maximisation_divides_by_peak_and_field():

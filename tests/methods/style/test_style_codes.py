@@ -1,4 +1,4 @@
-"""Modified codes: what they keep, and what they change."""
+"""Codes that are changed: what they keep, and what they change."""
 
 import jax
 import jax.numpy as jnp
@@ -7,17 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jaxvis.methods.style.codes import (
-    random_rates,
-    rank_permuted,
-    reallocated,
-    single_map,
-)
+from jaxvis.methods.style.codes import draw_rates, permute_by_rank, reallocate
 
 SHAPE = (3, 5, 6)
 
 
-def _code(seed, dead=(2,)):
+def make_code(seed, dead=(2,)):
     """Returns a rectified code with channels that never fire."""
     code = np.maximum(np.random.default_rng(seed).normal(size=SHAPE), 0)
     code[..., list(dead)] = 0
@@ -25,20 +20,11 @@ def _code(seed, dead=(2,)):
 
 
 @settings(max_examples=10, deadline=None)
-@given(st.integers(0, 2**16), st.integers(0, SHAPE[-1] - 1))
-def test_a_single_map_keeps_the_sum_at_every_position(seed, index):
-    code = _code(seed)
-    found = np.asarray(single_map(code, index))
-    np.testing.assert_allclose(found.sum(-1), code.sum(-1), rtol=1e-5)
-    assert np.all(np.delete(found, index, axis=-1) == 0)
-
-
-@settings(max_examples=10, deadline=None)
 @given(st.integers(0, 2**16), st.sampled_from(["dirichlet", "normal"]))
 def test_random_rates_keep_the_grand_total_and_the_zeros(seed, kind):
-    code = _code(seed)
-    rates = random_rates(jax.random.key(seed), code, kind=kind)
-    found = np.asarray(reallocated(code, rates))
+    code = make_code(seed)
+    rates = draw_rates(jax.random.key(seed), code, kind=kind)
+    found = np.asarray(reallocate(code, rates))
     assert float(rates.sum()) == pytest.approx(1, abs=1e-4)
     assert float(rates[2]) == 0
     np.testing.assert_allclose(found.sum(), code.sum(), rtol=1e-3, atol=1e-4 * np.abs(found).sum())
@@ -50,27 +36,34 @@ def test_random_rates_keep_the_grand_total_and_the_zeros(seed, kind):
 
 
 def test_concentration_evens_the_rates_out():
-    code = _code(0, dead=())
-    even = random_rates(jax.random.key(1), code, concentration=1e4)
-    spiky = random_rates(jax.random.key(1), code, concentration=0.05)
+    code = make_code(0, dead=())
+    even = draw_rates(jax.random.key(1), code, concentration=1e4)
+    spiky = draw_rates(jax.random.key(1), code, concentration=0.05)
     np.testing.assert_allclose(even, 1 / 6, rtol=0.05)
     assert float(spiky.max()) > 0.5
+
+
+@pytest.mark.parametrize("concentration", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_concentration_that_is_none_is_refused(concentration):
     with pytest.raises(ValueError, match="concentration must be above 0"):
-        random_rates(jax.random.key(1), code, concentration=0.0)
-    with pytest.raises(ValueError, match="rates are dirichlet or normal"):
-        random_rates(jax.random.key(1), code, kind="even")
+        draw_rates(jax.random.key(1), make_code(0), concentration=concentration)
+
+
+def test_unknown_rates_are_refused():
+    with pytest.raises(ValueError, match="rates are dirichlet or normal, not 'even'"):
+        draw_rates(jax.random.key(1), make_code(0), kind="even")
 
 
 def test_a_dead_code_stays_dead():
     dead = jnp.zeros(SHAPE)
-    rates = random_rates(jax.random.key(0), dead)
+    rates = draw_rates(jax.random.key(0), dead)
     np.testing.assert_array_equal(rates, np.zeros(6))
-    np.testing.assert_array_equal(reallocated(dead, rates), dead)
+    np.testing.assert_array_equal(reallocate(dead, rates), dead)
 
 
 def test_rank_permutation_takes_maps_in_order_and_means_of_the_style():
-    code, style = _code(1, dead=()), _code(2, dead=())[:2]
-    found = np.asarray(rank_permuted(code, style))
+    code, style = make_code(1, dead=()), make_code(2, dead=())[:2]
+    found = np.asarray(permute_by_rank(code, style))
     np.testing.assert_allclose(found.mean((0, 1)), style.mean((0, 1)), atol=1e-6)
     own, other = np.asarray(code).mean((0, 1)), np.asarray(style).mean((0, 1))
     for rank in range(6):
@@ -80,5 +73,5 @@ def test_rank_permutation_takes_maps_in_order_and_means_of_the_style():
 
 
 def test_rank_permutation_by_itself_is_the_identity():
-    code = _code(3, dead=())
-    np.testing.assert_allclose(rank_permuted(code, code), code, atol=1e-6)
+    code = make_code(3, dead=())
+    np.testing.assert_allclose(permute_by_rank(code, code), code, atol=1e-6)

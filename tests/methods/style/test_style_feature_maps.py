@@ -6,15 +6,14 @@ import pytest
 from tiny_nets import SIDE, compilations, conv_net, counted_net, photograph, relu_net
 
 from jaxvis.loss.chambolle import Chambolle
-from jaxvis.methods.style.codes import (
-    random_rates,
-    rank_permuted,
-    reallocated,
-    single_map,
-)
+from jaxvis.methods.style.codes import draw_rates, permute_by_rank, reallocate
 from jaxvis.methods.style.feature_maps import feature_maps, random_codes, ranked_codes
+from jaxvis.optimize.keys import fold_name, item_keys
+from jaxvis.optimize.rules import adam
 
-STEPS = 30  # one number: another one compiles again
+STEPS = 15
+GREY = np.full((SIDE, SIDE, 3), (0.485, 0.456, 0.406), np.float32)
+"""What every inversion begins from, but for noise of one grey level."""
 
 
 @pytest.fixture(scope="module")
@@ -26,27 +25,31 @@ def net():
 @pytest.fixture(scope="module")
 def atlas(net):
     """Returns the inversions of a whole layer."""
-    return feature_maps(*net, photograph(SIDE), tap="relu2", steps=STEPS)
+    return feature_maps(*net, photograph(SIDE), tap="relu2", steps=STEPS, denoise=0.0)
 
 
-def _loss(net, image, target, tap):
+def compute_loss(net, image, target, tap):
     code = np.asarray(net[0].code(net[1], image, tap))
     return float(((code - target) ** 2).sum() / 2)
+
+
+def make_single_map(code, index):
+    """Returns the code in which channel `index` is the sum of all, the others zero."""
+    target = np.zeros_like(code)
+    target[..., index] = np.sum(code, axis=-1)
+    return target
 
 
 def test_a_layer_is_inverted_in_one_call(net, atlas):
     assert atlas.image.shape == (8, SIDE, SIDE, 3)
     assert atlas.trace["loss"].shape == (8, STEPS)
     assert np.all(atlas.trace["loss"].min(1) < 0.9 * atlas.trace["loss"][:, 0])
-    # The image before the filter has the last loss, that of the code of Eq. 2.
+    # Without the filter afterwards, the image has the last loss, that of the code of Eq. 2.
     code = net[0].code(net[1], photograph(SIDE), "relu2")
-    raw = feature_maps(
-        *net, photograph(SIDE), tap="relu2", index=range(8), steps=STEPS, denoise=0.0
-    )
     for index in (0, 5):
-        found = _loss(net, raw.image[index], single_map(code, index), "relu2")
-        grey = _loss(net, np.full_like(raw.image[0], 0.45), single_map(code, index), "relu2")
-        assert found < grey
+        target = make_single_map(code, index)
+        found = compute_loss(net, atlas.image[index], target, "relu2")
+        assert found < compute_loss(net, np.full_like(GREY, 0.45), target, "relu2")
 
 
 def test_small_activations_move_the_picture_as_large_ones_do(net):
@@ -59,10 +62,12 @@ def test_small_activations_move_the_picture_as_large_ones_do(net):
         assert run.trace["loss"][0].min() < 0.9 * run.trace["loss"][0, 0]
 
 
-def test_chosen_filters_are_those_of_the_atlas(net, atlas):
-    some = feature_maps(*net, photograph(SIDE), tap="relu2", index=(5, 2), steps=STEPS)
+def test_a_filter_has_the_same_start_alone_and_among_others(net, atlas):
+    some = feature_maps(*net, photograph(SIDE), tap="relu2", index=(5, 2), steps=STEPS, denoise=0.0)
+    # The noise is the same and only the size of the batch differs: the first loss agrees
+    # to rounding, where other noise would change it by 1e-3.
     first = atlas.trace["loss"][[5, 2], 0]
-    np.testing.assert_allclose(some.trace["loss"][:, 0], first, rtol=1e-2)
+    np.testing.assert_allclose(some.trace["loss"][:, 0], first, rtol=1e-5)
     assert np.abs(some.image[0] - some.image[1]).mean() > 1e-3
 
 
@@ -70,24 +75,25 @@ def test_pictures_are_denoised_unless_asked_not_to(net):
     options = {"tap": "relu1", "index": 3, "steps": STEPS}
     plain = feature_maps(*net, photograph(SIDE), denoise=0.0, **options)
     smooth = feature_maps(*net, photograph(SIDE), **options)
-    np.testing.assert_array_equal(plain.z, smooth.z)
+    np.testing.assert_allclose(plain.z, smooth.z, atol=1e-3)  # z counts grey levels
     expected = Chambolle(0.2)(None, plain.image[0])
     np.testing.assert_allclose(smooth.image[0], expected, atol=1e-4)
 
 
-@pytest.mark.slow
-def test_random_codes_start_at_the_distance_of_equation_3(net):
+@pytest.mark.parametrize("rates", ["dirichlet", "normal"])
+def test_random_codes_start_at_the_distance_of_equation_3(rates, net):
     image, key = photograph(SIDE), jax.random.key(3)
     code = net[0].code(net[1], image, "relu2")
-    for rates in ("dirichlet", "normal"):
-        run = random_codes(*net, image, tap="relu2", seeds=2, rates=rates, key=key, steps=STEPS)
-        assert run.image.shape == (2, SIDE, SIDE, 3)
-        share = random_rates(jax.random.fold_in(key, 1), code, kind=rates)
-        start = np.full((SIDE, SIDE, 3), (0.485, 0.456, 0.406), np.float32)
-        expected = _loss(net, start, reallocated(code, share), "relu2")
-        assert run.trace["loss"][1, 0] == pytest.approx(expected, rel=0.05)
-        if rates == "dirichlet":
-            assert np.all(run.trace["loss"].min(1) < 0.7 * run.trace["loss"][:, 0])
+    run = random_codes(*net, image, tap="relu2", seeds=2, rates=rates, key=key, steps=STEPS)
+    assert run.image.shape == (2, SIDE, SIDE, 3)
+    # A key of their own: the noise of the start is drawn from the name "start".
+    own = fold_name(item_keys(key, seeds=2, name="relu2")[1], "rates")
+    target = reallocate(code, draw_rates(own, code, kind=rates))
+    # The noise around grey changes the loss by less than 5 %.
+    expected = compute_loss(net, GREY, target, "relu2")
+    assert run.trace["loss"][1, 0] == pytest.approx(expected, rel=0.05)
+    if rates == "dirichlet":
+        assert np.all(run.trace["loss"].min(1) < 0.7 * run.trace["loss"][:, 0])
 
 
 def test_ranked_codes_are_one_for_each_style(net):
@@ -96,21 +102,27 @@ def test_ranked_codes_are_one_for_each_style(net):
     run = ranked_codes(*net, image, styles, tap="relu2", steps=STEPS)
     assert run.image.shape == (2, SIDE, SIDE, 3)
     code, other = (net[0].code(net[1], x, "relu2") for x in (image, styles[0]))
-    start = np.full((SIDE, SIDE, 3), (0.485, 0.456, 0.406), np.float32)
-    expected = _loss(net, start, rank_permuted(code, other), "relu2")
+    expected = compute_loss(net, GREY, permute_by_rank(code, other), "relu2")
     assert run.trace["loss"][0, 0] == pytest.approx(expected, rel=0.05)
 
 
-def test_a_second_call_compiles_nothing():
+@pytest.mark.parametrize("method", ["feature_maps", "random_codes", "ranked_codes"])
+def test_a_second_call_compiles_nothing(method):
     net, params, _ = counted_net()
 
-    def again(seed):
-        image = np.random.default_rng(seed).random((SIDE, SIDE, 3), np.float32)
-        index = (1 + seed, 0)
-        feature_maps(net, params, image, tap="map", index=index, steps=2, key=seed)
+    def call(number):
+        draw = np.random.default_rng(number).random
+        image, options = draw((SIDE, SIDE, 3), np.float32), {"tap": "map", "key": number}
+        options |= {"optimizer": adam(0.01 * (1 + number)), "steps": 2 + number}
+        if method == "feature_maps":
+            feature_maps(net, params, image, index=(1 + number, 0), **options)
+        elif method == "random_codes":
+            random_codes(net, params, image, concentration=1.0 + number, **options)
+        else:
+            ranked_codes(net, params, image, [draw((9, 12, 3), np.float32)], **options)
 
-    assert compilations(lambda: again(0)) > 0
-    assert compilations(lambda: again(1)) == 0
+    assert compilations(lambda: call(0)) > 0
+    assert compilations(lambda: call(1)) == 0
 
 
 @pytest.mark.parametrize(
@@ -122,7 +134,9 @@ def test_a_second_call_compiles_nothing():
         ({"index": 0.5}, "a filter's number, or a list"),
         ({"tap": "fc"}, "'fc' has no feature maps"),
         ({"denoise": -1.0}, "denoise must not be negative"),
-        ({"optimizer": "x"}, "optimizer is one of"),
+        ({"denoise": np.nan}, "denoise must not be negative and must be finite"),
+        ({"steps": 0}, "steps must be at least 1"),
+        ({"optimizer": "x"}, "optimizer must be one of"),
     ],
 )
 def test_what_does_not_fit_is_refused(options, message):

@@ -144,10 +144,10 @@ def test_matching_refuses_what_it_cannot_judge():
 
 def test_the_embedded_file_is_small_and_says_where_it_comes_from():
     assert WEIGHTS.stat().st_size <= 1_000_000
-    assert weights_file.labels(WEIGHTS) == CLASSES
-    facts = weights_file.metadata(WEIGHTS)
+    assert weights_file.read_labels(WEIGHTS) == CLASSES
+    facts = weights_file.read_metadata(WEIGHTS)
     assert facts["net"] == "demo" and float(facts["accuracy"]) >= 0.97
-    assert "benchmarks.train_demo" in json.loads(facts["source"])[0]
+    assert "benchmarks.quality.train_demo" in json.loads(facts["source"])[0]
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ from tiny_nets import conv_net, counted_net
 from jaxvis.methods.preimage.schedule import codes_of, fidelity_of
 from jaxvis.nets import build
 from jaxvis.nets.table.fields import canvas_of, field_of, refuse_probabilities
-from jaxvis.nets.wrappers.leaky import leaky
+from jaxvis.nets.wrappers.leaky import with_leaky_relus
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_the_softmax_is_refused_and_left_out_of_all():
 def test_a_leak_lets_the_negative_through_and_none_is_the_net_itself():
     net, params = conv_net()
     image = jax.random.uniform(jax.random.key(0), (*net.input_size, 3))
-    dripping = leaky(net, 0.1)
+    dripping = with_leaky_relus(net, 0.1)
     before, plain = (n.apply(params, image, stop="relu1") for n in (dripping, net))
     np.testing.assert_allclose(
         before["relu1"],
@@ -111,8 +111,8 @@ def test_a_leak_lets_the_negative_through_and_none_is_the_net_itself():
         rtol=1e-5,
     )
     assert float(jnp.min(plain["relu1"])) == 0 > float(jnp.min(before["relu1"]))
-    assert leaky(net, 0.0) is net and leaky(net, 0.1) == dripping
+    assert with_leaky_relus(net, 0.0) is net and with_leaky_relus(net, 0.1) == dripping
     with pytest.raises(ValueError, match="from 0 to below 1, not 1.5"):
-        leaky(net, 1.5)
+        with_leaky_relus(net, 1.5)
     with pytest.raises(ValueError, match="ReLUs are its own"):
-        leaky(counted_net()[0], 0.1)
+        with_leaky_relus(counted_net()[0], 0.1)

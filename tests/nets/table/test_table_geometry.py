@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jaxvis.nets import build, from_function, layers_table, random_params
-from jaxvis.nets.table.forward import network
+from jaxvis.nets.table.forward import build_network
 from jaxvis.nets.table.geometry import geometry
 from jaxvis.nets.table.layers import Layer
 
@@ -75,7 +75,7 @@ BRANCHES = (
 
 @pytest.mark.parametrize("rows", [CHAIN, BRANCHES], ids=["chain", "branches"])
 def test_geometry_equals_the_support_of_one_units_gradient(rows, key):
-    net = network("small", rows, input_size=(64, 64))
+    net = build_network("small", rows, input_size=(64, 64))
     # Positive kernels and pixels: nothing is rectified away and nothing cancels.
     params = jax.tree.map(jnp.abs, random_params(net, key, preprocess="unit"))
     image = jax.random.uniform(key, (64, 64, 3), minval=0.1)
@@ -95,7 +95,7 @@ def test_geometry_equals_the_support_of_one_units_gradient(rows, key):
 
 def test_geometry_of_a_fully_connected_row_covers_the_whole_image(key):
     rows = (Layer("conv", "conv", 2, 3, 2), Layer("fc", "fc", 4), Layer("fc2", "fc", 2))
-    net = network("small", rows, input_size=(15, 11))
+    net = build_network("small", rows, input_size=(15, 11))
     table = {row.name: row for row in geometry(net)}
     assert (table["fc"].receptive_field, table["fc"].stride) == (15, 2)
     assert table["fc"].offset == 7 and table["fc2"] != table["fc"]

@@ -14,9 +14,9 @@ from jaxvis.loss.compose import compose
 from jaxvis.loss.objectives import Excite, Match
 from jaxvis.nets import build
 from jaxvis.nets.random import random_params
-from jaxvis.nets.table.forward import network
+from jaxvis.nets.table.forward import build_network
 from jaxvis.nets.table.layers import Layer, sources
-from jaxvis.optimize import Problem, solve, stepping
+from jaxvis.optimize import Problem, solve, step_programs, stepping
 from jaxvis.optimize.rules.first_order import adam
 
 SIDE = 48
@@ -32,13 +32,13 @@ def vgg():
                 Layer(f"relu{block}_{i}", "relu"),
             ]
         rows.append(Layer(f"pool{block}", "max", size=2, stride=2))
-    net = network("like_vgg", tuple(rows), input_size=(SIDE, SIDE))
+    net = build_network("like_vgg", tuple(rows), input_size=(SIDE, SIDE))
     return net, random_params(net, jax.random.key(0))
 
 
 def temporaries(problem, params, items):
     keys = jax.random.split(jax.random.key(0), 2)
-    carry = jax.eval_shape(lambda keys: stepping.begin(problem, keys, None), keys)
+    carry = jax.eval_shape(lambda keys: step_programs.begin(problem, keys, None), keys)
     step = stepping.traced(problem, None, params, items, keys, carry)
     return step.lower().compile().memory_analysis().temp_size_in_bytes
 

@@ -10,8 +10,8 @@ from jaxvis.nets import build, random_params
 from jaxvis.nets.table.compute import Compute
 from jaxvis.nets.table.geometry import geometry, parameter_counts
 from jaxvis.nets.table.layers import Layer, shapes
-from jaxvis.nets.table.style_ops import OPS, Doubling, InstanceNorm
-from jaxvis.nets.zoo.style_net import NAMES, mixed, styles_in, transform
+from jaxvis.nets.table.style_ops import OPS, InstanceNorm, TransposedConv
+from jaxvis.nets.zoo.style_net import NAMES, build_style_net, mix_styles, styles_in
 
 
 def _array(*shape, seed=0):
@@ -27,7 +27,7 @@ def test_parameters_are_as_many_as_the_published_nets(name):
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("size", [(16, 20), (17, 18), (23, 64)], ids=str)
 def test_the_table_knows_the_shapes_and_the_picture_covers_the_image(name, size):
-    net = transform(name, width=2, blocks=1)
+    net = build_style_net(name, width=2, blocks=1)
     params = random_params(net, jax.random.key(0))
     taps = jax.eval_shape(
         lambda p, x: net.apply(p, x, stop=net.taps), params, jnp.zeros((*size, 3))
@@ -38,7 +38,7 @@ def test_the_table_knows_the_shapes_and_the_picture_covers_the_image(name, size)
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_block_keeps_the_stride_of_the_trunk(name):
-    rows = {row.name: row for row in geometry(transform(name))}
+    rows = {row.name: row for row in geometry(build_style_net(name))}
     assert [rows[row].stride for row in ("relu1", "res5", "up1", "image")] == [
         1,
         4,
@@ -51,7 +51,7 @@ def test_every_block_keeps_the_stride_of_the_trunk(name):
 def test_a_doubling_is_tensorflows_transposed_convolution():
     x, kernel = _array(1, 5, 6, 3), _array(3, 3, 3, 4, seed=1)
     row = Layer("up", "up", 4, 3, 2, 2)
-    doubling = Doubling((5, 6, 3), row, Compute())
+    doubling = TransposedConv((5, 6, 3), row, Compute())
     doubling.kernel[...] = kernel
     there = jnp.flip(kernel, (0, 1)).swapaxes(2, 3)  # [h, w, out, in]
     expected = lax.conv_transpose(
@@ -85,7 +85,7 @@ def test_an_instance_norm_takes_out_mean_and_spread():
 
 
 def test_styles_are_chosen_and_mixed():
-    net = transform("transform_reflect", width=2, blocks=1, styles=3)
+    net = build_style_net("transform_reflect", width=2, blocks=1, styles=3)
     params = random_params(net, jax.random.key(0))
     norms = [row.name for row in net.rows if row.op == "inorm"]
     for i, name in enumerate(norms):  # every norm is conditioned
@@ -95,10 +95,10 @@ def test_styles_are_chosen_and_mixed():
     image = jnp.zeros((16, 16, 3))
     with pytest.raises(ValueError, match="3 styles: choose one or mix"):
         net.apply(params, image)
-    second = mixed(params, jnp.array([0.0, 1.0, 0.0]))
+    second = mix_styles(params, jnp.array([0.0, 1.0, 0.0]))
     assert styles_in(second) == 0
     np.testing.assert_array_equal(second["norm4"]["scale"], params["norm4"]["scale"][1])
-    half = mixed(params, jnp.array([0.5, 0.5, 0.0]))
+    half = mix_styles(params, jnp.array([0.5, 0.5, 0.0]))
     expected = params["norm1"]["scale"][:2].mean(0)
     np.testing.assert_allclose(half["norm1"]["scale"], expected, rtol=1e-6)
     assert jax.eval_shape(net.apply, half, image)["image"].shape == (16, 16, 3)
@@ -106,10 +106,10 @@ def test_styles_are_chosen_and_mixed():
 
 def test_what_cannot_be_built_or_shown_is_refused():
     with pytest.raises(ValueError, match="one of transform_same, transform_start"):
-        transform("johnson")
+        build_style_net("johnson")
     with pytest.raises(ValueError, match="at least 1"):
-        transform("transform_same", width=0)
-    net = transform("transform_start", width=2, blocks=2)
+        build_style_net("transform_same", width=0)
+    net = build_style_net("transform_start", width=2, blocks=2)
     params = random_params(net, jax.random.key(0))
     with pytest.raises(ValueError, match="at least 17 pixels"):
         net.apply(params, jnp.zeros((12, 40, 3)))

@@ -8,7 +8,7 @@ from jaxvis.types import Array
 
 
 def gaussian_window(window: int, sigma: float) -> np.ndarray:
-    """Returns weights exp(-r^2 / (2 sigma^2)) `[window, window]`, 1 in the centre.
+    """Gives weights exp(-r^2 / (2 sigma^2)) `[window, window]`, 1 in the centre.
 
     Args:
       window: side in pixels, odd.
@@ -19,8 +19,8 @@ def gaussian_window(window: int, sigma: float) -> np.ndarray:
     return np.exp(-square / (2 * sigma**2)).astype(np.float32)
 
 
-def masked_distances(texture: Array, patches: Array, weights: Array) -> Array:
-    """Returns how far each patch is from the texture, at every place it fits.
+def compute_distances(texture: Array, patches: Array, weights: Array) -> Array:
+    """Computes how far each patch is from the texture, at every place where it fits.
 
     d(p, s) = sum_j m_pj |x_pj - y_(s + j)|^2 / (C sum_j m_pj), written as
     sum m x^2 - 2 (m x) * y + m * y^2: both products are one convolution of (y, |y|^2)
@@ -28,7 +28,7 @@ def masked_distances(texture: Array, patches: Array, weights: Array) -> Array:
 
     Args:
       texture: y, `[H, W, C]`, best of mean zero (the sum cancels).
-      patches: x, `[P, w, w, C]`; values of weight 0 are not looked at, but finite.
+      patches: x, `[P, w, w, C]`; values of weight 0 do not count, but must be finite.
       weights: m, `[P, w, w]`, not negative; 0 where a patch is not known.
 
     Returns:
@@ -54,7 +54,7 @@ def masked_distances(texture: Array, patches: Array, weights: Array) -> Array:
 
 
 def pick(allowed: Array, uniform: Array) -> Array:
-    """Returns one place of each mask, all allowed ones being equally likely.
+    """Picks one place of each mask, all allowed ones being equally likely.
 
     Args:
       allowed: `[P, h, w]` bool, with at least one True in each.

@@ -1,44 +1,49 @@
-"""The texture that is sampled: what one is, its channels and its positions."""
+"""The texture that pixels are copied from: its checks, its channels, its copies."""
 
-from functools import partial
+from collections.abc import Sequence
+from typing import Any
 
 import jax
 import numpy as np
 
-from jaxvis.types import Image, Key
+from jaxvis.images import check_image
+from jaxvis.optimize.keys import item_keys
+from jaxvis.types import Image, Key, Run, Status, as_key
+
+NOWHERE = -1
+"""Row and column of a pixel that no place of the texture was copied to."""
 
 
-def checked_texture(image: Image) -> np.ndarray:
-    """Returns a texture on the host, or says what is wrong with it.
+def check_texture(image: Image, window: int) -> np.ndarray:
+    """Returns a texture on the host, checked and converted.
 
     Args:
-      image: `[H, W, 3]` float RGB in [0, 1].
+      image: `[H, W, 3]` in [0, 1], or what else `jaxvis.images.check_image` takes.
+      window: side of the square neighbourhood in pixels.
 
     Returns:
       numpy.ndarray: `[H, W, 3]` float32.
 
     Raises:
-      ValueError: for another shape (grey, transparent, a batch), integers, or values
-        that are not finite or outside [0, 1].
+      ValueError: for what is no image, or a window that is even, below 3, or larger
+        than the texture.
     """
-    image = np.asarray(image)
-    if image.ndim != 3 or image.shape[-1] != 3 or not image.size:
+    texture = np.asarray(check_image(image, "the texture"))
+    size = texture.shape[:2]
+    if window < 3 or window % 2 == 0:
+        raise ValueError(f"window is odd and at least 3 pixels, not {window}")
+    if window > min(size):
+        most = (min(size) + 1) // 2 * 2 - 1
+        room = f"at most {most}, or " if most >= 3 else ""
         raise ValueError(
-            f"a texture is an RGB image [H, W, 3], not {image.shape}: repeat a grey "
-            "channel three times, lay a transparent image over a colour"
+            f"the texture, {size[0]}x{size[1]}, is smaller than the window of "
+            f"{window}x{window} pixels: pass {room}a larger texture"
         )
-    if not np.issubdtype(image.dtype, np.floating):
-        raise ValueError(
-            f"a texture is float in [0, 1], not {image.dtype}: divide by its largest value first"
-        )
-    # A NaN fails both comparisons.
-    if not (image.min() >= 0 and image.max() <= 1):
-        raise ValueError(f"a texture is in [0, 1], not from {image.min():g} to {image.max():g}")
-    return image.astype(np.float32)
+    return texture
 
 
-def distinct_channels(image: np.ndarray) -> np.ndarray:
-    """Returns one channel where all three are the same, so that grey costs a third.
+def reduce_channels(image: np.ndarray) -> np.ndarray:
+    """Keeps one channel where all three are the same, so that grey costs a third.
 
     The mean is taken out: squared distances are then sums of small numbers.
 
@@ -53,30 +58,8 @@ def distinct_channels(image: np.ndarray) -> np.ndarray:
     return image - image.mean((0, 1), keepdims=True, dtype=np.float32)
 
 
-def checked_window(size: tuple[int, int], window: int) -> int:
-    """Returns half a window's width, the window being odd and inside the texture.
-
-    Args:
-      size: (H, W) of the texture in pixels.
-      window: side of the square neighbourhood in pixels.
-
-    Raises:
-      ValueError: if it is even, below 3, or larger than the texture.
-    """
-    if window < 3 or window % 2 == 0:
-        raise ValueError(f"window is odd and at least 3 pixels, not {window}")
-    if window > min(size):
-        most = (min(size) + 1) // 2 * 2 - 1
-        room = f"at most {most}, or " if most >= 3 else ""
-        raise ValueError(
-            f"the texture, {size[0]}x{size[1]}, is smaller than the window of "
-            f"{window}x{window} pixels: pass {room}a larger texture"
-        )
-    return window // 2
-
-
-def sides(size: int | tuple[int, int] | None, texture: np.ndarray) -> tuple[int, int]:
-    """Returns (H, W) in pixels of the picture that was asked for.
+def picture_size(size: int | tuple[int, int] | None, texture: np.ndarray) -> tuple[int, int]:
+    """Gives (H, W) in pixels of the picture that was asked for.
 
     Args:
       size: (H, W), one number for a square, or None for the texture's own.
@@ -92,18 +75,37 @@ def sides(size: int | tuple[int, int] | None, texture: np.ndarray) -> tuple[int,
     return int(height), int(width)
 
 
-def generators(key: Key, *, seeds: int) -> list[np.random.Generator]:
-    """Returns random numbers on the host for each seed, drawn from fold_in(key, i).
+def make_generators(key: Key | int, *, seeds: int) -> list[np.random.Generator]:
+    """Makes a generator of random numbers on the host for each seed.
 
     Args:
-      key: a typed random key.
+      key: a typed random key, or an integer seed.
       seeds: how many.
 
     Raises:
       ValueError: if that is below 1.
     """
-    if seeds < 1:
-        raise ValueError(f"seeds must be at least 1, got {seeds}")
-    keys = jax.vmap(partial(jax.random.fold_in, key))(np.arange(seeds))
-    words = np.asarray(jax.random.key_data(keys))
+    words = np.asarray(jax.random.key_data(item_keys(as_key(key), seeds=seeds)))
     return [np.random.default_rng(line.tolist()) for line in words]
+
+
+def copy_pixels(texture: np.ndarray, z: np.ndarray, losses: Sequence[Any], steps: int) -> Run:
+    """Makes the Run of pictures whose pixels are copied from a texture.
+
+    Args:
+      texture: `[H, W, 3]`.
+      z: `[seeds, H, W, 2]` int32, the place of every pixel; `NOWHERE` leaves it NaN.
+      losses: of each seed, the numbers so far.
+      steps: how many there are of a finished picture; those that are missing are NaN,
+        and the picture is UNFINISHED.
+
+    Returns:
+      Run with the seeds' axis.
+    """
+    image = np.where(z[..., :1] == NOWHERE, np.float32(np.nan), texture[z[..., 0], z[..., 1]])
+    loss = np.full((len(z), steps), np.nan, np.float32)
+    for line, values in zip(loss, losses):
+        line[: len(values)] = values
+    taken = np.array([len(values) for values in losses], np.int32)
+    status = np.where(taken == steps, Status.DONE, Status.UNFINISHED).astype(np.int8)
+    return Run(z, image, {"loss": loss}, status, {"steps": taken})

@@ -17,8 +17,9 @@ ITERATIONS = 6
 class Tree(NamedTuple):
     """A binary tree over N vectors; the root is node 0.
 
-    The number M of nodes is filled up to a power of two with leaves that nothing leads
-    to, so that trees of other vectors seldom compile a search again.
+    It always has M = 2 N - 1 nodes, the most that N vectors can need. The last ones are
+    leaves that nothing leads to. So trees of equally many vectors have the same shapes,
+    and a search compiles once for all of them.
 
     Attributes:
       vectors: `[N, D]` float32, what the tree was built of.
@@ -39,7 +40,7 @@ class Tree(NamedTuple):
 
 
 def build_tree(vectors: np.ndarray, *, leaf: int = 16) -> Tree:
-    """Returns the tree whose nodes are split in two by k-means, down to small leaves.
+    """Builds the tree whose nodes are split in two by k-means, down to small leaves.
 
     A split starts from the halves along the coordinate of largest variance and runs
     Lloyd's algorithm; where that leaves one side empty (equal vectors), the node is
@@ -65,10 +66,10 @@ def build_tree(vectors: np.ndarray, *, leaf: int = 16) -> Tree:
     groups, depths = [np.arange(len(vectors))], [0]
     for node, group in enumerate(groups):
         if len(group) > leaf:
-            # Walked while it grows: children stand behind all that is there already.
-            groups += _halves(vectors, group)
+            # The list grows while it is walked: children stand behind all before them.
+            groups += _split(vectors, group)
             depths += [depths[node] + 1] * 2
-    count = 1 << (len(groups) - 1).bit_length()
+    count = 2 * len(vectors) - 1
     centroids = np.zeros((count, vectors.shape[1]), np.float32)
     left, right = np.arange(count), np.full(count, count)
     members = np.zeros((count, leaf), int)
@@ -83,8 +84,8 @@ def build_tree(vectors: np.ndarray, *, leaf: int = 16) -> Tree:
     return Tree(vectors, centroids, *indices, np.int32(max(depths)))
 
 
-def _halves(vectors: np.ndarray, group: np.ndarray) -> list[np.ndarray]:
-    """Returns the two clusters of a group of vectors."""
+def _split(vectors: np.ndarray, group: np.ndarray) -> list[np.ndarray]:
+    """Splits a group of vectors into two clusters."""
     points = vectors[group]
     axis = points[:, np.argmax(points.var(0))]
     side = axis > np.median(axis)
@@ -103,12 +104,12 @@ def _halves(vectors: np.ndarray, group: np.ndarray) -> list[np.ndarray]:
 
 
 @partial(jax.jit, static_argnames="beam")
-def nearest(tree: Tree, queries: Array, *, beam: int = 4) -> Array:
-    """Returns the nearest vectors that a walk down the tree finds, by index.
+def search_tree(tree: Tree, queries: Array, *, beam: int = 4) -> Array:
+    """Finds the nearest vectors that a walk down the tree meets, by index.
 
     At every level the `beam` nodes whose centroids are nearest stay; leaves wait until
-    all are leaves. Of those leaves' vectors the nearest one is returned: with beam 1,
-    the plain search of tree-structured quantisation, which often misses the nearest.
+    all are leaves. Of those leaves' vectors the nearest one is found: with beam 1, the
+    plain search of tree-structured quantisation, which often misses the nearest.
 
     Args:
       tree: of `build_tree`.
@@ -126,24 +127,24 @@ def nearest(tree: Tree, queries: Array, *, beam: int = 4) -> Array:
         left = jnp.where(nodes < count, tree.left[nodes], count)
         right = jnp.where(nodes < count, tree.right[nodes], count)
         nodes = jnp.concatenate([left, right], axis=1)
-        far = _distances(tree.centroids[nodes], queries)
+        far = _square_distances(tree.centroids[nodes], queries)
         _, order = lax.top_k(-jnp.where(nodes < count, far, jnp.inf), beam)
         return jnp.take_along_axis(nodes, order, axis=1)
 
     nodes = lax.fori_loop(0, tree.depth, step, first)
-    # Where fewer leaves than `beam` were found, another vector takes part in vain.
+    # Where fewer leaves than `beam` were found, others fill their places harmlessly.
     found = tree.members[jnp.minimum(nodes, count - 1)].reshape(len(queries), -1)
-    best = jnp.argmin(_distances(tree.vectors[found], queries), axis=1)
+    best = jnp.argmin(_square_distances(tree.vectors[found], queries), axis=1)
     return jnp.take_along_axis(found, best[:, None], axis=1)[:, 0]
 
 
-def _distances(vectors: Array, queries: Array) -> Array:
-    """Returns squared distances `[Q, K]` of `[Q, K, D]` to `[Q, D]`."""
+def _square_distances(vectors: Array, queries: Array) -> Array:
+    """Computes squared distances `[Q, K]` of `[Q, K, D]` to `[Q, D]`."""
     return jnp.sum((vectors - queries[:, None]) ** 2, axis=-1)
 
 
-def nearest_of_all(vectors: Array, queries: Array) -> Array:
-    """Returns the nearest vectors by exhaustive search, a matrix product.
+def search_all(vectors: Array, queries: Array) -> Array:
+    """Finds the nearest vectors by comparing all of them, in a matrix product.
 
     Args:
       vectors: `[N, D]`, best of mean zero (the squares cancel).

@@ -1,0 +1,12 @@
+"""Where the benchmarks find their files and where they keep their rows."""
+
+import os
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+"""The checkout."""
+README = ROOT / "README.md"
+ROWS = ROOT / "benchmarks" / "rows.json"
+"""The rows that the README shows."""
+DATA = Path(os.environ.get("JAXVIS_TEST_DATA", ROOT.parent / "shared" / "data"))
+"""Real weights and photographs, as the tests have them; the folder may be missing."""

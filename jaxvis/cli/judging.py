@@ -1,0 +1,81 @@
+"""Whether a network names its own pictures rightly, as their files hold them."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxvis.cli.opening import Opened
+from jaxvis.network import Network
+from jaxvis.output.resample import resample
+from jaxvis.types import Array, Params
+
+
+class Ranks:
+    """How many classes a network prefers to the one that a picture is of.
+
+    Args:
+      opened: the network.
+      groups: the class, or the classes together, of each item.
+      seeds: pictures of every item.
+    """
+
+    def __init__(self, opened: Opened, groups: Sequence[int | tuple[int, ...]], seeds: int) -> None:
+        self.opened, self.seeds = opened, seeds
+        self.groups = [group if isinstance(group, tuple) else (group,) for group in groups]
+
+    def rank(self, number: int, image: np.ndarray) -> int:
+        """Gives the rank of a picture's class, 0 for the best; the worst of a group.
+
+        Args:
+          number: of the picture.
+          image: `[H, W, 3]`; one that is not finite comes last.
+        """
+        net = self.opened.net
+        # As its 8-bit file holds it.
+        shown = (np.round(np.asarray(image) * 255) / 255).astype(np.float32)
+        if shown.shape[:2] != tuple(net.input_size) and not _takes(net, self.opened, shown):
+            shown = resample(shown, net.input_size)
+        scores = np.asarray(_look(net, self.opened.params, shown))
+        if not np.isfinite(scores).all():
+            return len(scores)
+        group = self.groups[number // self.seeds]
+        # A class that is level with others is not ahead of them.
+        return max(int(np.sum(scores >= scores[one])) - 1 for one in group)
+
+    def judge(self, number: int, image: np.ndarray) -> dict[str, Any]:
+        """Says whether a picture is named rightly: {"rank", "top1", "top5"}.
+
+        Args:
+          number: of the picture.
+          image: `[H, W, 3]`.
+        """
+        rank = self.rank(number, image)
+        return {"rank": rank, "top1": rank < 1, "top5": rank < 5}
+
+
+def judge_by_network(name: str, pictures: Sequence[Mapping[str, Any]]) -> None:
+    """Prints how many pictures a network names as their class.
+
+    Args:
+      name: of the network.
+      pictures: with what `Ranks.judge` says.
+    """
+    hits = [bool(picture["top1"]) for picture in pictures if "top1" in picture]
+    if hits:
+        print(f"{name} itself names {sum(hits)} of {len(hits)} as their class")
+
+
+def _takes(net: Network, opened: Opened, image: np.ndarray) -> bool:
+    try:
+        net.shape(opened.params, net.scores, size=image.shape[:2])
+    except ValueError:
+        return False
+    return True
+
+
+@partial(jax.jit, static_argnums=0)
+def _look(net: Network, params: Params, image: Array) -> Array:
+    return net.apply(params, image, stop=net.scores)[net.scores]

@@ -1,0 +1,176 @@
+"""Words of the command line: lists of numbers and names, sizes, positions."""
+
+import collections
+import difflib
+import math
+import re
+from collections.abc import Sequence
+
+MAX_RANGE = 10**6
+"""Numbers in a range whose end nothing else limits."""
+
+
+def parse_indices(
+    text: str, *, count: int | None = None, what: str = "index", labels: Sequence[str] = ()
+) -> tuple[int, ...]:
+    """Reads the numbers that a list such as "1,5,9:12" or "goldfish,130" names, in order.
+
+    Args:
+      text: numbers, names and ranges START:STOP or START:STOP:STEP, STOP left out as in
+        Python, separated by commas. With `count`, START and STOP may be omitted
+        (":" is all of them).
+      count: how many there are; numbers must lie below.
+      what: what the messages call one of them, such as "class".
+      labels: their names by index, as "tench, Tinca tinca"; any of the names does.
+
+    Returns:
+      tuple: at least one number, none twice.
+
+    Raises:
+      ValueError: quotes the part that cannot be read, is empty, too large or double.
+    """
+    numbers: list[int] = []
+    for part in text.split(","):
+        part = part.strip()
+        if labels and re.search(r"[^\W\d]", part):
+            numbers.append(find_label(part, labels, what=what))
+        else:
+            numbers += _parse_range(part, text, count, what)
+    if count is not None and max(numbers) >= count:
+        raise _beyond(max(numbers), count, what)
+    twice = [n for n, times in collections.Counter(numbers).items() if times > 1]
+    if twice:
+        raise ValueError(f"{text!r} names {what} {twice[0]} twice")
+    return tuple(numbers)
+
+
+def find_label(name: str, labels: Sequence[str], *, what: str = "class") -> int:
+    """Finds the number of a class by one of its names.
+
+    Args:
+      name: such as "goldfish"; capitals, spaces, dashes and underscores do not matter.
+      labels: names by index, several of one class separated by commas.
+      what: what the messages call it.
+
+    Raises:
+      ValueError: if no class has the name, or several have; names the nearest ones.
+    """
+    names: dict[str, list[int]] = {}
+    for number, label in enumerate(labels):
+        for one in label.split(","):
+            numbers = names.setdefault(_simplify(one), [])
+            if number not in numbers:
+                numbers.append(number)
+    found = names.get(_simplify(name), [])
+    if len(found) == 1:
+        return found[0]
+    if found:
+        listed = " and ".join(map(str, found))
+        raise ValueError(f"{name!r} is the name of {listed}: write the number")
+    near = difflib.get_close_matches(_simplify(name), names, n=3)
+    hint = f"; did you mean {', '.join(near)}?" if near else ""
+    raise ValueError(f"there is no {what} named {name!r}{hint}")
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """Reads (H, W) in pixels from "224" (a square) or "224x320" (H x W).
+
+    Args:
+      text: one or two numbers.
+
+    Raises:
+      ValueError: for anything else, and for sides below 1 or above 16384.
+    """
+    match = re.fullmatch(r"(\d+)(?:[xX](\d+))?", text.strip())
+    if match is None:
+        raise ValueError(f"{text!r} is no size: write 224, or HxW such as 224x320")
+    size = int(match[1]), int(match[2] or match[1])
+    if not 1 <= min(size) <= max(size) <= 16384:
+        raise ValueError(f"{text!r} is no size: sides go from 1 to 16384 pixels")
+    return size
+
+
+def parse_words(text: str | None) -> tuple[str, ...] | None:
+    """Reads words separated by commas; None stays None.
+
+    Args:
+      text: such as "relu1_1,relu2_1".
+    """
+    return None if text is None else tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def parse_numbers(text: str | None, what: str) -> list[float] | None:
+    """Reads finite numbers separated by commas; None stays None.
+
+    Args:
+      text: such as "1,0.5".
+      what: what the message calls them.
+
+    Raises:
+      ValueError: for anything else.
+    """
+    if text is None:
+        return None
+    try:
+        numbers = [float(word) for word in text.split(",")]
+    except ValueError:
+        numbers = [math.nan]
+    if not all(map(math.isfinite, numbers)):
+        raise ValueError(f"{text!r} is no list of {what}: write numbers such as 1,0.5")
+    return numbers
+
+
+def parse_position(text: str | None) -> None | str | tuple[int, int]:
+    """Reads where a neuron sits: "centre", "ROW,COLUMN", or None for nowhere special.
+
+    Args:
+      text: the flag.
+
+    Raises:
+      ValueError: for anything else.
+    """
+    if text in (None, "centre"):
+        return text
+    words = text.split(",")
+    if len(words) != 2 or not all(word.strip().isdigit() for word in words):
+        raise ValueError(f"{text!r} is no position: write centre or ROW,COLUMN")
+    return int(words[0]), int(words[1])
+
+
+def slug(text: str) -> str:
+    """Makes a text part of a file name: "tench, Tinca tinca" -> "tench".
+
+    Args:
+      text: a label; what follows its first comma is left out.
+    """
+    words = re.findall(r"[^\W_]+", text.partition(",")[0].lower())
+    return "_".join(words)[:40]
+
+
+def _simplify(name: str) -> str:
+    return " ".join(re.findall(r"[^\W_]+", name.lower()))
+
+
+def _beyond(number: int, count: int, what: str) -> ValueError:
+    return ValueError(f"there is no {what} {number}: they go from 0 to {count - 1}")
+
+
+def _parse_range(part: str, text: str, count: int | None, what: str) -> list[int]:
+    match = re.fullmatch(r"(\d+)|(\d*):(\d*)(?::(\d+))?", part)
+    if match is None or (count is None and match[1] is None and not match[3]):
+        raise ValueError(
+            f"{part!r} in {text!r} is no {what}: write numbers and ranges such as "
+            "0:1000 or 1,5,9:12"
+        )
+    if match[1]:
+        return [int(match[1])]
+    start, stop = int(match[2] or 0), int(match[3]) if match[3] else count
+    step = int(match[4] or 1)
+    if step == 0 or start >= stop:
+        raise ValueError(f"the range {part!r} in {text!r} is empty")
+    # Before it is listed: 0:1000000000000 must not fill the memory.
+    if count is None and (stop - start) // step > MAX_RANGE:
+        raise ValueError(f"the range {part!r} has more than {MAX_RANGE} numbers")
+    if count is not None and stop > count:
+        raise _beyond(stop - 1, count, what)
+    return list(range(start, stop, step))

@@ -1,0 +1,34 @@
+"""The names of JAX that jaxvis needs although JAX does not promise to keep them.
+
+They are gathered here, so that a version of JAX that lacks one of them is noticed when
+jaxvis is imported, and mended in one file.
+"""
+
+from typing import Any
+
+import jax
+
+TESTED = ">=0.10.2,<0.11"
+"""The versions of JAX that jaxvis is tested with, as in `pyproject.toml`."""
+
+try:
+    from jax.core import Tracer
+    from jax.experimental.xla_metadata import set_xla_metadata
+    from jax.extend.core import Jaxpr, JaxprEqn, Var
+except ImportError as error:
+    raise ImportError(
+        f"jaxvis works with JAX {TESTED}, and this is JAX {jax.__version__}, which lacks a "
+        f"name that jaxvis needs ({error}). Install a version that fits: "
+        f"pip install 'jax{TESTED}'"
+    ) from error
+
+__all__ = ["TESTED", "Jaxpr", "JaxprEqn", "Var", "is_traced", "set_xla_metadata"]
+
+
+def is_traced(value: Any) -> bool:
+    """Returns whether a value is being traced, so that its numbers are not known yet.
+
+    Args:
+      value: an array of any shape, or anything else.
+    """
+    return isinstance(value, Tracer)

@@ -1,0 +1,46 @@
+"""An optimizer whose learning rate is not compiled in."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import optax
+
+from jaxvis.pytrees import register_parts
+
+
+@register_parts("learning_rate")
+@dataclass(frozen=True)
+class Rule:
+    """An optimizer: how it is built, and its learning rate.
+
+    Two rules that differ in their learning rate share one compiled program.
+
+    Args:
+      build: `(learning_rate, **options) -> optax.GradientTransformation`; it must take
+        a traced learning rate, as optax's own optimizers do.
+      learning_rate: in the units that `build` gives it.
+      options: (name, value) pairs, compiled in.
+    """
+
+    build: Callable[..., optax.GradientTransformation]
+    learning_rate: Any
+    options: tuple[tuple[str, Any], ...] = ()
+
+    def transformation(self) -> optax.GradientTransformation:
+        """Builds the optax transformation; done anew wherever a program is traced."""
+        return self.build(self.learning_rate, **dict(self.options))
+
+
+Optimizer = Rule | optax.GradientTransformation
+"""What every method takes as `optimizer`: a rule, or an optax transformation, which is
+compiled in whole and should be built once."""
+
+
+def transformation_of(optimizer: Optimizer) -> optax.GradientTransformation:
+    """Gives the optax transformation of a rule, or a transformation itself.
+
+    Args:
+      optimizer: either.
+    """
+    return optimizer.transformation() if isinstance(optimizer, Rule) else optimizer

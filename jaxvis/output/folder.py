@@ -1,0 +1,104 @@
+"""Folders of images, under one rule: what cannot be used is skipped, counted and listed."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tqdm import tqdm
+
+from jaxvis.output.io import read_image
+from jaxvis.output.threads import map_ahead
+
+ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".ppm", ".pgm", ".tif", ".tiff")
+"""Endings of the files that are read; others are not looked at."""
+
+
+class FolderImage(NamedTuple):
+    """An image of a folder.
+
+    Attributes:
+      name: its path inside the folder, with forward slashes.
+      path: its path.
+      value: what was read from it.
+    """
+
+    name: str
+    path: Path
+    value: Any
+
+
+def list_images(folder: str | Path) -> list[Path]:
+    """Lists the image files of a folder and its subfolders, sorted.
+
+    Args:
+      folder: the folder; hidden files and files of hidden folders are left out.
+
+    Raises:
+      OSError: if there is no such folder.
+      ValueError: if it holds no file with one of the `ENDINGS`.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise FileNotFoundError(f"there is no folder {folder}")
+    paths = sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in ENDINGS
+        and not path.is_dir()
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    )
+    if not paths:
+        raise ValueError(f"{folder} holds no image ({', '.join(ENDINGS)})")
+    return paths
+
+
+def read_folder(
+    folder: str | Path,
+    *,
+    skipped: dict[str, str],
+    read: Callable[[Path], Any] = read_image,
+    ahead: int = 16,
+    progress: bool = False,
+) -> Iterator[FolderImage]:
+    """Yields the images of a folder and its subfolders, in the order of their names.
+
+    A file that cannot be read, because it is damaged or because `read` refuses it, is
+    skipped, and its name and the reason are put into `skipped`.
+
+    Args:
+      folder: the folder; hidden files are left out.
+      skipped: name -> why the file was skipped; it is filled on the way.
+      read: makes the value from a path and raises OSError or ValueError for a file that
+        cannot be used; it runs in several threads.
+      ahead: how many images are read before they are asked for, which is what they need
+        in memory.
+      progress: whether to show a bar.
+
+    Raises:
+      OSError: if there is no such folder.
+      ValueError: for a folder without images; and in the end, if none could be used.
+    """
+    folder = Path(folder)
+    paths = list_images(folder)
+
+    def try_to_read(path: Path) -> Any:
+        try:
+            return read(path)
+        except (OSError, ValueError) as error:
+            return error
+
+    results = map_ahead(try_to_read, paths, ahead=ahead)
+    bar = tqdm(results, total=len(paths), disable=not progress, delay=1)
+    count = 0
+    for path, value in zip(paths, bar):
+        name = path.relative_to(folder).as_posix()
+        if isinstance(value, Exception):
+            skipped[name] = str(value)
+            continue
+        count += 1
+        yield FolderImage(name, path, value)
+    if not count:
+        first = next(iter(skipped.values()))
+        raise ValueError(
+            f"none of the {len(paths)} images in {folder} can be used; the first: {first}"
+        )

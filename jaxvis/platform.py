@@ -1,0 +1,63 @@
+"""The platform of a computation: which kind of device runs it.
+
+What is fastest on a CPU differs from what is fastest on a GPU. Code that holds arrays asks
+`platform_of` where they are. Code that is being traced cannot know where its program will
+run; it hands both ways to `on_cpu`, and JAX keeps the one that fits.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+from jax import lax
+
+
+def platform_of(tree: Any) -> str:
+    """Gives the platform of a pytree's arrays: "cpu", "gpu" or "tpu".
+
+    The first JAX array decides. NumPy arrays, numbers and arrays that are being traced are
+    on no device yet. Where there is nothing else, this is the platform of the device that
+    JAX would put them on: `jax.config.jax_default_device`, or else its first device.
+
+    Args:
+      tree: any pytree.
+
+    >>> platform_of({"kernel": jax.device_put(1.0, jax.devices("cpu")[0])})
+    'cpu'
+    """
+    places = (_place(leaf) for leaf in jax.tree.leaves(tree))
+    found = next((place for place in places if place is not None), None)
+    if found is not None:
+        return found
+    device = jax.config.jax_default_device
+    if isinstance(device, jax.Device):
+        return device.platform
+    return jax.devices(device)[0].platform  # None, or the name of a platform
+
+
+def on_cpu(cpu: Callable[..., Any], other: Callable[..., Any], *args: Any) -> Any:
+    """Computes `cpu(*args)` where the program runs on a CPU, and `other(*args)` elsewhere.
+
+    Under `jax.jit` both functions are traced, and the one that does not fit is dropped
+    when the program is lowered for its platform: the compiler never sees a choice. Arrays
+    that are not being traced decide by where they are.
+
+    Args:
+      cpu: the function for a CPU.
+      other: the function for every other platform. Its results have the same shapes.
+      *args: pytrees of arrays of any shapes.
+    """
+    leaves = jax.tree.leaves(args)
+    if leaves and all(_place(leaf) is not None for leaf in leaves):
+        return (cpu if platform_of(args) == "cpu" else other)(*args)
+    return lax.platform_dependent(*args, cpu=cpu, default=other)
+
+
+def _place(leaf: Any) -> str | None:
+    """Gives the platform of one array, or None where it is on no device yet."""
+    if not isinstance(leaf, jax.Array):
+        return None
+    try:
+        return next(iter(leaf.devices())).platform
+    except jax.errors.ConcretizationTypeError:  # a traced array
+        return None

@@ -1,0 +1,125 @@
+"""The recipes that have a name, for activation maximisation."""
+
+from collections.abc import Callable, Sequence
+
+from jaxvis.loss import views
+from jaxvis.loss.canvas import Fourier, Phase, Pixels
+from jaxvis.loss.compose import Weighted
+from jaxvis.loss.priors import L2
+from jaxvis.network import Network
+from jaxvis.optimize.problem import Tidy
+from jaxvis.optimize.rules import adam, lecture_sgd, nadam
+from jaxvis.recipes.recipe import Recipe, Size
+from jaxvis.types import Params
+
+
+def robust(size: Size, seen: Size) -> Recipe:
+    """Gives the default: Fourier canvas; random windows, scales, light and colour.
+
+    A pattern that only one exact position, size or tint excites does not survive the
+    views, so what is left convinces other networks too.
+
+    Args:
+      size: (H, W) of the picture in pixels.
+      seen: (H, W) of what the network is shown.
+    """
+    zoom = seen[0] / size[0]
+    view = views.in_order(
+        views.Scale(0.82 * zoom, 1.28 * zoom, size=seen, shift=0.1 * seen[0]),
+        views.ColourShift(shift=0.1, gain=0.2, fade=1.0),
+    )
+    return Recipe(Fourier(size), view, adam(0.05), 256)
+
+
+def lucid(size: Size, seen: Size) -> Recipe:
+    """Gives Lucid's recipe: pad, roll, scale, rotate, roll on a Fourier canvas.
+
+    Args:
+      size: (H, W) of the picture in pixels.
+      seen: (H, W) of what the network is shown.
+
+    Source: Olah, Mordvintsev & Schubert, Feature Visualization (2017).
+    """
+    view = views.in_order(
+        views.Pad(12),
+        views.Roll(8),
+        views.Scale(0.9, 1.1),
+        views.Rotate(10),
+        views.Roll(4),
+        views.Centre(seen),
+    )
+    return Recipe(Fourier(size), view, adam(0.05), 256)
+
+
+def plain(size: Size, seen: Size) -> Recipe:
+    """Gives the lecture's recipe: zero image, L2, blur, small values set to zero.
+
+    Args:
+      size: (H, W) of the picture in pixels.
+      seen: unused; the network sees the picture.
+
+    Source: Simonyan et al. (2014); Yosinski et al. (2015); Lecture 21, 21.7.
+    """
+    del seen
+    return Recipe(
+        canvas=Pixels(size, scale=255.0),
+        view=None,
+        optimizer=lecture_sgd(300.0, momentum=0.9, small=0.1),
+        steps=256,
+        priors=(Weighted("l2", 1e-5, L2(scale=255.0)),),
+        projection=Tidy(blur=views.Blur(0.5), small=0.1),
+    )
+
+
+def maco(size: Size, seen: Size) -> Recipe:
+    """Gives the MACO recipe: phases alone, random crops, noise.
+
+    Args:
+      size: (H, W) of the picture in pixels.
+      seen: (H, W) of what the network is shown.
+
+    Source: Fel et al., MACO (2023), section 3.
+    """
+    zoom = seen[0] / size[0]
+    crop = views.Scale(0.82 * zoom, 1.28 * zoom, size=seen, shift=0.1 * seen[0])
+    view = views.in_order(crop, views.Noise(0.08))
+    return Recipe(Phase(size), view, nadam(1.0), 256)
+
+
+RECIPES: dict[str, Callable[[Size, Size], Recipe]] = {
+    "robust": robust,
+    "lucid": lucid,
+    "plain": plain,
+    "maco": maco,
+}
+"""Name -> recipe for a picture's size and the size that the network is shown."""
+NATURAL = "mahendran"
+"""The name of natural pre-images (`jaxvis.recipes.natural.Natural`). It is not among
+`RECIPES`, because it depends on the layer too."""
+
+
+def choose_seen(net: Network, params: Params, taps: Sequence[str] | None, size: Size) -> Size:
+    """Chooses what the network is shown: 6/7 of the picture where any size goes.
+
+    Smaller views are cheaper and no worse; a fully connected layer demands its own
+    size.
+
+    Args:
+      net, params: the network.
+      taps: the layers that count; None is the last one.
+      size: (H, W) of the picture in pixels.
+    """
+    small = tuple(max(side * 6 // 7 // 8 * 8, 8) for side in size)
+    for shown in (small, tuple(net.input_size)):
+        if all(_takes(net, params, tap, shown) for tap in taps or net.taps[-1:]):
+            return shown
+    return size
+
+
+def _takes(net: Network, params: Params, tap: str, size: Size) -> bool:
+    """Says whether the network can compute a tap of an image of a size."""
+    try:
+        net.shape(params, tap, size=size)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,104 @@
+"""What a sweep maximises: neurons, channels or classes, or objectives of one's own."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import jax
+import numpy as np
+
+from jaxvis.loss.algebra import Algebra
+from jaxvis.loss.objectives import CrossEntropy, Excite, as_objective
+from jaxvis.network import Network
+from jaxvis.optimize.runs import stack_objectives
+from jaxvis.types import Array, Params, Taps
+
+AnyObjective = Algebra | Callable[[Taps], Array]
+"""An objective of `jaxvis.loss.objectives`, or any function `taps -> scalar`."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """The objectives of a sweep, and what they are about.
+
+    Args:
+      items: objectives, leaves `[n, ...]`.
+      tap: the layer, or None for objectives of one's own.
+      indices: which neurons, channels or classes, `[n]`; zeros for objectives of one's own.
+    """
+
+    items: Algebra
+    tap: str | None
+    indices: np.ndarray
+
+    @property
+    def name(self) -> str:
+        """What the random keys are made of, beside index and seed."""
+        return self.tap or ""
+
+
+def choose_target(
+    net: Network,
+    params: Params,
+    *,
+    tap: str | None = None,
+    index: int | Sequence[int] | range | None = None,
+    position: None | str | tuple[int, int] = None,
+    objective: AnyObjective | Sequence[AnyObjective] | None = None,
+) -> Target:
+    """Builds the objectives of a sweep from what a user asks for.
+
+    Args:
+      net, params: the network.
+      tap: the layer; None takes the network's class scores s, and maximises
+        s_c + log softmax(s)_c.
+      index: which neurons, channels or classes of it; None is 0.
+      position: of a tap `[h, w, c]`: None for the channel's mean, "centre" or (y, x)
+        for one neuron.
+      objective: instead of tap, index and position: an objective, any function
+        `taps -> scalar`, or a list of them that differ in their numbers alone.
+
+    Raises:
+      ValueError: for an unknown tap, a position without a tap, an index outside the
+        tap's channels, or an objective beside tap, index or position.
+    """
+    if objective is not None:
+        given = {"tap": tap, "index": index, "position": position}
+        named = [name for name, value in given.items() if value is not None]
+        if named:
+            raise ValueError(
+                f"objective= says what to maximise; leave {', '.join(named)} out, or "
+                "leave objective out"
+            )
+        return _stack(objective if isinstance(objective, Sequence) else [objective])
+    if tap is None and position is not None:
+        raise ValueError("position= is a neuron of a layer: pass tap= too")
+    return _choose_units(net, params, tap, index, position)
+
+
+def _stack(objectives: Sequence[AnyObjective]) -> Target:
+    if not objectives:
+        raise ValueError("objective= is an empty list: pass at least one objective")
+    items = stack_objectives([as_objective(one) for one in objectives])
+    return Target(items, None, np.zeros(len(objectives), int))
+
+
+def _choose_units(net, params, tap, index, position) -> Target:
+    of_class, tap = tap is None, tap or net.classes
+    if tap is None:
+        raise ValueError(
+            f"{net.name} names no class scores: pass tap=, one of {', '.join(net.taps)}"
+        )
+    net.check_taps(tap)
+    indices = np.atleast_1d(np.asarray(0 if index is None else index))
+    width = net.shape(params, tap)[-1]
+    whole = np.issubdtype(indices.dtype, np.integer)
+    if not whole or indices.min() < 0 or indices.max() >= width:
+        raise ValueError(
+            f"{tap!r} of {net.name} has {width} channels, 0..{width - 1}; got index {index!r}"
+        )
+    indices = indices.astype(np.int32)
+    if of_class:
+        items = jax.vmap(lambda i: Excite(tap, i) + CrossEntropy(tap, i))(indices)
+    else:
+        items = jax.vmap(lambda i: Excite(tap, i, position=position))(indices)
+    return Target(items, tap, indices)

@@ -1,0 +1,41 @@
+"""The network that a command was asked for, and where its weights came from."""
+
+import hashlib
+
+import jax
+import numpy as np
+import pytest
+
+from jaxvis.cli.flags import NetworkFlags
+from jaxvis.cli.opening import open_net
+from jaxvis.weights import file as weights_file
+from jaxvis.weights import load as weights
+
+
+def test_open_net_draws_random_parameters_from_the_seed():
+    opened = open_net("demo", NetworkFlags(weights="random:3"))
+    net, params = weights.load("demo", weights=jax.random.key(3))
+    assert opened.net == net and opened.weights == "random:3"
+    assert opened.sha256 is None and opened.labels == ()
+    jax.tree.map(np.testing.assert_array_equal, opened.params, params)
+
+
+def test_open_net_says_which_file_the_parameters_came_from(tmp_path):
+    net, params = weights.load("demo", weights=jax.random.key(3))
+    file = tmp_path / "demo.safetensors"
+    weights_file.save(file, net, params, facts={"labels": '["a", "b"]'})
+    opened = open_net("demo", NetworkFlags(weights=str(file)))
+    assert opened.weights == str(file) and opened.labels == ("a", "b")
+    assert opened.sha256 == hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize("text", ["random", "random:", "random:x", "random:-1"])
+def test_open_net_wants_a_seed_for_random_parameters(text):
+    with pytest.raises(ValueError, match="random:SEED"):
+        open_net("squeezenet1_1", NetworkFlags(weights=text))
+
+
+@pytest.mark.parametrize("name", ["none.safetensors", "random_net.safetensors"])
+def test_open_net_of_a_missing_file_is_an_os_error(name):
+    with pytest.raises(FileNotFoundError, match=name):
+        open_net("squeezenet1_1", NetworkFlags(weights=name))

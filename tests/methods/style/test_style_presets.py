@@ -1,0 +1,99 @@
+"""The published settings: they fit VGG-19, and what is wrong with others is said."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from tiny_nets import SIDE, relu_net
+
+from jaxvis.methods.style.presets import (
+    BLOCKS,
+    PRESETS,
+    TEXTURE_PRESETS,
+    TexturePreset,
+    choose_preset,
+    choose_texture_preset,
+    list_block_taps,
+)
+from jaxvis.nets import build
+
+OWN = replace(PRESETS["gatys"], content_taps=("relu2",), style_taps=("relu1", "relu2"))
+TEXTURE = TexturePreset(("relu1", "relu2"), "equal")
+
+
+@pytest.fixture(scope="module")
+def net():
+    """Returns a network of two rectified convolutions."""
+    return relu_net(SIDE, depth=2)[0]
+
+
+def test_presets_name_taps_of_vgg19():
+    vgg = build("vgg19", pool="avg")
+    for preset in PRESETS.values():
+        vgg.check_taps((*preset.content_taps, *preset.style_taps))
+    for preset in TEXTURE_PRESETS.values():
+        vgg.check_taps(preset.taps)
+    assert vgg.check_taps(BLOCKS) == BLOCKS
+
+
+def test_the_paper_ratio_of_ranvgg_is_100_to_1_to_1000():
+    preset = PRESETS["ranvgg"]
+    assert (preset.alpha, preset.beta, preset.gamma) == (100, 1, 1000)
+    strong = PRESETS["ranvgg_strong"]
+    assert strong.beta / strong.alpha == 1000 * preset.beta / preset.alpha
+    assert preset.content_taps == ("relu2_2",) and PRESETS["pmci"].denoise == 0.2
+
+
+def test_the_first_blocks_of_vgg_are_listed():
+    assert list_block_taps(1) == ("relu1_1",) and list_block_taps(5) == BLOCKS
+    for count in (0, 6):
+        with pytest.raises(ValueError, match=f"blocks 1 to 5, not {count}"):
+            list_block_taps(count)
+
+
+def test_changes_that_are_none_keep_the_presets_own(net):
+    assert choose_preset(net, OWN, beta=None, alpha=2.0) == replace(OWN, alpha=2.0)
+    assert choose_texture_preset(net, TEXTURE, steps=None, bounds="unit") == replace(
+        TEXTURE, bounds="unit"
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"content_taps": ("relu9",)}, "no tap 'relu9'"),
+        ({"style_taps": ("relu9",)}, "no tap 'relu9'"),
+        ({"alpha": 0.0, "beta": 0.0}, "alpha and beta are both 0"),
+        ({"alpha": -1.0}, "must not be negative"),
+        ({"beta": np.nan}, "beta must be a finite number, not nan"),
+        ({"gamma": np.inf}, "gamma must be a finite number, not inf"),
+        ({"denoise": np.nan}, "denoise must be a finite number, not nan"),
+        ({"noise": 2.0}, "noise is a part"),
+        ({"noise": np.nan}, "noise is a part"),
+    ],
+)
+def test_settings_of_a_style_that_do_not_fit_are_refused(changes, message, net):
+    with pytest.raises(ValueError, match=message):
+        choose_preset(net, OWN, **changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"taps": ("relu9",)}, "no tap 'relu9'"),
+        ({"taps": ()}, "at least one tap"),
+        ({"bounds": "wide"}, "bounds must be one of source, unit, none, not 'wide'"),
+    ],
+)
+def test_settings_of_a_texture_that_do_not_fit_are_refused(changes, message, net):
+    with pytest.raises(ValueError, match=message):
+        choose_texture_preset(net, TEXTURE, **changes)
+
+
+@pytest.mark.parametrize("preset", ["monet", None, TEXTURE])
+def test_unknown_presets_are_refused(preset, net):
+    with pytest.raises(ValueError, match="preset must be one of gatys, ranvgg, ranvgg_strong"):
+        choose_preset(net, preset)
+    if preset is not TEXTURE:
+        with pytest.raises(ValueError, match="preset must be one of gatys, ranvgg, or a Texture"):
+            choose_texture_preset(net, preset)

@@ -1,0 +1,99 @@
+"""Folders of images: sorted, bad files skipped with the reason, all bad refused."""
+
+import os
+
+import numpy as np
+import pytest
+
+from jaxvis.output.folder import list_images, read_folder
+from jaxvis.output.io import write_image
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Returns a folder of three good images and four that cannot be read."""
+    folder = tmp_path_factory.mktemp("photos")
+    (folder / "sub" / "deep").mkdir(parents=True)
+    (folder / ".hidden").mkdir()
+    (folder / "folder.png").mkdir()
+    for i, name in enumerate(("b.PNG", "a.jpg", "sub/deep/c.webp", ".hidden/d.png", ".e.png")):
+        write_image(folder / name, np.full((4, 5 + i, 3), 0.25))
+    whole = (folder / "a.jpg").read_bytes()
+    (folder / "cut.jpg").write_bytes(whole[: len(whole) // 2])
+    (folder / "empty.png").write_bytes(b"")
+    (folder / "text.png").write_text("no image")
+    (folder / "lost.png").symlink_to(folder / "nowhere.png")
+    (folder / "notes.txt").write_text("not looked at")
+    return folder
+
+
+def test_list_images_is_sorted_and_leaves_out_what_is_hidden_or_no_image(folder):
+    names = [path.relative_to(folder).as_posix() for path in list_images(folder)]
+    assert names == sorted(names)
+    assert set(names) == {
+        *("a.jpg", "b.PNG", "sub/deep/c.webp"),
+        *("cut.jpg", "empty.png", "text.png", "lost.png"),
+    }
+
+
+@pytest.mark.parametrize("ahead", [1, 3, 100])
+def test_read_folder_yields_in_order_and_lists_what_it_skipped(folder, ahead):
+    skipped = {}
+    found = list(read_folder(folder, skipped=skipped, ahead=ahead))
+    assert [image.name for image in found] == ["a.jpg", "b.PNG", "sub/deep/c.webp"]
+    assert [image.value.shape for image in found] == [(4, 6, 3), (4, 5, 3), (4, 7, 3)]
+    assert all(image.path == folder / image.name for image in found)
+    assert set(skipped) == {"cut.jpg", "empty.png", "text.png", "lost.png"}
+    assert "damaged or truncated" in skipped["cut.jpg"] and "is empty" in skipped["empty.png"]
+
+
+def test_read_folder_skips_what_its_reader_refuses(folder):
+    def read(path):
+        if path.name != "b.PNG":
+            raise ValueError("too small")
+        return path.name
+
+    skipped = {}
+    assert [image.value for image in read_folder(folder, skipped=skipped, read=read)] == ["b.PNG"]
+    assert len(skipped) == 6 and set(skipped.values()) == {"too small"}
+
+
+def test_read_folder_passes_other_errors_on(folder):
+    def read(path):
+        raise KeyError(path)
+
+    with pytest.raises(KeyError):
+        list(read_folder(folder, skipped={}, read=read))
+
+
+def test_read_folder_stops_reading_when_nobody_asks_any_more(folder):
+    calls = []
+    images = read_folder(folder, skipped={}, read=lambda path: calls.append(path), ahead=2)
+    next(images)
+    images.close()
+    assert len(calls) <= 3
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_read_folder_skips_pipes(tmp_path):
+    write_image(tmp_path / "a.png", np.zeros((2, 2, 3)))
+    os.mkfifo(tmp_path / "b.png")
+    skipped = {}
+    assert len(list(read_folder(tmp_path, skipped=skipped))) == 1
+    assert "is a pipe" in skipped["b.png"]
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (lambda p: None, ValueError, "holds no image"),
+        (lambda p: p.rmdir(), FileNotFoundError, "there is no folder"),
+        (lambda p: (p / "x.png").write_bytes(b"x"), ValueError, "none of the 1 images .*x.png is"),
+    ],
+)
+def test_a_folder_that_cannot_serve_is_refused(tmp_path, make, error, message):
+    where = tmp_path / "photos"
+    where.mkdir()
+    make(where)
+    with pytest.raises(error, match=message):
+        list(read_folder(where, skipped={}))

@@ -1,0 +1,21 @@
+"""What tests of the readers share."""
+
+import time
+import tracemalloc
+
+import pytest
+
+MEGABYTES, SECONDS = 20, 10
+
+
+@pytest.fixture
+def frugal():
+    """Fails a test that allocates more than a few megabytes, or takes long."""
+    start = time.monotonic()
+    tracemalloc.start()
+    yield
+    peak = tracemalloc.get_traced_memory()[1] / 1e6
+    tracemalloc.stop()
+    took = time.monotonic() - start
+    assert peak < MEGABYTES, f"{peak:.0f} MB were allocated"
+    assert took < SECONDS, f"it took {took:.0f} seconds"

@@ -31,7 +31,7 @@ def make_parser(names: Sequence[str]) -> argparse.ArgumentParser:
     every = f"{', '.join(names)}; all if left out, except those that take hours"
     add("names", nargs="*", metavar="NAME", help=every)
     size = parser.add_mutually_exclusive_group().add_argument
-    size("--quick", **switch, help="at most two minutes a name on two cores")
+    size("--quick", **switch, help="at most two minutes for each name on two cores")
     size("--smoke", **switch, help="smallest sizes, one thread of torch: only outputs matter")
     add("--gpu", **switch, help="the case that is meant for a GPU (sweep, ranvgg_claims)")
     add("--out", **file, help="write the rows; other names' rows that the file has stay")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from jaxvis.methods.coupled.generate import generate
     from jaxvis.methods.coupled.latent import latent
     from jaxvis.methods.dream import dream
-    from jaxvis.methods.facets import facets
+    from jaxvis.methods.facets.visualize import facets
     from jaxvis.methods.fast_style.stylize import stylize
     from jaxvis.methods.fast_style.train import fast_style
     from jaxvis.methods.maximize import maximize
@@ -85,7 +85,7 @@ _PLACES = {
     "Status": "jaxvis.types",
     "caricature": "jaxvis.methods.preimage.caricature",
     "dream": "jaxvis.methods.dream",
-    "facets": "jaxvis.methods.facets",
+    "facets": "jaxvis.methods.facets.visualize",
     "fast_style": "jaxvis.methods.fast_style.train",
     "feature_maps": "jaxvis.methods.style.feature_maps",
     "from_function": "jaxvis.nets.adapters",

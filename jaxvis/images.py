@@ -83,11 +83,11 @@ def check_images(images: Any, what: str) -> Array:
     if isinstance(images, (list, tuple)):
         if not images:
             raise ValueError(f"{what} is an empty list: pass at least one image")
-        found = [check_image(one, f"entry {i} of {what}") for i, one in enumerate(images)]
-        sizes = sorted({one.shape[:2] for one in found})
+        each = [check_image(one, f"entry {i} of {what}") for i, one in enumerate(images)]
+        sizes = sorted({one.shape[:2] for one in each})
         if len(sizes) > 1:
             raise ValueError(f"{what} have different sizes, {sizes}: resize them to one size")
-        return jnp.stack(found)
+        return jnp.stack(each)
     found = _as_array(images, what)
     shape = found.shape
     if found.ndim in (2, 3):

@@ -3,11 +3,30 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from html import escape
+from typing import Any, NamedTuple
 
 import jax
 
-from jaxvis.types import Array, Image, Params, Taps
+from jaxvis.types import Array, ImageLike, Params, Taps
+
+
+class LayerDescription(NamedTuple):
+    """What a reader wants to know of one tap.
+
+    Attributes:
+      tap: the tap's name.
+      what: what computes it, in words.
+      shape: its shape for the native image, `(h, w, c)` or `(d,)`.
+      kernel: the side of the kernel or of the pooling window; None where there is none.
+      stride: steps between neighbouring windows; None where there are none.
+    """
+
+    tap: str
+    what: str
+    shape: tuple[int, ...]
+    kernel: int | None = None
+    stride: int | None = None
 
 
 class Forward:
@@ -44,8 +63,12 @@ class Forward:
             "leave remat out, or use jax.checkpoint inside the network itself"
         )
 
+    def describe_layers(self) -> tuple[LayerDescription, ...]:
+        """Describes the layers in forward order; nothing where they are not known."""
+        return ()
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class Network:
     """A static, hashable description of a network, which gives the activations of an image.
 
@@ -68,6 +91,20 @@ class Network:
     scores: str | None = None
     classes: str | None = None
     rows: tuple[Any, ...] = ()
+
+    def __repr__(self) -> str:
+        """One line: the name, the native size and how many taps there are."""
+        count = f"{len(self.taps)} tap{'s' if len(self.taps) != 1 else ''}"
+        ends = f" from {self.taps[0]} to {self.taps[-1]}" if self.taps else ""
+        return f"Network({self.name!r}, {_join(self.input_size)}, {count}{ends})"
+
+    def _repr_html_(self) -> str:
+        """The table of the layers, which a notebook shows; the taps where there is none."""
+        layers = self.forward.describe_layers()
+        if not layers:
+            return _make_table(repr(self), ("tap",), [(tap,) for tap in self.taps])
+        head = ("tap", "layer", f"shape at {_join(self.input_size)}", "kernel", "stride")
+        return _make_table(repr(self), head, [_list_cells(layer) for layer in layers])
 
     def apply(
         self,
@@ -96,8 +133,8 @@ class Network:
             a size that the first fully connected layer cannot take, or a `start`
             from which `stop` cannot be reached.
         """
-        starts = (start or "input",) if not isinstance(start, tuple) else start
-        images = image if isinstance(start, tuple) else (image,)
+        starts = start if isinstance(start, tuple) else (start or "input",)
+        images = _list_activations(image, start)
         wanted = self.check_taps(stop if stop is not None else self.taps[-1])
         self.check_taps(starts)
         if len(starts) != len(images):
@@ -126,13 +163,10 @@ class Network:
           ValueError: as `apply` does.
         """
         image = jax.ShapeDtypeStruct((*(size or self.input_size), 3), "float32")
-        return jax.eval_shape(
-            lambda params, image: self.apply(params, image, stop=tap)[tap],
-            params,
-            image,
-        ).shape
+        # Through one jitted function, which keeps what it has traced.
+        return _compute_code.eval_shape(self, tap, params, image).shape
 
-    def code(self, params: Params, image: Image, tap: str) -> Array:
+    def code(self, params: Params, image: ImageLike, tap: str) -> Array:
         """Gives the code Phi(image) at one tap, compiled: `[h, w, c]` or `[d]`.
 
         Args:
@@ -144,7 +178,7 @@ class Network:
           ValueError: as `apply` does.
         """
         self.check_taps(tap)
-        return _code(self, tap, params, image)
+        return _compute_code(self, tap, params, image)
 
     def prepare(self, params: Params, *, size: tuple[int, int] | None = None) -> Params:
         """Brings the parameters into the form that a step computes fastest with.
@@ -188,5 +222,35 @@ class Network:
 
 
 @partial(jax.jit, static_argnums=(0, 1))
-def _code(net: Network, tap: str, params: Params, image: Image) -> Array:
+def _compute_code(net: Network, tap: str, params: Params, image: Array) -> Array:
     return net.apply(params, image, stop=tap)[tap]
+
+
+def _list_activations(
+    image: Array | tuple[Array, ...], start: str | tuple[str, ...] | None
+) -> tuple[Array, ...]:
+    if isinstance(start, tuple):
+        return tuple(image)
+    if isinstance(image, tuple):
+        raise ValueError(
+            "several activations came for one name: name as many taps, start=(tap, tap)"
+        )
+    return (image,)
+
+
+def _join(sides: tuple[int, ...]) -> str:
+    return "x".join(map(str, sides))
+
+
+def _list_cells(layer: LayerDescription) -> tuple[str, ...]:
+    kernel = "" if layer.kernel is None else _join((layer.kernel, layer.kernel))
+    stride = "" if layer.stride is None else str(layer.stride)
+    return layer.tap, layer.what, _join(layer.shape), kernel, stride
+
+
+def _make_table(caption: str, head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    def make_line(cells: tuple[str, ...], tag: str) -> str:
+        return f"<tr>{''.join(f'<{tag}>{escape(cell)}</{tag}>' for cell in cells)}</tr>"
+
+    lines = [make_line(head, "th"), *(make_line(row, "td") for row in rows)]
+    return f"<table><caption>{escape(caption)}</caption>{''.join(lines)}</table>"

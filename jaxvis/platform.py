@@ -29,7 +29,8 @@ def platform_of(tree: Any) -> str:
     found = next((place for place in places if place is not None), None)
     if found is not None:
         return found
-    device = jax.config.jax_default_device
+    # JAX adds its options to the class at run time, where no type checker sees them.
+    device = jax.config.jax_default_device  # type: ignore[attr-defined]
     if isinstance(device, jax.Device):
         return device.platform
     return jax.devices(device)[0].platform  # None, or the name of a platform

@@ -17,9 +17,13 @@ import numpy as np
 from jaxvis.display import describe_run, encode_grid
 
 Array = jax.Array
+ArrayLike = jax.Array | np.ndarray
+"""An array of JAX or of NumPy, where either will do."""
 Key = jax.Array
 Image = jax.Array
 """`[H, W, 3]` float32 RGB in [0, 1]."""
+ImageLike = jax.Array | np.ndarray
+"""An image that a user hands in; `jaxvis.images.check_image` says what it may be."""
 Taps = dict[str, jax.Array]
 """Layer name -> activation, `[h, w, c]` or `[d]`."""
 Params = Mapping[str, Mapping[str, jax.Array]]

@@ -1,6 +1,9 @@
-"""Fixtures for all tests: where the real data is, and one random key."""
+"""Fixtures for all tests: where the real data is, one random key, a bound on memory."""
 
+import ctypes
+import gc
 import os
+import sys
 from pathlib import Path
 
 import jax
@@ -27,3 +30,13 @@ def data_file():
         return path
 
     return find
+
+
+@pytest.fixture(autouse=True, scope="module")
+def drop_programs():
+    """Drops compiled programs after every file, so that a worker's memory stays small."""
+    yield
+    jax.clear_caches()
+    gc.collect()
+    if sys.platform == "linux":
+        ctypes.CDLL(None).malloc_trim(0)  # hands freed memory back to the system

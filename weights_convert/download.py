@@ -97,7 +97,7 @@ def _receive(url: str, part: Path, response: requests.Response, have: int) -> No
 def _explain(url: str, error: requests.exceptions.RequestException, timeout: float) -> OSError:
     """Returns the error in plain words."""
     known = requests.exceptions
-    if isinstance(error, known.HTTPError):
+    if isinstance(error, known.HTTPError) and error.response is not None:
         status = error.response.status_code
         if status == requests.codes.not_found:
             return FileNotFoundError(f"{url} does not exist on the server (404)")

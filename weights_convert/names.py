@@ -149,8 +149,8 @@ def _list_torch_layers(net: Network) -> dict[str, str]:
             for part in ("squeeze", "expand1x1", "expand3x3"):
                 row = part + "1x1" * (part == "squeeze")
                 table[f"features.{index}.{part}"] = f"fire{number}/{row}"
-    kind = re.match("vgg|alexnet|", net.name).group()
-    if kind in CLASSIFIERS:
+    kind = next((kind for kind in CLASSIFIERS if net.name.startswith(kind)), None)
+    if kind is not None:
         # Behind the input row, the rows are those of torch's Sequential, one to one.
         rows = enumerate(net.rows[1:])
         table = {f"features.{i}": row.name for i, row in rows if row.op != "fc"}

@@ -91,10 +91,14 @@ def parse(text: str) -> Preprocess:
     if text in PRESETS:
         return PRESETS[text]
     try:
-        order, maximum, *triples = text.split(":")
-        mean, std = (tuple(float(v) for v in part.split(",")) for part in triples)
-        return Preprocess(order, float(maximum), mean, std)
+        order, maximum, mean, std = text.split(":")
+        return Preprocess(order, float(maximum), _parse_colour(mean), _parse_colour(std))
     except ValueError:
         raise ValueError(
             f"preprocess {text!r} is neither one of {', '.join(PRESETS)} nor {SYNTAX}"
         ) from None
+
+
+def _parse_colour(text: str) -> tuple[float, float, float]:
+    first, second, third = (float(value) for value in text.split(","))
+    return first, second, third

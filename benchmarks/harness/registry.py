@@ -41,7 +41,7 @@ HOURS = (
 """These reproduce papers and take hours on a CPU: they run in full only when named."""
 
 SIZES = ("full", "quick", "smoke")
-"""How much is measured: `quick` ends within two minutes a name on two cores."""
+"""How much is measured: `quick` ends within two minutes for each name on two cores."""
 
 
 def choose(names: Sequence[str], *, size: str = "full") -> list[str]:

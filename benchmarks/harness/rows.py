@@ -33,7 +33,7 @@ REQUIRED = ("name", "case", "ours", "peer_name", "peer", "ratio", "agree", "vers
 
 
 class Case(NamedTuple):
-    """What one row measures.
+    """The subject of one row.
 
     Attributes:
       name: the benchmark.

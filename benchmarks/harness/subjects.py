@@ -99,7 +99,7 @@ def draw_images(count: int, side: int, *, seed: int = 0) -> np.ndarray:
 
 
 def make_gradient(net: Network, tap: str, *, params_axis: int | None = None) -> Gradient:
-    """Makes the compiled gradient of one score an image with respect to the images.
+    """Makes the compiled gradient of each image's score with respect to the image.
 
     Of a tap `[d]` the score is entry `index`, of a tap `[h, w, c]` the mean of channel
     `index`. Every method takes this step, under the same `vmap` that the solver uses.
@@ -123,7 +123,7 @@ def make_gradient(net: Network, tap: str, *, params_axis: int | None = None) -> 
 
 
 def number_classes(count: int) -> np.ndarray:
-    """Numbers the classes whose scores are taken, one an image: `[count]` int32.
+    """Numbers the classes whose scores are taken, one for each image: `[count]` int32.
 
     Args:
       count: how many images.

@@ -10,7 +10,7 @@ SCORES, COSINE = 1e-4, 1e-3
 
 
 class Verdict(NamedTuple):
-    """Whether two outputs are the same: quantity -> difference found, and allowed."""
+    """The differences between two outputs: quantity -> found, and allowed."""
 
     difference: dict[str, float]
     tolerance: dict[str, float]

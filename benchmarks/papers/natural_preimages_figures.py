@@ -109,10 +109,10 @@ ERRORS = (2, 5, 6, 7, 8, 9, 10)
 
 
 def measure_figures(setting: Setting) -> list[Row]:
-    """Draws the mosaics into files, and measures a row a figure.
+    """Draws the mosaics into files; returns one row for each figure.
 
     Args:
-      setting: how much.
+      setting: the size of the measurement.
     """
     FOLDER.mkdir(parents=True, exist_ok=True)
     return [_measure_figure(number, setting) for number in setting.figures]

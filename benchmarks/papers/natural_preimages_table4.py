@@ -25,7 +25,7 @@ CODE = Natural(second=0)
 
 
 class Setting(NamedTuple):
-    """How much is computed.
+    """The size of a measurement.
 
     Attributes:
       count, side: photographs, and pixels of a side.
@@ -50,7 +50,7 @@ def measure_table(setting: Setting) -> list[Row]:
     """Measures the rows, and writes the table.
 
     Args:
-      setting: how much.
+      setting: the size of the measurement.
     """
     images, whose = preimages.read_photographs(setting.count, setting.side)
     arms: list[tuple[str, np.ndarray, dict[str, Any]]] = [("", images, {})]

@@ -26,7 +26,7 @@ NAME = "natural_preimages_table5"
 
 
 class Setting(NamedTuple):
-    """How much is computed.
+    """The size of a measurement.
 
     Attributes:
       nets: network -> its layers; all that are compared where there are none.
@@ -71,7 +71,7 @@ class Subject(NamedTuple):
       tap: the layer.
       images: the photographs, `[N, side, side, 3]`.
       whose: whose photographs and weights they are, in words.
-      setting: how much.
+      setting: the size of the measurement.
     """
 
     net: Network
@@ -102,7 +102,7 @@ def measure_table(setting: Setting) -> list[Row]:
     """Measures the rows, and writes the table.
 
     Args:
-      setting: how much.
+      setting: the size of the measurement.
     """
     out: list[Row] = []
     for name, layers in setting.nets.items():

@@ -9,7 +9,7 @@ import numpy as np
 import jaxvis
 from benchmarks.harness.paths import DATA
 from benchmarks.papers.preimages import load_network, read_photograph
-from jaxvis.methods.preimage.code_masks import group, window
+from jaxvis.methods.preimage.code_masks import mask_group, mask_window
 from jaxvis.methods.preimage.peaks import measure_peaks
 from jaxvis.network import Network
 from jaxvis.output.io import read_image, read_sample_photo
@@ -30,7 +30,7 @@ BETAS = (1.0, 1.5, 2.0)
 
 
 class Setting(NamedTuple):
-    """How much is computed.
+    """The size of a measurement.
 
     Attributes:
       side: pixels of a side of inversions and caricatures.
@@ -90,7 +90,7 @@ def draw_levels(setting: Setting) -> Mosaic:
     """Draws figure 2: one layer, C along the first row, beta along the second.
 
     Args:
-      setting: how much.
+      setting: the size of the measurement.
     """
     name, tap = setting.middle
     net, params, _ = load_network(name, setting.side, drawn=setting.drawn)
@@ -109,7 +109,7 @@ def draw_jitter(setting: Setting) -> Mosaic:
     """Draws figure 3: the tree frog with and without jitter, by beta.
 
     Args:
-      setting: how much.
+      setting: the size of the measurement.
     """
     net, params, _ = load_network(SQUEEZE, 224, drawn=setting.drawn)
     out, found = Mosaic([], [], len(BETAS), []), _measure_peaks(net, params)
@@ -142,7 +142,7 @@ def draw_layers(name: str, setting: Setting) -> Mosaic:
 
     Args:
       name: of the network.
-      setting: how much.
+      setting: the size of the measurement.
     """
     net, params, _ = load_network(name, setting.side, drawn=setting.drawn)
     image = read_photograph("fox", setting.side)
@@ -164,7 +164,7 @@ def draw_seeds(setting: Setting) -> Mosaic:
     """Draws figure 8: four reconstructions of three photographs, from deep layers.
 
     Args:
-      setting: how much.
+      setting: the size of the measurement.
     """
     name = VGG if VGG in setting.layers else SQUEEZE
     net, params, _ = load_network(name, setting.side, drawn=setting.drawn)
@@ -183,7 +183,7 @@ def draw_parts(kind: str, setting: Setting) -> Mosaic:
 
     Args:
       kind: "window", the central 5x5 cells; or "groups", each half of the channels.
-      setting: how much.
+      setting: the size of the measurement.
     """
     name = GOOGLE if GOOGLE in setting.layers else SQUEEZE
     net, params, _ = load_network(name, setting.side, drawn=setting.drawn)
@@ -191,10 +191,10 @@ def draw_parts(kind: str, setting: Setting) -> Mosaic:
     out = Mosaic([], [], 4, [])
     for tap in setting.layers[name]:
         shape = net.shape(params, tap, size=image.shape[:2])
-        masks = {f"{tap}, half {n}": group(shape, n) for n in (1, 2)}
+        masks = {f"{tap}, half {n}": mask_group(shape, n) for n in (1, 2)}
         if kind == "window":  # which needs a map of 5x5
             fits = len(shape) == 3 and min(shape[:2]) >= 5
-            masks = {tap: window(shape, 5)} if fits else {}
+            masks = {tap: mask_window(shape, 5)} if fits else {}
         for words, mask in masks.items():
             pictures, errors = _invert(net, params, image, tap, setting, mask=mask)
             out.add_errors(pictures, [words], errors)
@@ -206,7 +206,7 @@ def draw_filters(name: str, setting: Setting) -> Mosaic:
 
     Args:
       name: of the network.
-      setting: how much.
+      setting: the size of the measurement.
     """
     net, params, _ = load_network(name, 224, drawn=setting.drawn)
     out = Mosaic([], [], 5, [])
@@ -221,10 +221,10 @@ def draw_filters(name: str, setting: Setting) -> Mosaic:
 
 
 def draw_classes(setting: Setting) -> Mosaic:
-    """Draws figure 13: pictures of classes, a row a network.
+    """Draws figure 13: pictures of classes, one row for each network.
 
     Args:
-      setting: how much.
+      setting: the size of the measurement.
     """
     numbers = list(CLASSES)[: setting.classes]
     out = Mosaic([], [], len(numbers), [])
@@ -241,7 +241,7 @@ def draw_caricatures(photo: str, setting: Setting) -> Mosaic:
 
     Args:
       photo: of `PHOTOGRAPHS`, or "pattern".
-      setting: how much.
+      setting: the size of the measurement.
     """
     out = Mosaic([], [], 5, [])
     for name in setting.layers:

@@ -26,7 +26,7 @@ UPDATES = 350
 
 
 class Setting(NamedTuple):
-    """How much is computed.
+    """The size of a measurement.
 
     Attributes:
       net: the network, with random weights: speed does not depend on them.
@@ -50,7 +50,7 @@ def measure_speed(name: str, setting: Setting) -> Row:
 
     Args:
       name: the benchmark's.
-      setting: how much.
+      setting: the size of the measurement.
     """
     tap, count, side, steps = setting.tap, setting.count, setting.side, setting.steps
     net, params = subjects.make_network(setting.net, side, stop=tap)

@@ -36,7 +36,7 @@ paper."""
 
 
 class Setting(NamedTuple):
-    """How much is computed.
+    """The size of a measurement.
 
     Attributes:
       pixels: of a side.
@@ -90,7 +90,7 @@ def make_networks(setting: Setting) -> tuple[Network, dict[str, tuple[Params, in
     """Makes the network, and kind -> parameters and their axis.
 
     Args:
-      setting: how much; without weights of VGG-19 in the cache "trained" is missing.
+      setting: the size; without weights of VGG-19 in the cache "trained" is missing.
     """
     side, stop = (setting.pixels, setting.pixels), setting.taps[-1]
     net = registry.build("vgg19", pool="avg", input_size=side)
@@ -136,7 +136,7 @@ def measure_claims(setting: Setting) -> list[Row]:
     """Measures every claim at every layer.
 
     Args:
-      setting: how much.
+      setting: the size of the measurement.
     """
     net, kinds = make_networks(setting)
     side, out = (setting.pixels, setting.pixels), []
@@ -167,7 +167,7 @@ def make_rows(tap: str, runs: Mapping[str, list[Run]], setting: Setting) -> list
     Args:
       tap: the layer.
       runs: kind -> one run a photograph.
-      setting: how much was computed.
+      setting: the size of the measurement.
     """
     found = {kind: take_measures(each) for kind, each in runs.items()}
     failed = {kind: sum(_count_failed(run) for run in each) for kind, each in runs.items()}

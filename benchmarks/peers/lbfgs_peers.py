@@ -57,7 +57,7 @@ class Inversions:
 
 
 class Found(NamedTuple):
-    """Where a way ended: losses `[N]`, and values with gradients it took in all."""
+    """The end of a run: losses `[N]`, and how many values with gradients it took in all."""
 
     losses: np.ndarray
     evaluations: int

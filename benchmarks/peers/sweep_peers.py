@@ -104,7 +104,7 @@ class TorchWay(NamedTuple):
     verdict: Verdict
 
     def scale_times(self, times: np.ndarray, steps: int) -> np.ndarray:
-        """Gives the seconds of one picture and step, of those of whole runs."""
+        """Scales the seconds of whole runs to those of one picture and step."""
         return times / (self.classes * steps)
 
 

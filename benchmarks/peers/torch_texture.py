@@ -11,7 +11,7 @@ from benchmarks.peers.torch_lbfgs import minimize
 
 
 class Found(NamedTuple):
-    """Where torch ended.
+    """The end of torch's optimisation.
 
     Attributes:
       losses: of every evaluation, in turn.

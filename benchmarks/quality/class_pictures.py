@@ -5,8 +5,8 @@
 A network's own verdict is worthless, because grey speckle convinces it. The verdict of
 another network agrees with the eye. Each recipe draws the classes of the page below with
 the source network, the pictures are rounded to 8 bits, and every judge says whether the
-class is its first or among its first five. One JSON object is printed a recipe; the
-contact sheets go to --out.
+class is its first or among its first five. One JSON object is printed for each
+recipe; the contact sheets go to --out.
 """
 
 import json
@@ -36,7 +36,7 @@ BATCH = 10
 
 @dataclass(frozen=True)
 class Options:
-    """Prints one row of JSON a recipe: the verdicts of source and judges, and the time."""
+    """Prints one row of JSON for each recipe: the verdicts of source and judges, and the time."""
 
     source: str = "squeezenet1_1"
     """The network whose classes are drawn."""
@@ -47,7 +47,7 @@ class Options:
     classes: str = CLASSES
     """Numbers and ranges START:STOP, with commas between."""
     seeds: int = 1
-    """Pictures a class."""
+    """Pictures of each class."""
     seed: int = 0
     """Of all randomness."""
     steps: int | None = None

@@ -196,7 +196,7 @@ def measure_generators(
     net: str = NET,
     vmapped: bool = True,
 ) -> list[Row]:
-    """Measures a row a peer, of the same interleaved runs.
+    """Measures one row for each peer, of the same interleaved runs.
 
     Args:
       generator: the table.

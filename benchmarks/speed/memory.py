@@ -94,7 +94,7 @@ def measure_step(
       net, params: the network; with `many`, leaves `[many, ...]`.
       tap: where the score is.
       images: `[N, H, W, 3]`.
-      many: 0, or how many networks there are, one an image.
+      many: 0, or how many networks there are, one for each image.
       pairs: processes of each side, in turn.
     """
     with tempfile.TemporaryDirectory() as place:

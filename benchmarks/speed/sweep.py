@@ -34,7 +34,7 @@ WHOLE = 1000 * 512
 
 
 class Sweep(NamedTuple):
-    """What is swept: network, pixels of a side, classes, steps, classes of the loop."""
+    """A sweep: network, pixels of a side, classes, steps, classes of the loop."""
 
     net: str
     side: int
@@ -81,7 +81,7 @@ def _make_torch_ways(
 
 
 def measure_sweep(sweep: Sweep, *, pairs: int, compiled: bool) -> list[Row]:
-    """Measures the rows of one network, one a peer, of the same interleaved runs.
+    """Measures one row for each peer of one network, of the same interleaved runs.
 
     Args:
       sweep: what is swept.
@@ -106,7 +106,7 @@ def measure_sweep(sweep: Sweep, *, pairs: int, compiled: bool) -> list[Row]:
 def _make_rows(
     net: Network, sweep: Sweep, seen: int, peers: dict[str, TorchWay], each: Times
 ) -> list[Row]:
-    """Makes a row a peer, with what the figures mean for a whole sweep."""
+    """Makes one row for each peer, with what the figures mean for a whole sweep."""
     arithmetic = flops.count_step(net, net.classes, (seen, seen))
     rate, ours = flops.measure_ceiling(), float(np.median(each["ours"]))
     facts = {

@@ -41,7 +41,7 @@ PATIENCE = 240.0
 
 
 class Sizes(NamedTuple):
-    """How much is measured.
+    """The size of a measurement.
 
     Attributes:
       side: pixels of a side.
@@ -104,7 +104,7 @@ def measure_sizes(sizes: Sizes) -> list[Row]:
     """Measures a part against both torch programs, and the whole.
 
     Args:
-      sizes: how much.
+      sizes: the size of the measurement.
     """
     net, params = subjects.make_network(NAME, sizes.side, precision=PRECISION)
     size = (sizes.side, sizes.side)
@@ -159,7 +159,7 @@ def _time_whole(run_sweep: Callable, sizes: Sizes, projected: float) -> dict[str
 def _make_rows(
     sizes: Sizes, case: Case, each: Times, peers: dict[str, TorchWay], facts: dict[str, Any]
 ) -> list[Row]:
-    """Makes a row a program of torch's and, where it was run, one of the whole sweep."""
+    """Makes a row for each of torch's programs and, where it was run, for the whole sweep."""
     whole = facts["whole_s"]["whole"]
     note = (
         f"{sizes.whole_classes} classes x {sizes.whole_steps} steps: {whole} s whole, "

@@ -41,7 +41,7 @@ GATYS = replace(TEXTURE_PRESETS["gatys"], bounds="none")
 
 
 class Setting(NamedTuple):
-    """How much is computed.
+    """The size of a measurement.
 
     Attributes:
       pixels: of a side.
@@ -81,7 +81,7 @@ def load_network(setting: Setting) -> tuple[Network, Params, str]:
     """Loads VGG-19 with average pooling and its parameters; tells whose these are.
 
     Args:
-      setting: how much; `SMOKE` has random weights.
+      setting: the size; `SMOKE` has random weights.
 
     Raises:
       FileNotFoundError: if the weights are not in the cache.
@@ -96,12 +96,12 @@ def load_network(setting: Setting) -> tuple[Network, Params, str]:
 
 
 class Problem(NamedTuple):
-    """What both sides solve.
+    """A texture to synthesise: what both sides need.
 
     Attributes:
       net, params: the network.
       source, start: the texture and the noise, `[H, W, 3]`.
-      setting: how much.
+      setting: the size of the measurement.
       item: the loss.
     """
 
@@ -119,7 +119,7 @@ def make_problem(net: Network, params: Params, name: str, setting: Setting) -> P
     Args:
       net, params: the network.
       name: the texture.
-      setting: how much.
+      setting: the size of the measurement.
     """
     source = load_texture(name, setting.pixels)
     start = mix_noise(jax.random.key(1), source)[0]
@@ -131,7 +131,7 @@ def measure_textures(setting: Setting) -> list[Row]:
     """Measures two rows of every texture.
 
     Args:
-      setting: how much.
+      setting: the size of the measurement.
     """
     net, params, whose = load_network(setting)
     peer = None

@@ -153,7 +153,7 @@ def _adapt_for_tyro(command: Callable[..., Any]) -> Callable[..., Any]:
     run.__name__ = command.__name__
     # Continuation lines joined: tyro keeps line breaks inside an argument's text.
     run.__doc__ = re.sub(r"\n {4,}(?=\S)", " ", inspect.getdoc(command) or "")
-    run.__signature__ = inspect.Signature(parameters)
+    run.__dict__["__signature__"] = inspect.Signature(parameters)
     run.__annotations__ = {p.name: p.annotation for p in parameters}
     return run
 

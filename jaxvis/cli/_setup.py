@@ -16,7 +16,8 @@ def enable_compilation_cache() -> None:
     JAX_ENABLE_COMPILATION_CACHE=false turns it off. A folder that cannot be written is
     no error: the programs are compiled each time.
     """
-    if jax.config.jax_compilation_cache_dir is not None:
+    # JAX adds its settings when it is imported, so its annotations do not list them.
+    if jax.config.jax_compilation_cache_dir is not None:  # type: ignore[attr-defined]
         return
     folder = home() / "xla"
     try:

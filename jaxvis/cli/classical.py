@@ -1,13 +1,14 @@
 """jaxvis classical-texture: the textures of before neural networks."""
 
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Literal
 
 import jax
 import numpy as np
 
+from jaxvis.cli.choices import Algorithm
 from jaxvis.cli.flags import OUTPUT, OutputFlags, flatten_flags
 from jaxvis.cli.parsing import parse_size, slug
 from jaxvis.cli.photographs import read_photograph
@@ -15,10 +16,11 @@ from jaxvis.cli.saving import end_command, open_output, run_or_interrupt, save_r
 from jaxvis.methods.classical_texture.efros_leung import efros_leung
 from jaxvis.methods.classical_texture.wei_levoy import wei_levoy
 from jaxvis.output.resample import crop_to
+from jaxvis.types import Run
 
 SOURCE = (128, 128)
 """What a larger texture is made smaller to: its features then fit into a window."""
-ALGORITHMS = {
+ALGORITHMS: dict[str, tuple[Callable[..., Run], tuple[str, ...]]] = {
     "efros-leung": (efros_leung, ("window", "tolerance", "tileable")),
     "wei-levoy": (wei_levoy, ("window", "levels", "passes", "beam")),
 }
@@ -29,7 +31,7 @@ def classical_texture(
     image: str,
     /,
     *,
-    algorithm: Literal[*ALGORITHMS] = "efros-leung",
+    algorithm: Algorithm = "efros-leung",
     size: str = "128",
     source: str | None = None,
     window: int | None = None,

@@ -1,6 +1,7 @@
 """jaxvis demo: the whole library at work on a machine that has no checkpoint."""
 
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import jax
 from jaxvis.cli.flags import NetworkFlags
 from jaxvis.cli.judging import Ranks, judge_by_network
 from jaxvis.cli.maximize import name_files
-from jaxvis.cli.opening import Opened, open_net
+from jaxvis.cli.opening import describe_network, open_net
 from jaxvis.cli.parsing import slug
 from jaxvis.cli.saving import Output, end_command, new_folder, run_or_interrupt, save_run
 from jaxvis.methods.maximize import maximize
@@ -17,6 +18,7 @@ from jaxvis.methods.preimage.invert import invert
 from jaxvis.optimize.runs import join_items
 from jaxvis.output.io import read_sample_photo
 from jaxvis.types import Key, Run
+from jaxvis.weights.load import LoadedNetwork
 
 LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 """Of the random VGG-19: what two minutes of two CPU cores allow."""
@@ -58,12 +60,10 @@ def demo(
     return code
 
 
-def _facts(opened: Opened, key: Key, steps: int, begin: float) -> dict[str, Any]:
+def _facts(opened: LoadedNetwork, key: Key, steps: int, begin: float) -> dict[str, Any]:
     return {
         "command": "demo",
-        "net": opened.net.name,
-        "weights": opened.weights,
-        "sha256": opened.sha256,
+        **describe_network(opened),
         "key": key,
         "steps": steps,
         "seconds": time.perf_counter() - begin,
@@ -119,8 +119,15 @@ def _invert_photograph(output: Output, key: Key, steps: int, arguments: dict[str
     begin, runs, interrupted = time.perf_counter(), [], False
     for tap in LAYERS:
         run, interrupted = run_or_interrupt(
-            lambda tap=tap: invert(
-                opened.net, opened.params, photo, tap=tap, steps=steps, key=key, progress=True
+            partial(
+                invert,
+                opened.net,
+                opened.params,
+                photo,
+                tap=tap,
+                steps=steps,
+                key=key,
+                progress=True,
             )
         )
         runs.append(run._replace(z=()))

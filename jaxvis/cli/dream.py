@@ -16,7 +16,7 @@ from jaxvis.cli.flags import (
     default_of,
     flatten_flags,
 )
-from jaxvis.cli.opening import open_net
+from jaxvis.cli.opening import describe_network, open_net
 from jaxvis.cli.parsing import slug
 from jaxvis.cli.photographs import choose_size, read_photograph
 from jaxvis.cli.saving import end_command, open_output, run_or_interrupt, save_run
@@ -91,9 +91,7 @@ def dream(
         first=[(Path(image).stem, photo)],
         command="dream",
         arguments=arguments,
-        net=net,
-        weights=opened.weights,
-        sha256=opened.sha256,
+        **describe_network(opened),
         key=key,
         steps=octaves * steps,
         seconds=time.perf_counter() - begin,

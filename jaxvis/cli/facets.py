@@ -15,15 +15,17 @@ from jaxvis.cli.flags import (
     default_of,
     flatten_flags,
 )
-from jaxvis.cli.opening import Opened, open_net
+from jaxvis.cli.opening import describe_network, open_net
 from jaxvis.cli.parsing import parse_indices, parse_words
 from jaxvis.cli.saving import end_command, open_output, run_or_interrupt, save_run
-from jaxvis.methods.facets import find_facets, visualize_facets
+from jaxvis.methods.facets.find import find_facets
+from jaxvis.methods.facets.visualize import visualize_facets
 from jaxvis.output.folder import list_images
 from jaxvis.output.io import read_image, write_image
 from jaxvis.output.record import make_record, write_record
 from jaxvis.output.sheet import contact_sheet
 from jaxvis.train.images import Images, open_folder
+from jaxvis.weights.load import LoadedNetwork
 
 
 def facets(
@@ -82,10 +84,8 @@ def facets(
         facets=count,
         key=key,
     )
-    visualize = partial(visualize_facets, model, opened.params, found, index=unit, tap=tap)
-    run, interrupted = run_or_interrupt(
-        partial(visualize, steps=steps, key=key, chunk=chunk, progress=True)
-    )
+    draw = partial(visualize_facets, model, opened.params, found, index=unit, tap=tap, key=key)
+    run, interrupted = run_or_interrupt(partial(draw, steps=steps, chunk=chunk, progress=True))
     members = [[images.names[i] for i in found.top[found.cluster == k]] for k in range(count)]
     pictures = save_run(
         to,
@@ -96,9 +96,7 @@ def facets(
         first=[(f"mean of facet {k}", mean) for k, mean in enumerate(found.mean)],
         command="facets",
         arguments=arguments,
-        net=net,
-        weights=opened.weights,
-        sha256=opened.sha256,
+        **describe_network(opened),
         key=key,
         steps=steps,
         seconds=time.perf_counter() - begin,
@@ -145,8 +143,9 @@ def bias(
     list_images(folder)
     to = open_output(output, "bias", count=1)
     images, pixels = _read_images(opened, folder)
-    options = {"index": unit, "most": most, "facets": 1, "components": 1}
-    found = find_facets(opened.net, opened.params, pixels, **options)
+    found = find_facets(
+        opened.net, opened.params, pixels, index=unit, most=most, facets=1, components=1
+    )
     real = [
         {"image": images.names[i], "score": float(score)}
         for i, score in zip(found.top, found.scores)
@@ -159,9 +158,7 @@ def bias(
     record = make_record(
         "bias",
         arguments,
-        net=net,
-        weights=opened.weights,
-        sha256=opened.sha256,
+        **describe_network(opened),
         index=unit,
         images=real,
         skipped=dict(images.skipped),
@@ -171,7 +168,7 @@ def bias(
     return 0
 
 
-def _parse_unit(opened: Opened, tap: str | None, index: str) -> int:
+def _parse_unit(opened: LoadedNetwork, tap: str | None, index: str) -> int:
     """Reads the one class or channel that a flag names."""
     net, place = opened.net, tap or opened.net.scores
     if place is None:
@@ -186,7 +183,7 @@ def _parse_unit(opened: Opened, tap: str | None, index: str) -> int:
     return found[0]
 
 
-def _read_images(opened: Opened, folder: Path) -> tuple[Images, np.ndarray]:
+def _read_images(opened: LoadedNetwork, folder: Path) -> tuple[Images, np.ndarray]:
     """Reads the images of a folder, `[M, H, W, 3]` uint8, in the network's size."""
     images = open_folder(folder, size=opened.net.input_size, progress=True)
     return images, np.stack([images[i] for i in range(len(images))])

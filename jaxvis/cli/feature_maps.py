@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 import jax
 import numpy as np
 
+from jaxvis.cli.choices import PixelOptimizer, Rates
 from jaxvis.cli.flags import (
     NETWORK,
     OUTPUT,
@@ -18,18 +19,19 @@ from jaxvis.cli.flags import (
     default_of,
     flatten_flags,
 )
-from jaxvis.cli.opening import Opened
-from jaxvis.cli.parsing import parse_indices, parse_words, slug
+from jaxvis.cli.opening import describe_network
+from jaxvis.cli.parsing import parse_indices, slug, split_words
 from jaxvis.cli.photographs import choose_size, read_photograph
 from jaxvis.cli.saving import end_command, open_output, save_run
 from jaxvis.cli.style_flags import POOL, PoolFlags, open_pooled, run_each
-from jaxvis.methods.style.codes import RATES
 from jaxvis.methods.style.feature_maps import feature_maps as invert_filters
-from jaxvis.methods.style.feature_maps import random_codes, ranked_codes
-from jaxvis.methods.style.pixel_optimizers import OPTIMIZERS
+from jaxvis.methods.style.feature_maps import random_codes, rank_codes
 from jaxvis.optimize.runs import join_items
 from jaxvis.types import Run
+from jaxvis.weights.load import LoadedNetwork
 
+RATES = default_of(random_codes, "rates")
+OPTIMIZER = default_of(invert_filters, "optimizer")
 CODES = SeedFlags(seeds=default_of(random_codes, "seeds"))
 
 
@@ -41,11 +43,11 @@ def feature_maps(
     tap: str,
     codes: Literal["single", "random", "ranked"] = "single",
     index: str = "0:5",
-    rates: Literal[*RATES] = default_of(random_codes, "rates"),
+    rates: Rates = RATES,
     concentration: float = default_of(random_codes, "concentration"),
     styles: tuple[str, ...] = (),
     steps: int = default_of(invert_filters, "steps"),
-    optimizer: Literal[*OPTIMIZERS] = default_of(invert_filters, "optimizer"),
+    optimizer: PixelOptimizer = OPTIMIZER,
     denoise: float = default_of(invert_filters, "denoise"),
     size: str = "224",
     pool: PoolFlags = POOL,
@@ -81,9 +83,14 @@ def feature_maps(
     arguments, begin = flatten_flags(locals()), time.perf_counter()
     opened = open_pooled(net, network, pool)
     photo = read_photograph(image, size=choose_size(opened.net, size))
-    taps = opened.net.check_taps(parse_words(tap))
+    taps = opened.net.check_taps(split_words(tap))
     key = jax.random.key(run.seed)
-    options = {"key": key, "steps": steps, "optimizer": optimizer, "denoise": denoise}
+    options: dict[str, Any] = {
+        "key": key,
+        "steps": steps,
+        "optimizer": optimizer,
+        "denoise": denoise,
+    }
     options |= {"chunk": run.chunk, "progress": True}
     if codes == "single":
         parts = [_plan_single(opened, photo, one, index) for one in taps]
@@ -106,9 +113,7 @@ def feature_maps(
         post_filter={"name": "Chambolle total variation", "weight": denoise},
         command="feature-maps",
         arguments=arguments,
-        net=net,
-        weights=opened.weights,
-        sha256=opened.sha256,
+        **describe_network(opened),
         key=key,
         steps=steps,
         seconds=time.perf_counter() - begin,
@@ -131,13 +136,15 @@ class _Part(NamedTuple):
     ends: list[str]
     options: dict[str, Any]
 
-    def bind(self, opened: Opened, photo: np.ndarray, options: dict[str, Any]) -> Callable[[], Run]:
+    def bind(
+        self, opened: LoadedNetwork, photo: np.ndarray, options: dict[str, Any]
+    ) -> Callable[[], Run]:
         """Gives the method with all its arguments."""
         own = {"tap": self.tap, **self.options, **options}
         return partial(self.method, opened.net, opened.params, photo, **own)
 
 
-def _plan_single(opened: Opened, photo: np.ndarray, tap: str, index: str) -> _Part:
+def _plan_single(opened: LoadedNetwork, photo: np.ndarray, tap: str, index: str) -> _Part:
     width = opened.net.shape(opened.params, tap, size=photo.shape[:2])[-1]
     numbers = parse_indices(index, count=width, what="filter")
     return _Part(invert_filters, tap, [f"{n:03d}" for n in numbers], {"index": numbers})
@@ -150,4 +157,4 @@ def _plan_ranked(taps: tuple[str, ...], styles: tuple[str, ...]) -> list[_Part]:
     if len(set(ends)) < len(ends):
         raise ValueError(f"styles need names of their own, not {', '.join(ends)}")
     shown = [read_photograph(one, size=None) for one in styles]
-    return [_Part(ranked_codes, tap, ends, {"styles": shown}) for tap in taps]
+    return [_Part(rank_codes, tap, ends, {"styles": shown}) for tap in taps]

@@ -19,14 +19,15 @@ from jaxvis.cli.flags import (
 )
 from jaxvis.cli.judging import Ranks, judge_by_network
 from jaxvis.cli.maximize import caption_units
-from jaxvis.cli.opening import Opened, open_net
-from jaxvis.cli.parsing import parse_indices, parse_words, slug
+from jaxvis.cli.opening import describe_network, open_net
+from jaxvis.cli.parsing import parse_indices, slug, split_words
 from jaxvis.cli.progress import Progress, begin_progress, resume_progress
 from jaxvis.cli.saving import end_command, open_output
 from jaxvis.generators.deep import DeepGenerator
 from jaxvis.methods.coupled.autoencode import decoder_of, load_autoencoder
 from jaxvis.methods.coupled.generate import plan_generate
 from jaxvis.output.record import hash_file
+from jaxvis.weights.load import LoadedNetwork
 
 
 def generate(
@@ -96,13 +97,11 @@ def generate(
         steps=steps,
         gain=own_gain if gain is None else gain,
         stretched=stretched,
-        dropout=parse_words(dropout) or (),
+        dropout=split_words(dropout),
     )
     files = [f"{name}_{i}" for name in names for i in range(run.seeds)]
     progress = _open_progress(opened, decoder, arguments, files, output, resume)
-    judge = None
-    if opened.net.scores and tap is None:
-        judge = Ranks(opened, groups, run.seeds).judge
+    judge = Ranks(opened, groups, run.seeds).judge if opened.net.scores and tap is None else None
     interrupted = progress.make(job, chunk=run.chunk, judge=judge)
     pictures = progress.finish(
         names,
@@ -111,20 +110,17 @@ def generate(
         items=[{"index": "+".join(map(str, group))} for group in groups],
         command="generate",
         arguments=arguments,
-        net=net,
-        weights=opened.weights,
-        sha256=opened.sha256,
+        **describe_network(opened),
         key=key,
         tap=tap or opened.net.scores,
     )
     code = end_command(progress.output, pictures, interrupted=interrupted)
-    if judge:
-        judge_by_network(net, pictures)
+    judge_by_network(net, pictures)
     return code
 
 
 def _open_progress(
-    opened: Opened,
+    opened: LoadedNetwork,
     decoder: Path | None,
     arguments: dict[str, Any],
     files: Sequence[str],

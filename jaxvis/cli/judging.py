@@ -7,10 +7,10 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxvis.cli.opening import Opened
 from jaxvis.network import Network
 from jaxvis.output.resample import resample
 from jaxvis.types import Array, Params
+from jaxvis.weights.load import LoadedNetwork
 
 
 class Ranks:
@@ -20,10 +20,17 @@ class Ranks:
       opened: the network.
       groups: the class, or the classes together, of each item.
       seeds: pictures of every item.
+
+    Raises:
+      ValueError: for a network that names no class scores.
     """
 
-    def __init__(self, opened: Opened, groups: Sequence[int | tuple[int, ...]], seeds: int) -> None:
-        self.opened, self.seeds = opened, seeds
+    def __init__(
+        self, opened: LoadedNetwork, groups: Sequence[int | tuple[int, ...]], seeds: int
+    ) -> None:
+        if opened.net.scores is None:
+            raise ValueError(f"{opened.net.name} names no class scores: it cannot judge pictures")
+        self.opened, self.scores, self.seeds = opened, opened.net.scores, seeds
         self.groups = [group if isinstance(group, tuple) else (group,) for group in groups]
 
     def rank(self, number: int, image: np.ndarray) -> int:
@@ -33,12 +40,12 @@ class Ranks:
           number: of the picture.
           image: `[H, W, 3]`; one that is not finite comes last.
         """
-        net = self.opened.net
+        net, params = self.opened.net, self.opened.params
         # As its 8-bit file holds it.
         shown = (np.round(np.asarray(image) * 255) / 255).astype(np.float32)
-        if shown.shape[:2] != tuple(net.input_size) and not _takes(net, self.opened, shown):
+        if shown.shape[:2] != tuple(net.input_size) and not _takes(net, params, self.scores, shown):
             shown = resample(shown, net.input_size)
-        scores = np.asarray(_look(net, self.opened.params, shown))
+        scores = np.asarray(_look(net, self.scores, params, shown))
         if not np.isfinite(scores).all():
             return len(scores)
         group = self.groups[number // self.seeds]
@@ -68,14 +75,14 @@ def judge_by_network(name: str, pictures: Sequence[Mapping[str, Any]]) -> None:
         print(f"{name} itself names {sum(hits)} of {len(hits)} as their class")
 
 
-def _takes(net: Network, opened: Opened, image: np.ndarray) -> bool:
+def _takes(net: Network, params: Params, tap: str, image: np.ndarray) -> bool:
     try:
-        net.shape(opened.params, net.scores, size=image.shape[:2])
+        net.shape(params, tap, size=(image.shape[0], image.shape[1]))
     except ValueError:
         return False
     return True
 
 
-@partial(jax.jit, static_argnums=0)
-def _look(net: Network, params: Params, image: Array) -> Array:
-    return net.apply(params, image, stop=net.scores)[net.scores]
+@partial(jax.jit, static_argnums=(0, 1))
+def _look(net: Network, tap: str, params: Params, image: Array) -> Array:
+    return net.apply(params, image, stop=tap)[tap]

@@ -15,15 +15,16 @@ from jaxvis.cli.flags import (
     flatten_flags,
 )
 from jaxvis.cli.judging import Ranks, judge_by_network
-from jaxvis.cli.opening import Opened, open_net
+from jaxvis.cli.opening import describe_network, open_net
 from jaxvis.cli.parsing import parse_indices, parse_position, parse_size, slug
-from jaxvis.cli.peaks import peaks_of, values_of
+from jaxvis.cli.peaks import find_peaks, list_values
 from jaxvis.cli.progress import Progress, begin_progress, resume_progress
 from jaxvis.cli.saving import end_command, open_output
 from jaxvis.methods.maximize import plan_maximize
 from jaxvis.nets.wrappers.leaky import with_leaky_relus
 from jaxvis.optimize.job import Job
 from jaxvis.recipes.presets import NATURAL
+from jaxvis.weights.load import LoadedNetwork
 
 Recipe = Literal["robust", "lucid", "plain", "maco", "mahendran"]
 DEFAULT = default_of(plan_maximize, "recipe")
@@ -83,8 +84,8 @@ def maximize(
     options |= {"steps": steps, "size": parse_size(size) if size else None}
     facts: dict[str, Any] = {}
     if recipe == NATURAL and sweep.shown is not None:
-        facts["peaks"] = peaks_of(opened, sweep.shown, peaks)
-        options["peaks"] = values_of(facts["peaks"])
+        facts["peaks"] = find_peaks(opened, sweep.shown, peaks)
+        options["peaks"] = list_values(facts["peaks"])
     return sweep.run(leak=leak, facts=facts, **options)
 
 
@@ -135,7 +136,7 @@ class _Sweep:
     def __init__(
         self,
         command: str,
-        opened: Opened,
+        opened: LoadedNetwork,
         arguments: dict[str, Any],
         tap: str | None,
         index: str,
@@ -152,7 +153,7 @@ class _Sweep:
         self.labels = opened.labels if self.of_class else ()
         count = net.shape(opened.params, self.shown)[-1] if self.shown else None
         self.numbers = parse_indices(index, count=count, what=what, labels=self.labels)
-        prefix = "" if self.of_class else f"{slug(self.shown)}_"
+        prefix = f"{slug(self.shown)}_" if self.shown and not self.of_class else ""
         self.names = name_files(self.numbers, self.labels, prefix)
 
     def run(self, *, leak: float, facts: dict[str, Any], **options: Any) -> int:
@@ -180,16 +181,13 @@ class _Sweep:
             items=self._items(),
             command=self.command,
             arguments=self.arguments,
-            net=net.name,
-            weights=self.opened.weights,
-            sha256=self.opened.sha256,
+            **describe_network(self.opened),
             key=key,
             tap=self.shown,
             **facts,
         )
         code = end_command(progress.output, pictures, interrupted=interrupted)
-        if judge:
-            judge_by_network(net.name, pictures)
+        judge_by_network(net.name, pictures)
         return code
 
     def _open(self, job: Job) -> Progress:

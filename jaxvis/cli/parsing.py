@@ -96,7 +96,16 @@ def parse_words(text: str | None) -> tuple[str, ...] | None:
     Args:
       text: such as "relu1_1,relu2_1".
     """
-    return None if text is None else tuple(word.strip() for word in text.split(",") if word.strip())
+    return None if text is None else split_words(text)
+
+
+def split_words(text: str) -> tuple[str, ...]:
+    """Splits a text at its commas into words; empty ones are left out.
+
+    Args:
+      text: such as "relu1_1,relu2_1".
+    """
+    return tuple(word.strip() for word in text.split(",") if word.strip())
 
 
 def parse_numbers(text: str | None, what: str) -> list[float] | None:
@@ -157,15 +166,15 @@ def _beyond(number: int, count: int, what: str) -> ValueError:
 
 def _parse_range(part: str, text: str, count: int | None, what: str) -> list[int]:
     match = re.fullmatch(r"(\d+)|(\d*):(\d*)(?::(\d+))?", part)
-    if match is None or (count is None and match[1] is None and not match[3]):
+    if match is not None and match[1]:
+        return [int(match[1])]
+    stop = int(match[3]) if match is not None and match[3] else count
+    if match is None or stop is None:
         raise ValueError(
             f"{part!r} in {text!r} is no {what}: write numbers and ranges such as "
             "0:1000 or 1,5,9:12"
         )
-    if match[1]:
-        return [int(match[1])]
-    start, stop = int(match[2] or 0), int(match[3]) if match[3] else count
-    step = int(match[4] or 1)
+    start, step = int(match[2] or 0), int(match[4] or 1)
     if step == 0 or start >= stop:
         raise ValueError(f"the range {part!r} in {text!r} is empty")
     # Before it is listed: 0:1000000000000 must not fill the memory.

@@ -1,55 +1,76 @@
 """Channels' largest activations on photographs: measured, or read from a record."""
 
-import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from jaxvis.cli.opening import Opened
 from jaxvis.methods.preimage.peaks import measure_peaks
+from jaxvis.output.folder import read_folder
 from jaxvis.output.io import SAMPLES, read_image, read_sample_photo
+from jaxvis.output.record import read_record
+from jaxvis.weights.load import LoadedNetwork
 
-ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".ppm", ".tif", ".tiff")
 
-
-def peaks_of(opened: Opened, tap: str, text: str | None) -> dict[str, Any]:
-    """Returns what a record says of a tap's peaks: "tap", "source", "images", "values".
+def find_peaks(opened: LoadedNetwork, tap: str, source: str | None) -> dict[str, Any]:
+    """Finds what a record says of a tap's peaks: "tap", "source", "images", "values".
 
     Args:
       opened: the network.
       tap: the layer.
-      text: a folder of images; a record.json that holds this tap's peaks, which are
-        taken over; or None for the photographs that come with jaxvis.
+      source: a folder of images, of which those that cannot be read are skipped; a
+        record.json that holds this tap's peaks; or None for the photographs that come
+        with jaxvis.
+
+    Returns:
+      dict: the facts; "skipped" too where files of a folder could not be read.
 
     Raises:
       OSError: if a file or folder cannot be read.
       ValueError: for a folder without images, or a record of another network or tap.
     """
-    if text is not None and Path(text).suffix == ".json":
-        return _recorded(opened, tap, Path(text))
-    size = opened.net.input_size
-    if text is None:
-        images = [read_sample_photo(name, size=size) for name in SAMPLES]
-        source = "photographs of jaxvis"
-    else:
-        files = sorted(p for p in Path(text).iterdir() if p.suffix.lower() in ENDINGS)
-        if not files:
-            raise ValueError(f"{text} holds no image ({', '.join(ENDINGS)})")
-        images = [read_image(file, size=size) for file in files]
-        source = text
-    values = measure_peaks(opened.net, opened.params, images, tap=tap)
-    found = {"tap": tap, "source": source, "images": len(images)}
+    if source is not None and Path(source).suffix == ".json":
+        return _read_peaks(opened, tap, Path(source))
+    count = 0
+    skipped: dict[str, str] = {}
+
+    def read() -> Iterator[np.ndarray]:
+        nonlocal count
+        for image in _read_images(opened, source, skipped):
+            count += 1
+            yield image
+
+    values = measure_peaks(opened.net, opened.params, read(), tap=tap)
+    found: dict[str, Any] = {
+        "tap": tap,
+        "source": source or "photographs of jaxvis",
+        "images": count,
+    }
+    found |= {"skipped": skipped} if skipped else {}
     return {**found, "values": [float(value) for value in values]}
 
 
-def _recorded(opened: Opened, tap: str, path: Path) -> dict[str, Any]:
-    """Returns the peaks that a record keeps, if they are this network's and tap's."""
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        found, network = record.get("peaks"), record.get("network", {})
-    except (json.JSONDecodeError, UnicodeDecodeError, AttributeError):
-        raise ValueError(f"{path} is no record of a run") from None
+def _read_images(
+    opened: LoadedNetwork, source: str | None, skipped: dict[str, str]
+) -> Iterator[np.ndarray]:
+    """Yields the images of a folder, or those that come with jaxvis, one after the other."""
+    size = opened.net.input_size
+    if source is None:
+        yield from (read_sample_photo(name, size=size) for name in SAMPLES)
+        return
+
+    def read(path: Path) -> np.ndarray:
+        return read_image(path, size=size)
+
+    for image in read_folder(source, skipped=skipped, read=read, progress=True):
+        yield image.value
+
+
+def _read_peaks(opened: LoadedNetwork, tap: str, path: Path) -> dict[str, Any]:
+    """Reads the peaks that a record keeps, if they are this network's and tap's."""
+    record = read_record(path)
+    found, network = record.get("peaks"), record.get("network", {})
     if not isinstance(found, dict) or found.get("tap") != tap:
         raise ValueError(f"{path} holds no peaks of {tap!r}: name a folder of images")
     same = network.get("name"), network.get("sha256")
@@ -60,8 +81,8 @@ def _recorded(opened: Opened, tap: str, path: Path) -> dict[str, Any]:
     return found
 
 
-def values_of(found: dict[str, Any]) -> np.ndarray:
-    """Returns the peaks of what `peaks_of` returned, `[c]`.
+def list_values(found: dict[str, Any]) -> np.ndarray:
+    """Gives the peaks of what `find_peaks` found, `[c]`.
 
     Args:
       found: what a record says.

@@ -1,43 +1,217 @@
-"""jaxvis invert and caricature: natural pre-images of photographs, layer by layer."""
+"""jaxvis invert and jaxvis caricature: natural pre-images of photographs, layer by layer."""
 
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import numpy as np
 
-from jaxvis.cli.common import Opened, new_folder, open_net, save_run, slug, summary
+from jaxvis.cli.choices import InversePreset, Whose
+from jaxvis.cli.flags import (
+    NETWORK,
+    OUTPUT,
+    SEEDS,
+    NetworkFlags,
+    OutputFlags,
+    SeedFlags,
+    default_of,
+    flatten_flags,
+)
+from jaxvis.cli.opening import describe_network, open_net
+from jaxvis.cli.parsing import parse_numbers, split_words
 from jaxvis.cli.photographs import choose_size, read_photograph
+from jaxvis.cli.preimage_pages import Pages
+from jaxvis.cli.saving import open_output, run_or_interrupt
 from jaxvis.methods.preimage.caricature import caricature as exaggerate
-from jaxvis.methods.preimage.code_masks import named_mask
+from jaxvis.methods.preimage.code_masks import parse_mask
 from jaxvis.methods.preimage.invert import PRESETS
 from jaxvis.methods.preimage.invert import invert as reconstruct
 from jaxvis.methods.preimage.schedule import codes_of
-from jaxvis.output.io import write_image
-from jaxvis.recipes.natural import Natural, bare, departed
+from jaxvis.nets.table.fields import refuse_probabilities
+from jaxvis.recipes.natural import Natural, change_natural, without_priors
 from jaxvis.types import Run
+from jaxvis.weights.load import LoadedNetwork
+
+PRESET = default_of(reconstruct, "preset")
+NORM = default_of(Natural, "norm")
 
 
-def taps_of(opened: Opened, text: str) -> tuple[str, ...]:
-    """Returns the taps that a flag names, checked; "all" is every code of the network.
+def invert(
+    net: str,
+    images: tuple[str, ...],
+    /,
+    *,
+    tap: str,
+    preset: InversePreset = PRESET,
+    fidelity: str | None = None,
+    mask: str | None = None,
+    steps: int = default_of(reconstruct, "steps"),
+    rate: str | None = None,
+    exponent: float | None = None,
+    beta: float | None = None,
+    jitter: int | None = None,
+    second: int | None = None,
+    bare: bool = False,
+    size: str | None = None,
+    pool: Literal["max", "avg"] | None = None,
+    run: SeedFlags = SEEDS,
+    network: NetworkFlags = NETWORK,
+    output: OutputFlags = OUTPUT,
+) -> int:
+    """Reconstructs photographs from what layers of a network keep of them.
+
+    Pictures are written layer by layer; Ctrl-C keeps those that are there. For example:
+    jaxvis invert vgg19 chelsea --tap relu1_1,relu3_1,relu5_1
+
+    Args:
+      net: the network's name, such as vgg19, or hog, hogb or dsift.
+      images: files, or astronaut, chelsea, coffee or rocket.
+      tap: the layers, such as relu3_1 or relu1_1,relu3_1,relu5_1; all for every one.
+      preset: short (one stage) or mahendran (the authors' two).
+      fidelity: C, how closely the code is followed, such as 20 or 1,20,100,300; the
+        paper's for network and layer if left out.
+      mask: the part of the code that counts, window:5 (the central 5x5 cells),
+        group:1/2 or channels:0:48; all of it if left out.
+      steps: updates.
+      rate: the learning rate, code, print (as printed, nothing moves) or a number.
+      exponent: power of the squared length in the bounded range; 0.5 is as printed.
+      beta: exponent of the total variation.
+      jitter: number of offsets, 1 for none; a quarter of the stride, none for HOG and
+        SIFT, if left out.
+      second: steps of the second stage, 0 for none.
+      bare: without priors, walls and jitter.
+      size: the images are cropped to it, 224 or 224x320 (H x W), or own for whole
+        images; the network's own size if left out.
+      pool: how the VGG networks pool; max if left out.
+
+    Raises:
+      OSError: if an image, the weights or the folder cannot be opened.
+      ValueError: for a flag that does not fit the network.
+    """
+    arguments, begin = flatten_flags(locals()), time.perf_counter()
+    changes = {"rate": rate, "exponent": exponent, "beta": beta, "jitter": jitter, "second": second}
+    natural = change_natural(PRESETS[preset], **changes)
+    natural = without_priors(natural) if bare else natural
+    levels = _parse_levels(fidelity)
+    _check_counts(steps, run)
+    opened = open_net(net, network, pool=pool)
+    names, photos = read_photographs(images, choose_size(opened.net, size))
+    taps = choose_taps(opened, tap, photos)
+    shapes = {name: opened.net.shape(opened.params, name, size=photos.shape[1:3]) for name in taps}
+    masks = {name: 1.0 if mask is None else parse_mask(mask, shapes[name]) for name in taps}
+    count = len(taps) * len(photos) * len(levels or [None]) * run.seeds
+    key = jax.random.key(run.seed)
+    pages = Pages(open_output(output, "invert", count=count), names, levels)
+    reconstruct_layer = partial(
+        reconstruct,
+        opened.net,
+        opened.params,
+        photos,
+        natural=natural,
+        seeds=run.seeds,
+        key=key,
+        fidelity=levels,
+        steps=steps,
+        chunk=run.chunk,
+        progress=True,
+    )
+    interrupted = _run_layers(pages, taps, lambda tap: reconstruct_layer(tap=tap, mask=masks[tap]))
+    facts = {"command": "invert", "arguments": arguments, "key": key, "steps": steps}
+    return _end(pages, photos, opened, begin, interrupted=interrupted, **facts)
+
+
+def caricature(
+    net: str,
+    images: tuple[str, ...],
+    /,
+    *,
+    tap: str,
+    fidelity: float = default_of(exaggerate, "fidelity"),
+    steps: int = default_of(exaggerate, "steps"),
+    norm: Whose = NORM,
+    jitter: int | None = None,
+    size: str | None = None,
+    run: SeedFlags = SEEDS,
+    network: NetworkFlags = NETWORK,
+    output: OutputFlags = OUTPUT,
+) -> int:
+    """Exaggerates what layers of a network see in photographs.
+
+    Pictures are written layer by layer; Ctrl-C keeps those that are there. For example:
+    jaxvis caricature vgg19 chelsea --tap relu5_1 --out art.png
+
+    Args:
+      net: the network's name, such as vgg19.
+      images: files, or astronaut, chelsea, coffee or rocket.
+      tap: the layers, such as relu3_1 or relu3_1,relu5_1; all for every one.
+      fidelity: C, how much the layer's pattern counts against the priors.
+      steps: updates.
+      norm: what the data term is divided by: code or print.
+      jitter: number of offsets, 1 for none; a quarter of the stride if left out.
+      size: the images are cropped to it, 224 or 224x320 (H x W), or own for whole
+        images; the network's own size if left out.
+
+    Raises:
+      OSError: if an image, the weights or the folder cannot be opened.
+      ValueError: for a flag that does not fit the network.
+    """
+    arguments, begin = flatten_flags(locals()), time.perf_counter()
+    natural = change_natural(Natural(second=0), jitter=jitter, norm=norm)
+    _check_counts(steps, run)
+    opened = open_net(net, network)
+    names, photos = read_photographs(images, choose_size(opened.net, size))
+    taps = choose_taps(opened, tap, photos)
+    key = jax.random.key(run.seed)
+    count = len(taps) * len(photos) * run.seeds
+    pages = Pages(open_output(output, "caricature", count=count), names, None)
+    exaggerate_layer = partial(
+        exaggerate,
+        opened.net,
+        opened.params,
+        photos,
+        natural=natural,
+        seeds=run.seeds,
+        key=key,
+        fidelity=fidelity,
+        steps=steps,
+        chunk=run.chunk,
+        progress=True,
+    )
+    interrupted = _run_layers(pages, taps, lambda tap: exaggerate_layer(tap=tap))
+    facts = {"command": "caricature", "arguments": arguments, "key": key, "steps": steps}
+    return _end(pages, photos, opened, begin, interrupted=interrupted, **facts)
+
+
+def choose_taps(opened: LoadedNetwork, text: str, photos: np.ndarray) -> tuple[str, ...]:
+    """Gives the taps that a flag names, checked; "all" is every code of the network.
 
     Args:
       opened: the network.
       text: names separated by commas, or all.
+      photos: `[N, H, W, 3]`, which the network must be able to take.
 
     Raises:
-      ValueError: for a tap that the network does not have.
+      ValueError: for no tap, one that the network does not have, one twice, the softmax,
+        or photographs that are too small.
     """
-    if text == "all":
-        return codes_of(opened.net)
-    return opened.net.check_taps(tuple(word.strip() for word in text.split(",")))
+    taps = codes_of(opened.net) if text == "all" else split_words(text)
+    if not taps:
+        raise ValueError("--tap names no layer: write relu3_1, or relu1_1,relu3_1, or all")
+    if len(set(taps)) < len(taps):
+        raise ValueError(f"--tap {text} names a layer twice")
+    for tap in taps:
+        refuse_probabilities(opened.net, tap)
+        opened.net.shape(opened.params, tap, size=photos.shape[1:3])
+    return taps
 
 
-def photographs(
+def read_photographs(
     words: tuple[str, ...], size: tuple[int, int] | None
 ) -> tuple[list[str], np.ndarray]:
-    """Returns the names and the images `[N, H, W, 3]` of photographs of one size.
+    """Reads photographs of one size; gives their names and the images `[N, H, W, 3]`.
 
     Args:
       words: files or names, see `jaxvis.cli.photographs.read_photograph`.
@@ -55,289 +229,52 @@ def photographs(
     return [Path(word).stem for word in words], np.stack(found)
 
 
-def invert(
-    net: str,
-    images: tuple[str, ...],
-    /,
-    *,
-    tap: str,
-    preset: str = "short",
-    seeds: int = 1,
-    seed: int = 0,
-    fidelity: str | None = None,
-    mask: str | None = None,
-    steps: int = 300,
-    rate: str | None = None,
-    exponent: float | None = None,
-    beta: float | None = None,
-    jitter: int | None = None,
-    second: int | None = None,
-    bare: bool = False,
-    size: str | None = None,
-    pool: str | None = None,
-    weights: str | None = None,
-    precision: str = "float32",
-    chunk: int | None = None,
-    out: Path | None = None,
-    overwrite: bool = False,
-    bits: int = 8,
-) -> None:
-    """Reconstructs photographs from what layers of a network keep of them.
-
-    Args:
-      net: the network's name, such as vgg19, or hog, hogb or dsift.
-      images: files, or astronaut, chelsea, coffee or rocket.
-      tap: the layers, such as relu3_1 or relu1_1,relu3_1,relu5_1; all for every one.
-      preset: short (one stage) or mahendran (the authors' two).
-      seeds: reconstructions from each, from different random starts.
-      seed: of all randomness.
-      fidelity: C, how closely the code is followed, such as 20 or 1,20,100,300; the
-        paper's for network and layer if left out.
-      mask: the part of the code that counts, window:5 (the central 5x5 cells),
-        group:1/2 or channels:0:48; all of it if left out.
-      steps: updates.
-      rate: the learning rate, code, print (as printed, nothing moves) or a number.
-      exponent: power of the squared length in the bounded range; 0.5 is as printed.
-      beta: exponent of the total variation.
-      jitter: number of offsets, 1 for none; a quarter of the stride, none for HOG and
-        SIFT, if left out.
-      second: steps of the second stage, 0 for none.
-      bare: without priors, walls and jitter.
-      size: the images are cropped to it, 224 or 224x320 (H x W), or own for whole
-        images; the network's own size if left out.
-      pool: max or avg, for the VGG networks.
-      weights: a converted file, or random:SEED; the cached file if left out.
-      precision: of the network's products: float32, tf32 or bfloat16.
-      chunk: pictures optimised together; fitted to memory if left out.
-      out: a new or empty folder; jaxvis-invert if left out.
-      overwrite: write into a folder that holds files.
-      bits: 8 or 16 per channel in the PNG files.
-
-    Raises:
-      OSError: if an image, the weights or the folder cannot be opened.
-      ValueError: for a flag that does not fit the network.
-    """
-    arguments, begin = dict(locals()), time.perf_counter()
-    opened = open_net(net, weights=weights, pool=pool, precision=precision)
-    natural = _natural(
-        preset,
-        bare,
-        rate=rate,
-        exponent=exponent,
-        beta=beta,
-        jitter=jitter,
-        second=second,
-    )
-    taps, levels = taps_of(opened, tap), _levels(fidelity)
-    names, photos = photographs(images, choose_size(opened.net, size))
-    folder, key = new_folder(out, "invert", overwrite=overwrite), jax.random.key(seed)
-    pages = _Pages(folder, names, levels, bits)
-    for name in taps:
-        shape = opened.net.shape(opened.params, name, size=photos.shape[1:3])
-        run = reconstruct(
-            opened.net,
-            opened.params,
-            photos,
-            tap=name,
-            natural=natural,
-            seeds=seeds,
-            key=key,
-            fidelity=levels,
-            steps=steps,
-            chunk=chunk,
-            progress=True,
-            mask=1.0 if mask is None else named_mask(mask, shape),
-        )
-        pages.add(name, run)
-    pictures = pages.save(
-        photos,
-        command="invert",
-        arguments=arguments,
-        net=net,
-        weights=opened.weights,
-        sha256=opened.sha256,
-        key=key,
-        steps=steps,
-        seconds=time.perf_counter() - begin,
-    )
-    print(summary(folder, pictures))
-
-
-def _natural(preset: str, stripped: bool, **options: Any) -> Natural:
-    """Returns a preset's settings with the options that were given."""
-    if preset not in PRESETS:
-        raise ValueError(f"preset is one of {', '.join(PRESETS)}, not {preset!r}")
-    natural = departed(PRESETS[preset], **options)
-    return bare(natural) if stripped else natural
-
-
-def _levels(text: str | None) -> list[float] | float | None:
-    """Returns C as `invert` takes it: one number, several or None."""
-    if text is None:
-        return None
-    try:
-        found = [float(word) for word in text.split(",")]
-    except ValueError:
-        raise ValueError(f"{text!r} is no list of C: write numbers such as 1,20,100,300") from None
-    if not all(0 < level < float("inf") for level in found):
+def _parse_levels(text: str | None) -> list[float] | None:
+    """Reads the values of C; None is the paper's."""
+    levels = parse_numbers(text, "C")
+    if levels is not None and not all(level > 0 for level in levels):
         raise ValueError(f"C must be above 0, got {text!r}")
-    return found[0] if len(found) == 1 else found
+    if levels is not None and len(set(levels)) < len(levels):
+        raise ValueError(f"{text!r} names a C twice")
+    return levels
 
 
-class _Pages:
-    """The pictures of an inversion, layer by layer, written as they come."""
-
-    def __init__(self, folder: Path, photos: list[str], levels: Any, bits: int) -> None:
-        self.folder, self.photos, self.bits = folder, photos, bits
-        self.levels = levels if isinstance(levels, list) else [None]
-        self.names: list[str] = []
-        self.items: list[dict] = []
-        self.runs: list[Run] = []
-        self.saved: set[str] = set()
-
-    def add(self, tap: str, run: Run) -> None:
-        """Writes the pictures of one layer: whoever stops at the next keeps them."""
-        count, lead = len(self.photos) * len(self.levels), run.image.ndim - 3
-        run = jax.tree.map(
-            lambda leaf: leaf.reshape(count, -1, *leaf.shape[lead:]),
-            run._replace(z=None),
-        )
-        for at in range(count):
-            photo, level = divmod(at, len(self.levels))
-            name = self._name(tap, photo, level)
-            about = {"tap": tap, "error": run.trace["error"][at].tolist()}
-            about |= {"photograph": self.photos[photo]} if len(self.photos) > 1 else {}
-            about |= {"C": self.levels[level]} if len(self.levels) > 1 else {}
-            self.names.append(name)
-            self.items.append(about)
-            for seed, picture in enumerate(run.image[at]):
-                if np.isfinite(picture).all():
-                    file = f"{name}_{seed}.png"
-                    write_image(self.folder / file, picture, bits=self.bits)
-                    self.saved.add(file)
-        self.runs.append(run)
-        print(f"{tap}: error {100 * float(np.mean(run.trace['error'])):.1f} %")
-
-    def _name(self, tap: str, photo: int, level: int) -> str:
-        words = [slug(tap)]
-        if len(self.photos) > 1:
-            words.insert(0, f"{photo:02d}_{slug(self.photos[photo])}")
-        if len(self.levels) > 1:
-            words.append(f"c{self.levels[level]:g}".replace(".", "p"))
-        return "_".join(words)
-
-    def save(self, photos: np.ndarray, **facts: Any) -> list[dict[str, Any]]:
-        """Writes contact sheet and record; returns what is said of every picture."""
-        run = jax.tree.map(lambda *leaves: np.concatenate(leaves), *self.runs)
-        notes = [
-            f"{about['tap']} {100 * float(np.mean(about['error'])):.0f} %"
-            + (f" C {about['C']:g}" if "C" in about else "")
-            for about in self.items
-        ]
-        return save_run(
-            self.folder,
-            run,
-            self.names,
-            captions=notes,
-            items=self.items,
-            first=list(zip(self.photos, photos)),
-            saved=self.saved,
-            bits=self.bits,
-            **facts,
-        )
+def _check_counts(steps: int, run: SeedFlags) -> None:
+    """Refuses numbers that the method would refuse once the folder is made."""
+    for name, value in (("steps", steps), ("seeds", run.seeds), ("chunk", run.chunk)):
+        if value is not None and value < 1:
+            raise ValueError(f"--{name} must be at least 1, got {value}")
 
 
-def caricature(
-    net: str,
-    images: tuple[str, ...],
-    /,
+def _run_layers(pages: Pages, taps: tuple[str, ...], method: Callable[[str], Run]) -> bool:
+    """Runs a method for every layer; says whether Ctrl-C came after something was made."""
+    for tap in taps:
+        try:
+            found, interrupted = run_or_interrupt(partial(method, tap))
+        except KeyboardInterrupt:
+            if not pages.runs:
+                raise
+            return True
+        pages.add(tap, found)
+        if interrupted:
+            return True
+    return False
+
+
+def _end(
+    pages: Pages,
+    photos: np.ndarray,
+    opened: LoadedNetwork,
+    begin: float,
     *,
-    tap: str,
-    seed: int = 0,
-    fidelity: float = 1.0,
-    steps: int = 300,
-    norm: str = "code",
-    jitter: int | None = None,
-    size: str | None = None,
-    weights: str | None = None,
-    precision: str = "float32",
-    chunk: int | None = None,
-    out: Path | None = None,
-    overwrite: bool = False,
-    bits: int = 8,
-) -> None:
-    """Exaggerates what layers of a network see in photographs.
-
-    Args:
-      net: the network's name, such as vgg19.
-      images: files, or astronaut, chelsea, coffee or rocket.
-      tap: the layers, such as relu3_1 or relu3_1,relu5_1; all for every one.
-      seed: of all randomness.
-      fidelity: C, how much the layer's pattern counts against the priors.
-      steps: updates.
-      norm: what the data term is divided by: code or print.
-      jitter: number of offsets, 1 for none; a quarter of the stride if left out.
-      size: the images are cropped to it, 224 or 224x320 (H x W), or own for whole
-        images; the network's own size if left out.
-      weights: a converted file, or random:SEED; the cached file if left out.
-      precision: of the network's products: float32, tf32 or bfloat16.
-      chunk: pictures optimised together; fitted to memory if left out.
-      out: a new or empty folder; jaxvis-caricature if left out.
-      overwrite: write into a folder that holds files.
-      bits: 8 or 16 per channel in the PNG files.
-
-    Raises:
-      OSError: if an image, the weights or the folder cannot be opened.
-      ValueError: for a flag that does not fit the network.
-    """
-    arguments, begin = dict(locals()), time.perf_counter()
-    opened = open_net(net, weights=weights, precision=precision)
-    natural = departed(Natural(second=0), jitter=jitter, norm=norm)
-    taps = taps_of(opened, tap)
-    names, photos = photographs(images, choose_size(opened.net, size))
-    folder = new_folder(out, "caricature", overwrite=overwrite)
-    key = jax.random.key(seed)
-    runs = [
-        exaggerate(
-            opened.net,
-            opened.params,
-            photos,
-            tap=name,
-            natural=natural,
-            key=key,
-            fidelity=fidelity,
-            steps=steps,
-            chunk=chunk,
-            progress=True,
-        )._replace(z=None)
-        for name in taps
-    ]
-    together = jax.tree.map(lambda *leaves: np.concatenate(leaves), *runs)
-    several = len(names) > 1
-    items = [
-        {"tap": tap, **({"photograph": photo} if several else {})}
-        for tap in taps
-        for photo in names
-    ]
-    labels = [
-        (f"{i % len(names):02d}_{slug(item['photograph'])}_" if several else "") + slug(item["tap"])
-        for i, item in enumerate(items)
-    ]
-    pictures = save_run(
-        folder,
-        together,
-        labels,
-        captions=[item["tap"] for item in items],
-        items=items,
-        first=list(zip(names, photos)),
-        bits=bits,
-        command="caricature",
-        arguments=arguments,
-        net=net,
-        weights=opened.weights,
-        sha256=opened.sha256,
-        key=key,
-        steps=steps,
+    interrupted: bool,
+    **facts: Any,
+) -> int:
+    """Writes contact sheet and record, and gives the exit code."""
+    return pages.end(
+        photos,
+        interrupted=interrupted,
+        **describe_network(opened),
         seconds=time.perf_counter() - begin,
+        **facts,
     )
-    print(summary(folder, pictures))

@@ -90,7 +90,9 @@ class Progress:
             return True
         return False
 
-    def keep(self, numbers: Sequence[int], run: Run, *, judge: Judge | None = None) -> None:
+    def keep(
+        self, numbers: np.ndarray | Sequence[int], run: Run, *, judge: Judge | None = None
+    ) -> None:
         """Writes the finished pictures of a chunk, then how they ended.
 
         Args:
@@ -159,7 +161,7 @@ class Progress:
             images = [self._thumbnail(number) for number in numbers]
             write_sheet(self.output.folder / "contact.png", images, notes, seeds=seeds)
         path = file.with_suffix(".json") if file else self.output.folder / "record.json"
-        own = {"steps": self.steps, "seconds": self.seconds, "chunk": self.chunk}
+        own: dict[str, Any] = {"steps": self.steps, "seconds": self.seconds, "chunk": self.chunk}
         write_record(path, make_record(**facts, **own, run=self._run(seeds), pictures=pictures))
         return pictures
 
@@ -176,7 +178,8 @@ class Progress:
 
     def _run(self, seeds: int) -> Run:
         """Gives the ends of all traces and the statuses; NaN where a picture is missing."""
-        first = next(iter(self.done.values()), {"ends": {"loss": []}})
+        none: dict[str, Any] = {"ends": {"loss": []}}
+        first = next(iter(self.done.values()), none)
         missing = {"status": Status.UNFINISHED, "ends": dict.fromkeys(first["ends"], [np.nan] * 2)}
         found = [self.done.get(number, missing) for number in range(len(self.names))]
         trace = {

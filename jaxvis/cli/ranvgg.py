@@ -4,18 +4,22 @@ import hashlib
 import sys
 import time
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 import numpy as np
 
+from jaxvis.cli.choices import Scheme
 from jaxvis.cli.flags import Precision, default_of, flatten_flags
 from jaxvis.cli.parsing import parse_size
 from jaxvis.cli.photographs import read_photograph
 from jaxvis.cli.ranvgg_folder import COMMAND, begin_stack, build_sized, resume_stack, write_stack
 from jaxvis.cli.saving import new_folder
 from jaxvis.cli.style_flags import POOL, PoolFlags
-from jaxvis.methods.ranvgg.candidates import SCHEMES, Distribution, list_inverted_layers
-from jaxvis.methods.ranvgg.stack import plan_stack
+from jaxvis.methods.ranvgg.candidates import Distribution, list_inverted_layers
+from jaxvis.methods.ranvgg.stack import Stack, plan_stack
+from jaxvis.network import Network
+
+SCHEME = default_of(Distribution, "scheme")
 
 
 def stack(
@@ -28,7 +32,7 @@ def stack(
     starts: int = default_of(plan_stack, "starts"),
     steps: int = default_of(plan_stack, "steps"),
     stop: str | None = None,
-    scheme: Literal[*SCHEMES] = default_of(Distribution, "scheme"),
+    scheme: Scheme = SCHEME,
     sigma: float = default_of(Distribution, "sigma"),
     size: str = "224",
     pool: PoolFlags = POOL,
@@ -90,20 +94,29 @@ def stack(
         "weights": f"random:{seed}",
         "image_sha256": hashlib.sha256(photo.tobytes()).hexdigest(),
     }
-    if resume:
-        before = resume_stack(out, built, facts)
-    else:
-        out, before = new_folder(out, COMMAND, overwrite=overwrite), None
-        begin_stack(out, facts)
+    to, before = _open_folder(out, built, facts, overwrite=overwrite, resume=resume)
     try:
         for found in job.layers(before=before, chunk=chunk, progress=True):
             tap = list(found.chosen)[-1]
-            write_stack(out, built, found, tap, {**facts, "seconds": time.perf_counter() - begin})
+            write_stack(to, built, found, tap, {**facts, "seconds": time.perf_counter() - begin})
             losses = found.losses[tap]
             print(f"{tap}: losses {np.nanmin(losses):.3g} to {np.nanmax(losses):.3g}", flush=True)
     except KeyboardInterrupt:
-        print(f"interrupted: --resume --out {out} goes on", file=sys.stderr)
+        print(f"interrupted: --resume --out {to} goes on", file=sys.stderr)
         return 130
-    write_stack(out, built, found, stop, {**facts, "seconds": time.perf_counter() - begin})
-    print(f"{out}: {networks} networks up to {stop}, record")
+    write_stack(to, built, found, stop, {**facts, "seconds": time.perf_counter() - begin})
+    print(f"{to}: {networks} networks up to {stop}, record")
     return 0
+
+
+def _open_folder(
+    out: Path | None, net: Network, facts: dict[str, Any], *, overwrite: bool, resume: bool
+) -> tuple[Path, Stack | None]:
+    """Opens the folder to write to; gives what it holds of the stack already."""
+    if not resume:
+        folder = new_folder(out, COMMAND, overwrite=overwrite)
+        begin_stack(folder, facts)
+        return folder, None
+    if out is None:
+        raise ValueError("--resume goes on in the folder that --out names: name it")
+    return out, resume_stack(out, net, facts)

@@ -86,7 +86,7 @@ def write_stack(
     write_record(folder / "record.json", make_record(COMMAND, layers=layers, **facts))
 
 
-def resume_stack(folder: Path | None, net: Network, facts: Mapping[str, Any]) -> Stack | None:
+def resume_stack(folder: Path, net: Network, facts: Mapping[str, Any]) -> Stack | None:
     """Reads what a folder holds of a stack; None if no layer is finished yet.
 
     Args:
@@ -96,11 +96,9 @@ def resume_stack(folder: Path | None, net: Network, facts: Mapping[str, Any]) ->
 
     Raises:
       OSError: if a file cannot be read.
-      ValueError: if no folder is named, it holds something else, or was begun with other
-        flags or another image.
+      ValueError: if the folder holds something else, or was begun with other flags or
+        another image.
     """
-    if folder is None:
-        raise ValueError("--resume goes on in the folder that --out names: name it")
     before = read_record(folder / "record.json")
     if before["command"] != COMMAND:
         raise ValueError(f"{folder} holds {before['command']}, not {COMMAND}")

@@ -4,11 +4,12 @@ import time
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
+from jaxvis.cli.choices import Scheme
 from jaxvis.cli.flags import (
     NETWORK,
     OUTPUT,
@@ -19,18 +20,13 @@ from jaxvis.cli.flags import (
     default_of,
     flatten_flags,
 )
-from jaxvis.cli.opening import open_net
-from jaxvis.cli.parsing import parse_size, parse_words, slug
+from jaxvis.cli.opening import describe_network, open_net
+from jaxvis.cli.parsing import parse_size, slug, split_words
 from jaxvis.cli.photographs import read_photograph
 from jaxvis.cli.ranvgg_folder import build_sized, read_networks
 from jaxvis.cli.saving import Output, end_command, open_output, run_or_interrupt, save_run
 from jaxvis.cli.style_flags import POOL, PoolFlags
-from jaxvis.methods.ranvgg.candidates import (
-    SCHEMES,
-    Distribution,
-    draw_networks,
-    list_inverted_layers,
-)
+from jaxvis.methods.ranvgg.candidates import Distribution, draw_networks, list_inverted_layers
 from jaxvis.methods.ranvgg.reconstruct import Inversion, reconstruct
 from jaxvis.network import Network
 from jaxvis.optimize.runs import join_items, split_axis
@@ -39,6 +35,7 @@ from jaxvis.output.io import write_image
 from jaxvis.output.plot import grid, save_figure
 from jaxvis.types import Params, Run
 
+SCHEME = default_of(Distribution, "scheme")
 KINDS = ("random", "stacked", "trained")
 
 
@@ -69,7 +66,7 @@ def invert(
     net: str = "vgg19",
     kinds: str = "random,trained",
     stacked: Path | None = None,
-    scheme: Literal[*SCHEMES] = default_of(Distribution, "scheme"),
+    scheme: Scheme = SCHEME,
     tap: str | None = None,
     steps: int = default_of(reconstruct, "steps"),
     total_variation: float = default_of(Inversion, "total_variation"),
@@ -132,7 +129,6 @@ def invert(
         saved={file for one in found for file in _list_files(one)},
         command="ranvgg invert",
         arguments=arguments,
-        net=net,
         key=jax.random.key(run.seed),
         steps=steps,
         seconds=time.perf_counter() - begin,
@@ -143,7 +139,7 @@ def invert(
 
 def _parse_kinds(text: str, stacked: Path | None) -> list[str]:
     """Reads the kinds of networks, each once."""
-    kinds = list(dict.fromkeys(parse_words(text)))
+    kinds = list(dict.fromkeys(split_words(text)))
     unknown = [kind for kind in kinds if kind not in KINDS]
     if unknown or not kinds:
         raise ValueError(f"kinds are of {', '.join(KINDS)}, not {(unknown or [text])[0]!r}")
@@ -162,21 +158,26 @@ def _open_sources(
 ) -> tuple[dict[str, _Kind], dict[str, Any]]:
     """Opens the networks of every kind, and what the record says of the trained ones."""
     sources: dict[str, _Kind] = {}
-    facts: dict[str, Any] = {}
+    facts: dict[str, Any] = {"net": flags["net"]}
     for kind in names:
         if kind == "trained":
             pool = flags["pool"] if flags["net"].startswith("vgg") else None
-            options = {"input_size": net.input_size, "pool": pool, "stop": stop}
-            opened = open_net(flags["net"], network, **options)
+            size = net.input_size
+            opened = open_net(flags["net"], network, input_size=size, pool=pool, stop=stop)
             sources[kind] = _Kind(opened.params, None)
-            facts = {"weights": opened.weights, "sha256": opened.sha256}
+            facts |= describe_network(opened)
         elif kind == "stacked":
             found = read_networks(flags["stacked"], net, flags["seeds"], stop)
             sources[kind] = _Kind(found, 0)
         else:
-            options = {"networks": flags["seeds"], "key": flags["seed"], "stop": stop}
-            distribution = Distribution(flags["scheme"])
-            found = draw_networks(net, photo, distribution=distribution, **options)
+            found = draw_networks(
+                net,
+                photo,
+                networks=flags["seeds"],
+                key=flags["seed"],
+                stop=stop,
+                distribution=Distribution(flags["scheme"]),
+            )
             sources[kind] = _Kind(found, 0)
     return sources, facts
 
@@ -188,7 +189,7 @@ def _parse_taps(net: Network, text: str | None) -> tuple[str, ...]:
         return tuple(tap for tap in list_inverted_layers(net) if tap in pools)
     if text.strip() == "all":
         return list_inverted_layers(net)
-    found = net.check_taps(parse_words(text))
+    found = net.check_taps(split_words(text))
     return tuple(sorted(set(found), key=net.taps.index))
 
 

@@ -192,8 +192,8 @@ def save_run(
         notes = [note for note in captions or names for _ in range(seeds)]
         write_sheet(output.folder / f"{prefix}contact.png", flat, notes, seeds=seeds, first=first)
     facts = {**facts, "run": run, "pictures": pictures}
-    file = output.file.with_suffix(".json") if output.file else None
-    write_record(file or output.folder / f"{prefix}record.json", make_record(**facts))
+    beside = output.file.with_suffix(".json") if output.file else None
+    write_record(beside or output.folder / f"{prefix}record.json", make_record(**facts))
     return pictures
 
 
@@ -208,7 +208,7 @@ def word_of(status: int) -> str:
 
 def write_sheet(
     path: Path,
-    images: Sequence[np.ndarray],
+    images: np.ndarray | Sequence[np.ndarray],
     captions: Sequence[str],
     *,
     seeds: int = 1,

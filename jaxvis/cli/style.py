@@ -3,11 +3,12 @@
 import time
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
+from jaxvis.cli.choices import Colour, PixelOptimizer, StylePreset
 from jaxvis.cli.flags import (
     NETWORK,
     OUTPUT,
@@ -18,17 +19,20 @@ from jaxvis.cli.flags import (
     default_of,
     flatten_flags,
 )
+from jaxvis.cli.opening import describe_network
 from jaxvis.cli.parsing import parse_numbers, parse_words, slug
 from jaxvis.cli.photographs import choose_size, read_photograph
-from jaxvis.cli.saving import end_command, open_output, run_or_interrupt, save_run
+from jaxvis.cli.saving import Output, end_command, open_output, run_or_interrupt, save_run
 from jaxvis.cli.style_flags import BALANCE, POOL, BalanceFlags, PoolFlags, open_pooled
 from jaxvis.images import sides_of_area
-from jaxvis.methods.style.pictures import COLOURS
-from jaxvis.methods.style.pixel_optimizers import OPTIMIZERS
-from jaxvis.methods.style.presets import PRESETS, choose_preset
+from jaxvis.methods.style.presets import choose_preset
 from jaxvis.methods.style.style import style as paint
 from jaxvis.output.resample import resample
 from jaxvis.types import Run
+from jaxvis.weights.load import LoadedNetwork
+
+PRESET = default_of(paint, "preset")
+COLOUR = default_of(paint, "colour")
 
 
 def style(
@@ -37,18 +41,18 @@ def style(
     styles: tuple[str, ...],
     /,
     *,
-    preset: Literal[*PRESETS] = default_of(paint, "preset"),
+    preset: StylePreset = PRESET,
     balance: BalanceFlags = BALANCE,
     mix: str | None = None,
     masks: str | None = None,
     style_scale: float = default_of(paint, "style_scale"),
-    colour: Literal[*COLOURS] = default_of(paint, "colour"),
+    colour: Colour = COLOUR,
     noise: float | None = None,
     denoise: float | None = None,
     scales: int = default_of(paint, "scales"),
     tile: int | None = None,
     steps: int | None = None,
-    optimizer: Literal[*OPTIMIZERS] | None = None,
+    optimizer: PixelOptimizer | None = None,
     size: str = "own",
     pool: PoolFlags = POOL,
     run: SeedFlags = SEEDS,
@@ -89,11 +93,7 @@ def style(
         raise ValueError("name at least one style: a file")
     shares = parse_numbers(mix, "weights")
     opened = open_pooled(net, network, pool)
-    photo = read_photograph(content, size=choose_size(opened.net, size))
-    paintings = [read_photograph(one, size=None) for one in styles]
-    where = [
-        read_photograph(one, size=photo.shape[:2]).mean(-1) for one in parse_words(masks) or ()
-    ]
+    given = _read_pictures(content, styles, masks, choose_size(opened.net, size))
     changes = {"noise": noise, "denoise": denoise, "optimizer": optimizer, "steps": steps}
     recipe = choose_preset(opened.net, preset, **balance.changes(), **changes)
     to, key = open_output(output, "style", count=run.seeds), jax.random.key(run.seed)
@@ -102,11 +102,11 @@ def style(
             paint,
             opened.net,
             opened.params,
-            photo,
-            paintings,
+            given.photo,
+            given.paintings,
             preset=recipe,
             mix=shares,
-            masks=where or None,
+            masks=given.masks or None,
             style_scale=style_scale,
             colour=colour,
             scales=scales,
@@ -117,28 +117,54 @@ def style(
             progress=True,
         )
     )
-    fitted = [_fit(one, photo) for one in paintings]
-    pictures = save_run(
-        to,
-        _add_axis(found),
-        [f"{slug(Path(content).stem)}_{slug(Path(styles[0]).stem)}"],
-        recipe=recipe,
-        items=[{"styles": styles}],
-        first=[(Path(name).stem, one) for name, one in zip((content, *styles), (photo, *fitted))],
-        command="style",
-        arguments=arguments,
-        net=net,
-        weights=opened.weights,
-        sha256=opened.sha256,
-        key=key,
-        steps=recipe.steps * scales,
-        seconds=time.perf_counter() - begin,
-    )
+    facts = {"arguments": arguments, "key": key, "recipe": recipe, "steps": recipe.steps * scales}
+    pictures = _save(to, found, given, opened, begin, **facts)
     return end_command(to, pictures, interrupted=interrupted)
 
 
-def _read_mask(file: str, size: tuple[int, int]) -> np.ndarray:
-    return read_photograph(file, size=size).mean(-1)
+class _Given(NamedTuple):
+    """The pictures that a command was given.
+
+    Attributes:
+      files: of the content and of every style.
+      photo: the content, `[H, W, 3]`.
+      paintings: the styles, `[H, W, 3]` each.
+      masks: where on the content each style applies, `[H, W]`; empty where there are none.
+    """
+
+    files: tuple[str, ...]
+    photo: np.ndarray
+    paintings: list[np.ndarray]
+    masks: list[np.ndarray]
+
+
+def _read_pictures(
+    content: str, styles: tuple[str, ...], masks: str | None, size: tuple[int, int] | None
+) -> _Given:
+    photo = read_photograph(content, size=size)
+    paintings = [read_photograph(one, size=None) for one in styles]
+    whole = photo.shape[0], photo.shape[1]
+    where = [read_photograph(one, size=whole).mean(-1) for one in parse_words(masks) or ()]
+    return _Given((content, *styles), photo, paintings, where)
+
+
+def _save(
+    to: Output, found: Run, given: _Given, opened: LoadedNetwork, begin: float, **facts: Any
+) -> list[dict[str, Any]]:
+    """Writes the pictures; the content and the styles stand first in the sheet."""
+    names = [Path(file).stem for file in given.files]
+    shown = [given.photo, *(_fit(one, given.photo) for one in given.paintings)]
+    return save_run(
+        to,
+        _add_axis(found),
+        [f"{slug(names[0])}_{slug(names[1])}"],
+        items=[{"styles": given.files[1:]}],
+        first=list(zip(names, shown)),
+        command="style",
+        **describe_network(opened),
+        seconds=time.perf_counter() - begin,
+        **facts,
+    )
 
 
 def _fit(picture: np.ndarray, photo: np.ndarray) -> np.ndarray:

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from jaxvis.cli.flags import NetworkFlags
-from jaxvis.cli.opening import Opened, open_net
+from jaxvis.cli.opening import open_net
 from jaxvis.cli.parsing import parse_words
 from jaxvis.cli.saving import run_or_interrupt
 from jaxvis.types import Run
+from jaxvis.weights.load import LoadedNetwork
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ POOL, BALANCE = PoolFlags(), BalanceFlags()
 """The defaults, for signatures of commands."""
 
 
-def open_pooled(name: str, network: NetworkFlags, pool: PoolFlags) -> Opened:
+def open_pooled(name: str, network: NetworkFlags, pool: PoolFlags) -> LoadedNetwork:
     """Opens a network, with the pooling asked for where it has a choice.
 
     Args:

@@ -9,7 +9,7 @@ import numpy as np
 
 from jaxvis.cli.album import SHEET, Album
 from jaxvis.cli.flags import OUTPUT, OutputFlags, default_of, flatten_flags
-from jaxvis.cli.parsing import parse_size, parse_words
+from jaxvis.cli.parsing import parse_size, split_words
 from jaxvis.methods.fast_style.export import export_program
 from jaxvis.methods.fast_style.stylize import check_strength, choose_style, restyle
 from jaxvis.methods.fast_style.stylize import stylize as paint
@@ -92,6 +92,7 @@ def augment(
 
     Subfolders, and so the classes that they stand for, are kept; NAME_0.png,
     NAME_1.png... are the copies of NAME. A copy depends on the seed and its name alone.
+    For example: jaxvis augment starry/style.safetensors train --copies 2 --out augmented
 
     Args:
       net: the style network's file.
@@ -138,6 +139,7 @@ def export(
     """Writes a style network as one program with its weights, which needs JAX alone.
 
     Python reads it back with jax.export.deserialize(bytearray(data)).call(image).
+    For example: jaxvis export starry/style.safetensors --out starry.jax --size 512
 
     Args:
       net: the network's file.
@@ -159,7 +161,7 @@ def export(
         found.net,
         found.params,
         size=parse_size(size),
-        platforms=parse_words(platforms),
+        platforms=split_words(platforms),
         style=parse_style(style, found),
     )
     write_atomically(out, program)

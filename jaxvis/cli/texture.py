@@ -8,6 +8,7 @@ from typing import Literal
 import jax
 import numpy as np
 
+from jaxvis.cli.choices import Bounds, LayerWeights, TexturePreset
 from jaxvis.cli.flags import (
     NETWORK,
     OUTPUT,
@@ -18,22 +19,19 @@ from jaxvis.cli.flags import (
     default_of,
     flatten_flags,
 )
-from jaxvis.cli.opening import Opened
+from jaxvis.cli.opening import describe_network
 from jaxvis.cli.parsing import parse_indices, parse_size, parse_words, slug
 from jaxvis.cli.photographs import choose_size, read_photograph
 from jaxvis.cli.saving import end_command, open_output, save_run
 from jaxvis.cli.style_flags import POOL, PoolFlags, open_pooled, run_each
-from jaxvis.loss.matching.terms import STATISTIC_WEIGHTS
-from jaxvis.methods.style.presets import (
-    BOUNDS,
-    TEXTURE_PRESETS,
-    choose_texture_preset,
-    list_block_taps,
-)
+from jaxvis.methods.style.presets import choose_texture_preset, list_block_taps
 from jaxvis.methods.style.texture import texture as synthesise
 from jaxvis.nets.wrappers.rescaled import rescale
 from jaxvis.optimize.runs import join_items, split_axis
 from jaxvis.types import Params
+from jaxvis.weights.load import LoadedNetwork
+
+PRESET = default_of(synthesise, "preset")
 
 
 def texture(
@@ -41,13 +39,13 @@ def texture(
     image: str,
     /,
     *,
-    preset: Literal[*TEXTURE_PRESETS] = default_of(synthesise, "preset"),
+    preset: TexturePreset = PRESET,
     tap: str | None = None,
     blocks: str | None = None,
-    layer_weights: Literal[*STATISTIC_WEIGHTS] | None = None,
+    layer_weights: LayerWeights | None = None,
     steps: int | None = None,
     optimizer: Literal["lbfgs", "adam"] | None = None,
-    bounds: Literal[*BOUNDS] | None = None,
+    bounds: Bounds | None = None,
     histogram: bool = False,
     tileable: bool = False,
     source_size: str = "own",
@@ -86,36 +84,28 @@ def texture(
       ValueError: for a flag that does not fit the network.
     """
     arguments, begin = flatten_flags(locals()), time.perf_counter()
-    if tap is not None and blocks is not None:
-        raise ValueError("pass either --tap or --blocks")
+    wanted = _choose_layers(tap, blocks)
     opened = open_pooled(net, network, pool)
     photo = read_photograph(image, size=choose_size(opened.net, source_size))
-    wanted = [parse_words(tap)]
-    if blocks is not None:
-        wanted = [list_block_taps(k) for k in parse_indices(blocks, count=6, what="block")]
     changes = {"weights": layer_weights, "optimizer": optimizer, "bounds": bounds, "steps": steps}
     recipes = [choose_texture_preset(opened.net, preset, taps=taps, **changes) for taps in wanted]
     params = _normalise(opened, means)
     to = open_output(output, "texture", count=len(recipes) * run.seeds)
     key = jax.random.key(run.seed)
-    methods = [
-        partial(
-            synthesise,
-            opened.net,
-            params,
-            photo,
-            preset=recipe,
-            size=parse_size(size) if size else None,
-            histogram=histogram,
-            tileable=tileable,
-            seeds=run.seeds,
-            key=key,
-            chunk=run.chunk,
-            progress=True,
-        )
-        for recipe in recipes
-    ]
-    runs, interrupted = run_each(methods)
+    method = partial(
+        synthesise,
+        opened.net,
+        params,
+        photo,
+        size=parse_size(size) if size else None,
+        histogram=histogram,
+        tileable=tileable,
+        seeds=run.seeds,
+        key=key,
+        chunk=run.chunk,
+        progress=True,
+    )
+    runs, interrupted = run_each([partial(method, preset=recipe) for recipe in recipes])
     recipes = recipes[: len(runs)]
     pictures = save_run(
         to,
@@ -126,9 +116,7 @@ def texture(
         recipes=recipes,
         command="texture",
         arguments=arguments,
-        net=net,
-        weights=opened.weights,
-        sha256=opened.sha256,
+        **describe_network(opened),
         key=key,
         steps=recipes[0].steps,
         seconds=time.perf_counter() - begin,
@@ -136,7 +124,16 @@ def texture(
     return end_command(to, pictures, interrupted=interrupted)
 
 
-def _normalise(opened: Opened, means: Path | None) -> Params:
+def _choose_layers(tap: str | None, blocks: str | None) -> list[tuple[str, ...] | None]:
+    """Gives the layers of every texture; None stands for the preset's."""
+    if blocks is None:
+        return [parse_words(tap)]
+    if tap is not None:
+        raise ValueError("pass either --tap or --blocks")
+    return [list_block_taps(k) for k in parse_indices(blocks, count=6, what="block")]
+
+
+def _normalise(opened: LoadedNetwork, means: Path | None) -> Params:
     """Gives parameters whose filters have mean activation 1, by a file of means."""
     if means is None:
         return opened.params

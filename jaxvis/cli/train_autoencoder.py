@@ -3,11 +3,11 @@
 import sys
 import time
 from pathlib import Path
-from typing import Literal
 
 import jax
 import numpy as np
 
+from jaxvis.cli.choices import Fit
 from jaxvis.cli.flags import default_of, flatten_flags
 from jaxvis.cli.saving import new_folder
 from jaxvis.generators.autoencoder import AUTOENCODERS
@@ -22,9 +22,10 @@ from jaxvis.output.io import write_image
 from jaxvis.output.record import make_record, write_record
 from jaxvis.output.sheet import contact_sheet
 from jaxvis.train.curves import write_curves
-from jaxvis.train.images import FITS, Images, open_folder, split
+from jaxvis.train.images import Images, open_folder, split
 from jaxvis.train.loop import CheckpointFile
 
+FIT = default_of(open_folder, "fit")
 FILE = "autoencoder.safetensors"
 SHOWN = 8
 """Images of the reconstruction sheet."""
@@ -37,7 +38,7 @@ def autoencoder(
     /,
     *,
     model: str = default_of(train_autoencoder, "model"),
-    fit: Literal[*FITS] = default_of(open_folder, "fit"),
+    fit: Fit = FIT,
     denoising: Denoising = PAPER,
     steps: int = default_of(train_autoencoder, "steps"),
     validation: float = 0.05,
@@ -58,6 +59,7 @@ def autoencoder(
       folder: the images, in subfolders too; what cannot be read is skipped.
       model: despraz (224 pixels) or small (32 pixels).
       fit: crop, or stretch, which ignores an image's shape.
+      denoising: how the images are damaged, and how their repair is learned.
       steps: updates in all.
       validation: part of the images that is held out.
       validate_every: steps between two validations.

@@ -9,8 +9,8 @@ import jax
 import numpy as np
 
 from jaxvis.cli.flags import NETWORK, NetworkFlags, default_of, flatten_flags
-from jaxvis.cli.opening import Opened, open_net
-from jaxvis.cli.parsing import parse_size, parse_words
+from jaxvis.cli.opening import describe_network, open_net
+from jaxvis.cli.parsing import parse_size, split_words
 from jaxvis.cli.photographs import read_photograph
 from jaxvis.cli.saving import new_folder
 from jaxvis.cli.style_flags import BALANCE, BalanceFlags
@@ -24,6 +24,7 @@ from jaxvis.output.sheet import contact_sheet
 from jaxvis.train.curves import write_curves
 from jaxvis.train.images import Images, open_folder, split
 from jaxvis.train.loop import CheckpointFile
+from jaxvis.weights.load import LoadedNetwork
 from jaxvis.weights.style_file import save_transform
 
 FILE, CHECKPOINT = "style.safetensors", "training.checkpoint"
@@ -65,6 +66,7 @@ def style(
       width: channels of its first layer.
       blocks: residual blocks.
       style_scale: side of the styles, as a factor of the photographs'.
+      schedule: how long the network learns, and how fast.
       size: photographs are cropped to it, 256 or 192x256 (H x W).
       validation: part of the photographs that is held out.
       resume: go on in the folder named by --out.
@@ -79,7 +81,8 @@ def style(
     arguments, begin = flatten_flags(locals()), time.perf_counter()
     if resume and out is None:
         raise ValueError("--resume goes on in a folder: name it with --out")
-    files = parse_words(style)
+    key = jax.random.key(schedule.seed)
+    files = split_words(style)
     names, paintings = _name(files), [read_photograph(one, size=None) for one in files]
     styles = len(files) if len(files) > 1 else 0
     style_net = build_style_net(f"transform_{model}", width=width, blocks=blocks, styles=styles)
@@ -89,8 +92,9 @@ def style(
     judge = open_net(net, network)
     preset = adjust_preset(judge.net, JOHNSON, **balance.changes())
     to = new_folder(out, "train style", overwrite=overwrite or resume)
-    facts = _list_facts(judge, preset, schedule, styles=names, model=style_net.name)
-    facts["style_scale"] = style_scale
+    facts = _list_facts(
+        judge, preset, schedule, styles=names, model=style_net.name, style_scale=style_scale
+    )
     found = fast_style(
         judge.net,
         judge.params,
@@ -101,30 +105,13 @@ def style(
         style_scale=style_scale,
         schedule=schedule,
         held_out=held if len(held) else None,
-        key=jax.random.key(schedule.seed),
+        key=key,
         checkpoint=CheckpointFile(to / CHECKPOINT, facts, resume=resume),
         progress=True,
     )
     if found.training.step:
-        sheet = _draw_sheet(found, held if len(held) else kept, names)
-        _save(to, found, names, sheet)
-        record = make_record(
-            "train style",
-            arguments,
-            net=net,
-            weights=judge.weights,
-            sha256=judge.sha256,
-            key=jax.random.key(schedule.seed),
-            steps=found.training.step,
-            seconds=time.perf_counter() - begin,
-            images=len(kept),
-            styles=names,
-            held_out=list(held.names),
-            skipped=dict(images.skipped),
-            file_sha256=hash_file(to / FILE),
-            curves={name: curve[-1] for name, curve in found.training.curves.items()},
-        )
-        write_record(to / "record.json", record)
+        _save(to, found, names, held if len(held) else kept)
+        _write_record(to, arguments, found, judge, kept, held, key=key, styles=names, begin=begin)
     return _end(to, found, schedule)
 
 
@@ -143,7 +130,9 @@ def _name(files: tuple[str, ...]) -> list[str]:
     return names
 
 
-def _list_facts(judge: Opened, preset: Preset, schedule: Schedule, **facts: Any) -> dict[str, Any]:
+def _list_facts(
+    judge: LoadedNetwork, preset: Preset, schedule: Schedule, **facts: Any
+) -> dict[str, Any]:
     """Lists what a training must share with its checkpoint to go on."""
     return {
         **facts,
@@ -160,10 +149,39 @@ def _list_facts(judge: Opened, preset: Preset, schedule: Schedule, **facts: Any)
     }
 
 
-def _save(to: Path, found: FastStyle, names: list[str], sheet: np.ndarray) -> None:
+def _save(to: Path, found: FastStyle, names: list[str], shown: Images) -> None:
+    """Writes the network, its curves, and a sheet of what it makes of images."""
     save_transform(to / FILE, found.net, found.params, styles=names)
     write_curves(to, found.training.curves)
-    write_image(to / "contact.png", sheet)
+    write_image(to / "contact.png", _draw_sheet(found, shown, names))
+
+
+def _write_record(
+    to: Path,
+    arguments: dict[str, Any],
+    found: FastStyle,
+    judge: LoadedNetwork,
+    kept: Images,
+    held: Images,
+    *,
+    begin: float,
+    **facts: Any,
+) -> None:
+    training = found.training
+    record = make_record(
+        "train style",
+        arguments,
+        **describe_network(judge),
+        steps=training.step,
+        seconds=time.perf_counter() - begin,
+        images=len(kept),
+        held_out=list(held.names),
+        skipped=dict(kept.skipped),
+        file_sha256=hash_file(to / FILE),
+        curves={name: curve[-1] for name, curve in training.curves.items()},
+        **facts,
+    )
+    write_record(to / "record.json", record)
 
 
 def _end(to: Path, found: FastStyle, schedule: Schedule) -> int:

@@ -25,6 +25,7 @@ def get(
 
     The next call resumes a download that broke off. The file's sha256 must begin as its
     name says. Afterwards commands and `jaxvis.load` find the weights by themselves.
+    For example: jaxvis weights get squeezenet1_1
 
     Args:
       net: what to get, as `jaxvis weights list` names it.
@@ -75,8 +76,9 @@ def show() -> None:
     """Lists the weights that can be downloaded, and which are here.
 
     Accuracies are torchvision's: top-1 and top-5 per cent on ImageNet's validation set.
+    For example: jaxvis weights list
     """
-    rows = [("NAME", "NETWORK", "TOP-1", "TOP-5", "FILE", "HERE")]
+    rows: list[tuple[str, ...]] = [("NAME", "NETWORK", "TOP-1", "TOP-5", "FILE", "HERE")]
     for name, source in SOURCES.items():
         path = files.cache_path(name)
         accuracies = (source.top1, source.top5)
@@ -107,6 +109,8 @@ def convert(
     overwrite: bool = False,
 ) -> None:
     """Converts a checkpoint into a file that every command takes as --weights.
+
+    For example: jaxvis convert bvlc_googlenet.caffemodel --net googlenet
 
     Args:
       inputs: the checkpoint's file or files: .pth, .safetensors, .npz, .h5,

@@ -15,7 +15,7 @@ Three things are done differently from XLA:
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -44,6 +44,8 @@ from jaxvis.convolution.winograd import Pads, flip_kernel
 from jaxvis.jax_internals import set_xla_metadata
 from jaxvis.platform import on_cpu
 from jaxvis.types import Array
+
+T = TypeVar("T")
 
 LARGE = 48
 """The least side of a map for which a CPU transforms a learned kernel in every step."""
@@ -96,20 +98,35 @@ def conv_general_dilated(
             preferred_element_type,
             out_sharding=out_sharding,
         )
-    rhs_dilation = tuple(rhs_dilation or (1, 1))
-    if isinstance(padding, str):
-        window = [(k - 1) * d + 1 for k, d in zip(rhs.shape[:2], rhs_dilation)]
-        padding = lax.padtype_to_pads(lhs.shape[1:3], window, window_strides, padding)
+    dilation = _to_pair(rhs_dilation or (1, 1))
+    window = [(k - 1) * d + 1 for k, d in zip(rhs.shape[:2], dilation)]
     settings = Settings(
-        tuple(window_strides),
-        tuple(tuple(pad) for pad in padding),
-        tuple(lhs_dilation or (1, 1)),
-        rhs_dilation,
+        _to_pair(window_strides),
+        _to_pads(padding, lhs.shape[1:3], window, window_strides),
+        _to_pair(lhs_dilation or (1, 1)),
+        dilation,
         feature_group_count,
         precision,
         preferred_element_type,
     )
     return _conv(settings, lhs, rhs)
+
+
+def _to_pair(values: Sequence[T]) -> tuple[T, T]:
+    first, second = values
+    return first, second
+
+
+def _to_pads(
+    padding: str | Sequence[tuple[int, int]],
+    size: Sequence[int],
+    window: Sequence[int],
+    strides: Sequence[int],
+) -> Pads:
+    if isinstance(padding, str):
+        padding = lax.padtype_to_pads(size, window, strides, padding)
+    down, across = padding
+    return _to_pair(down), _to_pair(across)
 
 
 def convolve_learned(x: Array, kernel: Array, pads: Pads) -> Array:
@@ -127,13 +144,14 @@ def convolve_learned(x: Array, kernel: Array, pads: Pads) -> Array:
     def conv(x: Array, kernel: Array | PreparedKernel) -> Array:
         return conv_general_dilated(x, kernel, (1, 1), pads, dimension_numbers=NHWC)
 
-    m = learned_tile(x.shape[1:3], kernel.shape, pads)
+    height, width = x.shape[1:3]
+    m = choose_learned_tile((height, width), kernel.shape, pads)
     if m is None:
         return conv(x, kernel)
     return on_cpu(lambda x, kernel: conv(x, prepare_kernels((kernel,), (m,))[0]), conv, x, kernel)
 
 
-def learned_tile(size: tuple[int, int], kernel: tuple[int, ...], pads: Pads) -> int | None:
+def choose_learned_tile(size: tuple[int, int], kernel: tuple[int, ...], pads: Pads) -> int | None:
     """Returns m of the F(m, r) by which a CPU convolves with a learned kernel, or None.
 
     Args:
@@ -141,8 +159,8 @@ def learned_tile(size: tuple[int, int], kernel: tuple[int, ...], pads: Pads) -> 
       kernel: the kernel's shape, (kh, kw, in, out).
       pads: zeros around the map.
     """
-    out = tuple(side + sum(pad) - taps + 1 for side, pad, taps in zip(size, pads, kernel))
-    return choose_tile(out, kernel) if min(out) >= LARGE else None
+    height, width = (side + sum(pad) - taps + 1 for side, pad, taps in zip(size, pads, kernel))
+    return choose_tile((height, width), kernel) if min(height, width) >= LARGE else None
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
@@ -164,16 +182,16 @@ def _conv_bwd(settings: Settings, saved: tuple, g: Array):
         # backward convolution is five times slower than this forward one.
         there = replace(settings, pads=settings.backward_pads(kernel.shape))
         dx = _with_batching(convolve, there)(g, flip_kernel(kernel))
-    if goes_by_winograd(settings, kernel) and kernel.backward is not None:
+    if goes_by_winograd(kernel, settings) and kernel.backward is not None:
         dk = _with_batching(backpropagate_by_winograd, settings, raw.shape, kernel.m)(x, g)
     else:
         dk = _with_batching(backpropagate_to_kernel, settings, raw.shape)(x, g)
-    dk = dk.astype(raw.dtype)
-    if isinstance(kernel, PreparedKernel):
-        # The transforms are copies of the kernel, which gets the whole gradient.
-        zeros = partial(jax.tree.map, jnp.zeros_like)
-        dk = PreparedKernel(dk, zeros(kernel.forward), zeros(kernel.backward))
-    return dx.astype(x.dtype), dk
+    dx, dk = dx.astype(x.dtype), dk.astype(raw.dtype)
+    if not isinstance(kernel, PreparedKernel):
+        return dx, dk
+    # The transforms are copies of the kernel, which gets the whole gradient.
+    zeros = partial(jax.tree.map, jnp.zeros_like)
+    return dx, PreparedKernel(dk, zeros(kernel.forward), zeros(kernel.backward))
 
 
 _conv.defvjp(_conv_fwd, _conv_bwd)

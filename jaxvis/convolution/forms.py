@@ -6,7 +6,7 @@ All take maps `[n, h, w, channels]` and kernels `[kh, kw, in / groups, out]`.
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, TypeGuard
 
 import jax
 import jax.numpy as jnp
@@ -46,10 +46,9 @@ class Settings:
         Args:
           kernel: the kernel's shape; its first two entries are its height and width.
         """
-        return tuple(
-            (size - 1 - before, size - 1 - after)
-            for size, (before, after) in zip(kernel, self.pads)
-        )
+        down, across = kernel[0] - 1, kernel[1] - 1
+        (top, bottom), (left, right) = self.pads
+        return (down - top, down - bottom), (across - left, across - right)
 
 
 def convolve_directly(settings: Settings, x: Array, kernel: Array) -> Array:
@@ -132,7 +131,7 @@ def convolve(
       kernel: `[kh, kw, in / groups, out]`, or a prepared one.
       form: `convolve_directly` or `convolve_by_dot`; the latter is never replaced.
     """
-    if form is convolve_directly and goes_by_winograd(settings, kernel):
+    if form is convolve_directly and goes_by_winograd(kernel, settings):
         return convolve_by_winograd(x, kernel.forward, settings.pads, taps=kernel.shape[0])
     raw = raw_kernel(kernel)
     if form is convolve_directly and (_has_columns(settings, raw) or _lacks_pads(settings, raw)):
@@ -156,7 +155,7 @@ def backpropagate_to_input(
       g: the gradient with respect to the output, `[n, h', w', out]`.
       kernel, form: as for `convolve`.
     """
-    if form is convolve_directly and goes_by_winograd(settings, kernel):
+    if form is convolve_directly and goes_by_winograd(kernel, settings):
         u = kernel.forward if kernel.backward is None else kernel.backward
         pads = settings.backward_pads(kernel.shape)
         return convolve_by_winograd(
@@ -251,12 +250,14 @@ def _convolve_with_pads(settings: Settings, x: Array, kernel: Array) -> Array:
     return convolve_directly(more, x, kernel)[:, :-1]
 
 
-def goes_by_winograd(settings: Settings, kernel: Array | PreparedKernel) -> bool:
+def goes_by_winograd(
+    kernel: Array | PreparedKernel, settings: Settings
+) -> TypeGuard[PreparedKernel]:
     """Returns whether a convolution is computed by Winograd's form.
 
     Args:
-      settings: the static settings.
       kernel: `[kh, kw, in / groups, out]`, or a prepared one.
+      settings: the static settings.
     """
     pads = [p for pad in settings.pads for p in pad]
     small = 0 <= min(pads) and max(pads) < kernel.shape[0]

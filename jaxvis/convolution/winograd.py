@@ -10,6 +10,8 @@ Source: Lavin & Gray, Fast algorithms for convolutional neural networks (2016).
 """
 
 from collections.abc import Sequence
+from functools import reduce
+from operator import add
 
 import jax.numpy as jnp
 import numpy as np
@@ -197,9 +199,5 @@ def _combine(matrix: Sequence[Sequence[float]], parts: Sequence[Array]) -> list[
 
 
 def _add_up(row: Sequence[float], parts: Sequence[Array]) -> Array:
-    total = None
-    for factor, part in zip(row, parts):
-        if factor:
-            term = part if factor == 1 else factor * part
-            total = term if total is None else total + term
-    return total
+    terms = (part if factor == 1 else factor * part for factor, part in zip(row, parts) if factor)
+    return reduce(add, terms)

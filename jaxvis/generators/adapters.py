@@ -62,7 +62,9 @@ class _Linen:
     arguments: tuple[tuple[str, Any], ...]
 
     def __call__(self, shared: Any, z: Array) -> Array:
-        return self.module.apply(shared, z, **dict(self.arguments))
+        # Flax returns a pair only where collections are mutable, and none is here.
+        out: Any = self.module.apply(shared, z, **dict(self.arguments))
+        return out
 
 
 def generator_from_nnx(

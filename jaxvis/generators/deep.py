@@ -81,11 +81,13 @@ class DeepGenerator:
     @property
     def size(self) -> tuple[int, int]:
         """(H, W) of the image in pixels."""
-        return self.shapes["image"][:2]
+        height, width, _ = self.shapes["image"]
+        return height, width
 
     def parameter_shapes(self) -> dict[str, dict[str, tuple[int, ...]]]:
         """Returns the shape of every trained parameter, by row and name."""
-        shapes, width, found = self.shapes, self.start[-1], {}
+        shapes, width = self.shapes, self.start[-1]
+        found: dict[str, dict[str, tuple[int, ...]]] = {}
         for row in self.rows:
             if row.op == "scale":
                 found[row.name] = {"alpha": (self.code,)}
@@ -110,6 +112,9 @@ class DeepGenerator:
         """
         params: dict[str, dict[str, Array]] = {}
         spec = self.parameter_shapes()
+        constants = {"scale": 1.0, "bias": 0.0}
+        if alpha is not None:
+            constants["alpha"] = alpha
         for number, (name, leaves) in enumerate(spec.items()):
             own, params[name] = jax.random.fold_in(key, number), {}
             for leaf, shape in leaves.items():
@@ -117,13 +122,12 @@ class DeepGenerator:
                     field = shape[0] * shape[1]
                     fans = field * shape[2], field * shape[3]
                     value = draw_glorot(own, shape, fan_in=fans[0], fan_out=fans[1])
-                elif leaf == "alpha" and alpha is None:
-                    # Keras 1 takes a shape of (n, 1, 1) to have fans of sqrt(n).
+                elif leaf in constants:
+                    value = jnp.full(shape, constants[leaf], jnp.float32)
+                else:
+                    # Keras 1 takes alpha's shape of (n, 1, 1) to have fans of sqrt(n).
                     root = shape[0] ** 0.5
                     value = draw_glorot(own, shape, fan_in=root, fan_out=root)
-                else:
-                    ones = {"alpha": alpha, "scale": 1.0, "bias": 0.0}
-                    value = jnp.full(shape, ones[leaf], jnp.float32)
                 params[name][leaf] = value
         statistics = {
             name: {"mean": jnp.zeros(leaves["scale"]), "var": jnp.ones(leaves["scale"])}
@@ -270,7 +274,8 @@ def _conv(name: str, width: int, size: int, *, same: bool) -> list[Row]:
 
 @lru_cache(maxsize=64)
 def _shapes(generator: DeepGenerator) -> tuple[tuple[str, tuple[int, ...]], ...]:
-    shape, found = (generator.code,), []
+    shape: tuple[int, ...] = (generator.code,)
+    found: list[tuple[str, tuple[int, ...]]] = []
     for row in generator.rows:
         if row.op == "reshape":
             shape = generator.start

@@ -6,7 +6,7 @@ recorded part its next value.
 """
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -74,7 +74,7 @@ class Learned(GeneratorCanvas):
     Source: Despraz et al., section 3.1, Eq. 1 and 3.
     """
 
-    owns_kernels: ClassVar[bool] = True
+    owns_kernels = True
     generator: DeepGenerator
     noise: Noise = Noise(2.0)
     penalty: float = 0.01

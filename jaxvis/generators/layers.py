@@ -32,9 +32,10 @@ def convolve(x: Array, params: Any, *, padding: str, repeated: bool = False) -> 
       padding: "SAME" or "VALID".
       repeated: whether every row and column of x is repeated first.
     """
-    kernel, sizes = params["kernel"], x.shape[1:3]
-    sizes = [2 * size for size in sizes] if repeated else sizes
-    pads = lax.padtype_to_pads(sizes, kernel.shape[:2], (1, 1), padding)
+    kernel, times = params["kernel"], 2 if repeated else 1
+    sizes = [times * size for size in x.shape[1:3]]
+    down, across = lax.padtype_to_pads(sizes, kernel.shape[:2], (1, 1), padding)
+    pads = (down, across)
     if repeated:
         out = convolve_doubled(convolve_learned, x, kernel, pads)
     else:

@@ -108,9 +108,9 @@ class Composed(Loss):
         Args:
           params: the network's parameters; leading axes of items are kept.
         """
-        return self.net.prepare(params, size=self._seen_size())
+        return self.net.prepare(params, size=self._size_seen())
 
-    def _seen_size(self) -> tuple[int, int]:
+    def _size_seen(self) -> tuple[int, int]:
         size = self.canvas.image_size()
         image = jax.ShapeDtypeStruct((*size, 3), jnp.float32)
         return jax.eval_shape(self.view, jax.random.key(0), image).shape[:2]

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxvis.loss.algebra import Algebra, OneTap, register_objective
-from jaxvis.types import Array, Taps
+from jaxvis.types import Array, ArrayLike, Taps
 
 
 def average_positions(values: Array) -> Array:
@@ -120,8 +120,8 @@ class Match(OneTap):
     """
 
     tap: str
-    target: Array
-    mask: Array | float = field(default=1.0, kw_only=True)
+    target: ArrayLike
+    mask: ArrayLike | float = field(default=1.0, kw_only=True)
 
     def __call__(self, taps: Taps) -> Array:
         """Computes the objective, a scalar `[]`."""

@@ -17,13 +17,13 @@ from jaxvis.optimize import Box, Problem, solve
 from jaxvis.optimize.keys import item_keys
 from jaxvis.optimize.rules import normalized_sgd
 from jaxvis.optimize.runs import repeat_item, run_stages
-from jaxvis.types import Array, Image, Key, Params, Run, Taps, as_key
+from jaxvis.types import Array, ImageLike, Key, Params, Run, Taps, as_key
 
 
 def dream(
     net: Network,
     params: Params,
-    image: Image,
+    image: ImageLike,
     *,
     tap: str | None = None,
     objective: Algebra | Callable[[Taps], Array] | None = None,
@@ -68,23 +68,21 @@ def dream(
 
     Source: Mordvintsev, Olah & Tyka, DeepDream (2015); Lecture 21, 21.10.
     """
-    if (tap is None) == (objective is None):
-        raise ValueError("pass either tap= or objective=")
+    item = _choose_objective(tap, objective)
     if octaves < 1 or octave_scale <= 1:
         raise ValueError("octaves must be at least 1 and octave_scale above 1")
     if steps < 1:
         raise ValueError(f"steps must be at least 1, got {steps}")
-    item = Amplify(tap) if objective is None else as_objective(objective)
     for name in item.taps or ():
         net.check_taps(name)
     image = check_image(image, "the image")
-    sizes = _octave_sizes(image.shape[:2], octaves, octave_scale)
+    sizes = _octave_sizes((image.shape[0], image.shape[1]), octaves, octave_scale)
     items = repeat_item(1.0 * item, seeds)  # the weight is a leaf that has the seeds' axis
 
     def dream_octave(octave: int, before: Run | None) -> Run:
         size = sizes[octave]
         base = _resize(image[None], size)
-        detail = 0.0
+        detail: Array | float = 0.0
         if before is not None:
             detail = _resize(before.z - _resize(image[None], sizes[octave - 1]), size)
         start = jnp.broadcast_to(jnp.clip(base + detail, 0, 1), (seeds, *size, 3))
@@ -95,11 +93,21 @@ def dream(
     return run_stages([partial(dream_octave, octave) for octave in range(len(sizes))])
 
 
+def _choose_objective(
+    tap: str | None, objective: Algebra | Callable[[Taps], Array] | None
+) -> Algebra:
+    """Gives the objective that grows the activations of `tap`, or the one that is given."""
+    if tap is not None and objective is None:
+        return Amplify(tap)
+    if tap is None and objective is not None:
+        return as_objective(objective)
+    raise ValueError("pass either tap= or objective=")
+
+
 def _octave_sizes(size: tuple[int, int], octaves: int, scale: float) -> list[tuple[int, int]]:
     """Gives the octaves' sizes (H, W), smallest first."""
-    return [
-        tuple(max(round(side / scale**k), 1) for side in size) for k in reversed(range(octaves))
-    ]
+    (height, width), factors = size, [scale**k for k in reversed(range(octaves))]
+    return [(max(round(height / f), 1), max(round(width / f), 1)) for f in factors]
 
 
 def _resize(images: jax.Array, size: tuple[int, int]) -> jax.Array:

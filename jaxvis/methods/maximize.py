@@ -24,7 +24,7 @@ from jaxvis.recipes.natural import Natural, natural_stages
 from jaxvis.recipes.presets import NATURAL, RECIPES, choose_seen
 from jaxvis.recipes.recipe import Recipe, Size
 from jaxvis.recipes.targets import AnyObjective, Target, choose_target
-from jaxvis.types import Canvas, Image, Interrupted, Key, Params, Run, View, as_key
+from jaxvis.types import Canvas, ImageLike, Interrupted, Key, Params, Run, View, as_key
 
 
 def maximize(
@@ -44,7 +44,7 @@ def maximize(
     canvas: Canvas | None = None,
     view: View | None = None,
     priors: Sequence[Weighted] | Mapping[str, Any] | None = None,
-    start: Image | None = None,
+    start: ImageLike | None = None,
     peaks: Sequence[float] | None = None,
     chunk: int | None = None,
     progress: bool = False,
@@ -147,7 +147,7 @@ def _structure_of(objective: Algebra) -> Any:
 
 def _join_groups(parts: Sequence[tuple[np.ndarray, Run]], count: int) -> Run:
     """Puts groups in their places; z is left out where their canvases differ."""
-    if len({tuple(map(np.shape, jax.tree.leaves(run.z))) for _, run in parts}) > 1:
+    if len({tuple(np.shape(leaf)[1:] for leaf in jax.tree.leaves(run.z)) for _, run in parts}) > 1:
         parts = [(places, run._replace(z=())) for places, run in parts]
     return join_chunks(parts, count)
 
@@ -169,7 +169,7 @@ def plan_maximize(
     canvas: Canvas | None = None,
     view: View | None = None,
     priors: Sequence[Weighted] | Mapping[str, Any] | None = None,
-    start: Image | None = None,
+    start: ImageLike | None = None,
     peaks: Sequence[float] | None = None,
 ) -> Job:
     """Plans what `maximize` makes, so that a sweep can be made chunk by chunk.
@@ -186,20 +186,20 @@ def plan_maximize(
     check_seeds(seeds)
     if recipe == NATURAL:
         recipe = Natural()
-    size, central = _choose_size(size, canvas), False
+    size, centre_of = _choose_size(size, canvas), None
     if isinstance(recipe, Natural) and tap is not None and objective is None:
         refuse_probabilities(net, tap)
-        central = position is None
+        centre_of = tap if position is None else None
     target = choose_target(
         net,
         params,
         tap=tap,
         index=index,
-        position="centre" if central else position,
+        position=position if centre_of is None else "centre",
         objective=objective,
     )
     if isinstance(recipe, Natural):
-        size = size or (canvas_of(net, tap) if central else tuple(net.input_size))
+        size = size or (net.input_size if centre_of is None else canvas_of(net, centre_of))
         target, recipe = _build_natural(net, params, target, recipe, peaks, size)
     elif peaks is not None:
         raise ValueError(f"peaks= belong to recipe={NATURAL!r}")
@@ -218,7 +218,14 @@ def plan_maximize(
     return Job(problem, params, items, keys, seeds, start=_begin_from(recipe, start, len(keys)))
 
 
-def _build_natural(net, params, target, natural, peaks, size) -> tuple[Target, Recipe]:
+def _build_natural(
+    net: Network,
+    params: Params,
+    target: Target,
+    natural: Natural,
+    peaks: Sequence[float] | None,
+    size: Size,
+) -> tuple[Target, Recipe]:
     """Weighs the items by 10^4 / (M rho^2), and builds the recipe they share."""
     natural = replace(natural, second=0)
     tap = target.tap or (target.items.taps or net.taps[-1:])[0]
@@ -227,7 +234,7 @@ def _build_natural(net, params, target, natural, peaks, size) -> tuple[Target, R
         raise ValueError("peaks= belong to tap= and index=, not to objective=")
     if peaks is not None and len(peaks) <= target.indices.max():
         raise ValueError(f"peaks= has {len(peaks)} values: pass one for every channel of {tap!r}")
-    peak = 1.0 if peaks is None else np.take(np.float32(peaks), target.indices)
+    peak = 1.0 if peaks is None else np.take(np.asarray(peaks, np.float32), target.indices)
     if np.any(peak <= 0) or not np.all(np.isfinite(peak)):
         raise ValueError(
             f"a channel of {tap!r} that was asked for never responds on the "
@@ -242,12 +249,15 @@ def _build_natural(net, params, target, natural, peaks, size) -> tuple[Target, R
 
 def _choose_size(size: Size | None, canvas: Canvas | None) -> Size | None:
     """Gives the size that is asked for, or that a canvas of one's own has."""
-    if canvas is None:
-        return None if size is None else tuple(size)
-    own = tuple(canvas.image_size())
-    if size is not None and tuple(size) != own:
-        raise ValueError(f"the canvas has {own[0]}x{own[1]} pixels already: leave size out")
-    return own
+    if canvas is not None:
+        height, width = canvas.image_size()
+        if size is not None and tuple(size) != (height, width):
+            raise ValueError(f"the canvas has {height}x{width} pixels already: leave size out")
+        return height, width
+    if size is None:
+        return None
+    height, width = size
+    return height, width
 
 
 def _choose_canvas(recipe: Recipe, canvas: Canvas | None) -> Canvas:
@@ -263,7 +273,9 @@ def _choose_canvas(recipe: Recipe, canvas: Canvas | None) -> Canvas:
     return canvas
 
 
-def _resolve(recipe, net, params, target, size) -> Recipe:
+def _resolve(
+    recipe: str | Recipe, net: Network, params: Params, target: Target, size: Size | None
+) -> Recipe:
     """Gives the recipe of a name, or checks the one that is given."""
     if isinstance(recipe, Recipe):
         if size is not None and size != recipe.size:
@@ -275,11 +287,11 @@ def _resolve(recipe, net, params, target, size) -> Recipe:
     if recipe not in RECIPES:
         known = ", ".join((*RECIPES, NATURAL))
         raise ValueError(f"recipe is one of {known}, or a Recipe; not {recipe!r}")
-    size = size or tuple(net.input_size)
+    size = size or net.input_size
     return RECIPES[recipe](size, choose_seen(net, params, target.items.taps, size))
 
 
-def _begin_from(recipe: Recipe, image: Image | None, count: int) -> Any:
+def _begin_from(recipe: Recipe, image: ImageLike | None, count: int) -> Any:
     """Gives the first z of all pictures where they begin from an image; else None."""
     if image is None:
         return None

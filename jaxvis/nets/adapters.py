@@ -205,8 +205,9 @@ def from_function(
     Raises:
       ValueError: for an unknown tap, or one without the batch axis.
     """
+    own_name: str = getattr(fn, "__name__", type(fn).__name__)
     return _adapt(
-        name or getattr(fn, "__name__", type(fn).__name__),
+        name or own_name,
         FunctionRun(fn),
         params,
         taps,

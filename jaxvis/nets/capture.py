@@ -99,9 +99,10 @@ def capture_nnx_outputs(module: nnx.Module, images: Array, arguments: Mapping[st
     run = nnx.capture(lambda m, x: m(x, **arguments), CallOutput, nnx.Intermediate)
     for _, part in nnx.iter_modules(module):
         _record_calls(part)
-    with _numbered_calls():
-        output, calls, sown = run(module, images)
-    found = [
+    with _number_calls():
+        output, *states = run(module, images)
+    calls, sown = states
+    found: list[tuple[float, tuple, Any]] = [
         (int(call), path, value[0])
         for path, call, value in _walk_leaves(nnx.to_pure_dict(calls))
         if path
@@ -172,7 +173,7 @@ def output_shapes(
     return found
 
 
-def _place_sown(ends: Mapping[tuple, int], path: tuple, name: str, values: Any) -> list:
+def _place_sown(ends: Mapping[tuple, float], path: tuple, name: str, values: Any) -> list:
     """Returns sown values as (place, path, value), placed before their module's output."""
     # Flax gathers the values in a tuple, unless the module says otherwise.
     values = values if isinstance(values, tuple) else (values,)
@@ -237,7 +238,7 @@ def _recorder_of(cls: type[nnx.Module], is_pytree: bool) -> type[nnx.Module]:
 
 
 @contextmanager
-def _numbered_calls() -> Iterator[None]:
+def _number_calls() -> Iterator[None]:
     """Within it, the calls of recording modules are numbered, in this thread alone."""
     token = _COUNT.set(itertools.count())
     try:

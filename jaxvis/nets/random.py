@@ -13,7 +13,7 @@ from jaxvis.jax_internals import is_traced
 from jaxvis.nets.table.forward import parameter_shapes
 from jaxvis.nets.table.layers import rows_between
 from jaxvis.network import Network
-from jaxvis.types import Array, Key, Params
+from jaxvis.types import Array, ArrayLike, Key, Params
 
 PREPROCESSING = {
     "caffe_vgg": ((255.0,) * 3, (-123.68, -116.779, -103.939)),
@@ -93,13 +93,16 @@ def random_params(
             spread = sqrt(2 / fan_in) if scheme == "he" else sigma
             params[row]["kernel"] = normal[row] * spread
     scale, shift = PREPROCESSING[preprocess]
-    params["input"] = {"scale": np.float32(scale), "shift": np.float32(shift)}
+    params["input"] = {
+        "scale": np.asarray(scale, np.float32),
+        "shift": np.asarray(shift, np.float32),
+    }
     return jax.tree.map(jnp.asarray, params)
 
 
 def _draw_kernels(
     key: Key, spec: dict[str, dict[str, tuple[int, ...]]], rows: frozenset[str]
-) -> dict[str, Array | np.ndarray]:
+) -> dict[str, ArrayLike]:
     """Returns row -> its N(0, 1) kernel, for some rows; all are cut from one draw.
 
     Separate draws, one for every shape, take a minute to compile for GoogLeNet. As the
@@ -108,7 +111,7 @@ def _draw_kernels(
     shapes = {row: leaves["kernel"] for row, leaves in spec.items() if "kernel" in leaves}
     ends = dict(zip(shapes, accumulate(map(prod, shapes.values()))))
     total = max((end for row, end in ends.items() if row in rows), default=0)
-    numbers = jax.random.normal(key, (total,))
+    numbers: ArrayLike = jax.random.normal(key, (total,))
     if is_traced(numbers):
         # Without the barrier the draw is compiled again into every cut.
         numbers = lax.optimization_barrier(numbers)

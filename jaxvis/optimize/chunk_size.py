@@ -24,7 +24,7 @@ class Sweep(NamedTuple):
     """What a sweep is made of, whole; leaves of what varies are `[N, ...]`.
 
     Attributes:
-      params: the network's, as the step takes them; without them where items own theirs.
+      params: the network's, as the step takes them; empty where items own theirs.
       shared: what the canvases of all items have in common, or None.
       items: objectives.
       keys: `[N]` typed keys.
@@ -32,7 +32,7 @@ class Sweep(NamedTuple):
       own: the items' own parameters of the network, or None.
     """
 
-    params: Params | None
+    params: Params
     shared: Any
     items: Item
     keys: Array
@@ -40,7 +40,7 @@ class Sweep(NamedTuple):
     own: Params | None
 
     @property
-    def count(self) -> int:
+    def length(self) -> int:
         """N, how many items there are."""
         return self.keys.shape[0]
 
@@ -52,9 +52,9 @@ class Sweep(NamedTuple):
 
     def batch(self, problem: Problem) -> step_programs.Batch:
         """Gives what the steps of a `problem` read, with the items' own parameters prepared."""
-        axis, params = (None, self.params)
-        if self.own is not None:
-            axis, params = 0, problem.loss.prepare(self.own)
+        own = self.own
+        axis = None if own is None else 0
+        params = self.params if own is None else problem.loss.prepare(own)
         program = jax.tree.map(np.float32, problem.program)
         return step_programs.Batch(program, axis, params, self.shared, self.items, self.keys)
 
@@ -71,7 +71,7 @@ def chunk_size(problem: Problem, sweep: Sweep, *, chunk: int | None = None) -> i
       ValueError: if the chunk that is asked for takes more memory than there is.
     """
     most = max_chunk(problem, sweep)
-    size = most if chunk is None else min(chunk, sweep.count)
+    size = most if chunk is None else min(chunk, sweep.length)
     if size == 1:
         return 1
     trace = partial(_trace, problem, sweep)
@@ -108,9 +108,9 @@ def max_chunk(problem: Problem, sweep: Sweep) -> int:
       sweep: all items.
     """
     if platform_of((sweep.params, sweep.own)) != "cpu":
-        return sweep.count
+        return sweep.length
     owns = sweep.own is not None or problem.canvas.owns_kernels
-    return 1 if owns else min(sweep.count, memory.CPU_ITEMS)
+    return 1 if owns else min(sweep.length, memory.CPU_ITEMS)
 
 
 def _trace(problem: Problem, sweep: Sweep, size: int) -> jax.stages.Traced:
@@ -137,7 +137,7 @@ def _fit(need: Callable[[int], float | None], size: int, most: int, room: int) -
         return larger if grows else size
     while size > 1 and bytes_ > room:
         size = max(1, min(size - 1, int(size * room / bytes_)))
-        bytes_ = need(size) if size > 1 else 0
+        bytes_ = (need(size) or 0) if size > 1 else 0
     return size
 
 

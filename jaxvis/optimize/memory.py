@@ -24,7 +24,7 @@ def free_bytes() -> int:
     stats = jax.local_devices()[0].memory_stats() or {}
     if "bytes_limit" in stats:
         return stats["bytes_limit"] - stats.get("bytes_in_use", 0)
-    return min(_machine_bytes(), _container_bytes())
+    return int(min(_machine_bytes(), _container_bytes()))
 
 
 def budget() -> int:

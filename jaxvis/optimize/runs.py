@@ -49,7 +49,7 @@ def stack_objectives(objectives: Sequence[Any]) -> Any:
       ValueError: if they differ in more than their numbers.
     """
     weighted = [1.0 * objective for objective in objectives]
-    trees = [jax.tree.structure(objective) for objective in weighted]
+    trees: list[object] = [jax.tree.structure(objective) for objective in weighted]
     shapes = [[np.shape(leaf) for leaf in jax.tree.leaves(one)] for one in weighted]
     if any(tree != trees[0] for tree in trees) or any(one != shapes[0] for one in shapes):
         raise ValueError(
@@ -113,18 +113,29 @@ def join_items(runs: Sequence[Run]) -> Run:
     """Joins the runs of different items, such as those of several calls, along the sweep.
 
     Args:
-      runs: leaves `[n, ...]` each; terms and facts that only some have are left out.
+      runs: leaves `[n, ...]` each. Terms and facts that only some have are left out. The
+        terms of a run with fewer steps, such as an interrupted one, are NaN at the end.
     """
     terms = set.intersection(*(set(run.trace) for run in runs))
     facts = set.intersection(*(set(run.facts) for run in runs))
+    steps = max((run.trace[name].shape[-1] for run in runs for name in terms), default=0)
     alike = [
         run._replace(
-            trace={name: run.trace[name] for name in sorted(terms)},
+            trace={name: _extend(run.trace[name], steps) for name in sorted(terms)},
             facts={name: run.facts[name] for name in sorted(facts)},
         )
         for run in runs
     ]
     return jax.tree.map(lambda *leaves: np.concatenate(leaves), *alike)
+
+
+def _extend(values: np.ndarray, steps: int) -> np.ndarray:
+    """Extends the values of a term `[..., k]` to `steps` by NaN."""
+    missing = steps - values.shape[-1]
+    if not missing:
+        return values
+    widths = [(0, 0)] * (values.ndim - 1) + [(0, missing)]
+    return np.pad(values, widths, constant_values=np.nan)
 
 
 def run_stages(stages: Sequence[Stage]) -> Run:

@@ -135,7 +135,7 @@ def solve_chunks(
     if done.issuperset(range(count)):
         raise ValueError(f"all {count} items are done already: there is nothing to do")
     keys = key if key.ndim else keys_of_places(key, count)
-    common = None if params_axis == 0 else problem.loss.prepare(params)
+    common = {} if params_axis == 0 else problem.loss.prepare(params)
     sweep = Sweep(common, shared, items, keys, start, own)
     size = chunk_size(problem, sweep, chunk=chunk)
     return _solve_all(problem, sweep, params, size, done, keep_z=keep_z, progress=progress)
@@ -168,15 +168,15 @@ def _solve_all(
     """
     first = 0
     with tqdm(disable=not progress, delay=1) as bar:
-        while first < sweep.count:
-            where = np.arange(first, min(first + chunk, sweep.count))
+        while first < sweep.length:
+            where = np.arange(first, min(first + chunk, sweep.length))
             left = np.array([i for i in where if i not in done], int)
-            bar.total = bar.n + -(-(sweep.count - first) // chunk) * problem.steps
+            bar.total = bar.n + -(-(sweep.length - first) // chunk) * problem.steps
             if not len(left):
                 first = where[-1] + 1
                 continue
             # The last chunk is filled up with copies: another size would compile again.
-            index = np.minimum(np.arange(first, first + chunk), sweep.count - 1)
+            index = np.minimum(np.arange(first, first + chunk), sweep.length - 1)
             run, interrupted = _solve_or_halve(problem, sweep.take(index), keep_z, bar.update)
             if run is None:
                 chunk = -(-chunk // 2)
@@ -203,7 +203,7 @@ def _solve_or_halve(
     except KeyboardInterrupt:
         raise Interrupted from None
     except (MemoryError, jax.errors.JaxRuntimeError) as error:
-        if part.count == 1 or not memory.is_out_of_memory(error):
+        if part.length == 1 or not memory.is_out_of_memory(error):
             raise
     # Only here is the error gone, and with it what its frames held on to.
     return None, False
@@ -218,7 +218,7 @@ def _solve_chunk(
     end = stepping.drive(batch, carry, problem.steps, tick=tick)
     steps = np.int32(problem.steps)
     image = step_programs.finish(batch.program, part.shared, part.keys, end.z, steps)
-    facts = {**end.facts, "chunk": np.full(part.count, part.count, np.int32)}
+    facts = {**end.facts, "chunk": np.full(part.length, part.length, np.int32)}
     run = Run(end.z if keep_z else (), image, end.trace, end.status, facts)
     return jax.tree.map(np.asarray, run), end.interrupted
 

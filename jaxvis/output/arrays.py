@@ -9,7 +9,7 @@ from jaxvis.types import Run, Status
 
 FAILED = (1.0, 0.0, 1.0)
 """Magenta, the colour of pixels whose values are not finite."""
-STATUS_NOTES = {
+STATUS_NOTES: dict[int, str] = {
     Status.FAILED: "failed: not finite",
     Status.UNFINISHED: "unfinished",
     Status.DEAD: "dead: no gradient",
@@ -69,7 +69,7 @@ def lay_out(
     """
     seeds, status = 1, None
     if isinstance(images, Run):
-        images, status = images.image, np.asarray(images.status).ravel()
+        status, images = np.asarray(images.status).ravel(), images.image
     if not isinstance(images, (list, tuple)):
         images = np.asarray(images)
         if images.ndim not in (3, 4, 5):

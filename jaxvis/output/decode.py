@@ -7,7 +7,7 @@ import zlib
 
 import numpy as np
 from PIL import Image as Pillow
-from PIL import ImageOps
+from PIL import ImageFile, ImageOps
 
 MAX_PIXELS = 100_000_000
 """The largest image that is read, in pixels: 1.2 GB as float32 RGB."""
@@ -73,19 +73,20 @@ def _decode(data: bytes) -> np.ndarray:
     if image.width * image.height > MAX_PIXELS:
         raise _Refused(f"is too large, {image.width}x{image.height}: {_LIMIT}")
     # MPO is a camera's JPEG with previews behind the picture.
-    if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":
-        raise _Refused(f"holds {image.n_frames} frames or pages: save the one you want as a PNG")
+    frames = getattr(image, "n_frames", 1)
+    if frames > 1 and image.format != "MPO":
+        raise _Refused(f"holds {frames} frames or pages: save the one you want as a PNG")
     raw = image.tile[0].args if image.format == "PNG" and image.tile else None
     if raw in ("RGB;16B", "RGBA;16B", "LA;16B"):
         return _decode_16_bit(data, image, raw)
-    image = ImageOps.exif_transpose(image)
-    if image.mode.startswith("I;16") or image.mode in ("I", "F"):
-        return _decode_deep_grey(np.asarray(image), image)
-    alpha = "transparency" in image.info or image.mode in ("RGBA", "LA", "PA", "RGBa")
-    return np.asarray(image.convert("RGBA" if alpha else "RGB"), np.float32) / 255
+    upright = ImageOps.exif_transpose(image)
+    if upright.mode.startswith("I;16") or upright.mode in ("I", "F"):
+        return _decode_deep_grey(np.asarray(upright), upright)
+    alpha = "transparency" in upright.info or upright.mode in ("RGBA", "LA", "PA", "RGBa")
+    return np.asarray(upright.convert("RGBA" if alpha else "RGB"), np.float32) / 255
 
 
-def _decode_16_bit(data: bytes, image: Pillow.Image, raw: str) -> np.ndarray:
+def _decode_16_bit(data: bytes, image: ImageFile.ImageFile, raw: str) -> np.ndarray:
     """Decodes a 16-bit colour PNG, of which Pillow alone keeps only the high bytes."""
     hidden = image.info.get("transparency")
     if raw == "LA;16B":

@@ -41,7 +41,7 @@ def read_regular_file(path: str | Path) -> bytes:
         return file.read()
 
 
-def write_atomically(path: str | Path, data: bytes) -> None:
+def write_atomically(path: str | os.PathLike, data: bytes) -> None:
     """Writes `data` to `path` under a temporary name beside it, then renames.
 
     Args:

@@ -1,5 +1,6 @@
 """Folders of images, under one rule: what cannot be used is skipped, counted and listed."""
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,7 +28,7 @@ class FolderImage(NamedTuple):
     value: Any
 
 
-def list_images(folder: str | Path) -> list[Path]:
+def list_images(folder: str | os.PathLike) -> list[Path]:
     """Lists the image files of a folder and its subfolders, sorted.
 
     Args:
@@ -53,7 +54,7 @@ def list_images(folder: str | Path) -> list[Path]:
 
 
 def read_folder(
-    folder: str | Path,
+    folder: str | os.PathLike,
     *,
     skipped: dict[str, str],
     read: Callable[[Path], Any] = read_image,

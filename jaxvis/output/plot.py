@@ -140,7 +140,7 @@ def loss_curves(
     """
     status = np.zeros(0)
     if isinstance(trace, Run):
-        trace, status = trace.trace, np.asarray(trace.status)
+        status, trace = np.asarray(trace.status), trace.trace
     whole = np.ndim(trace["loss"]) if "loss" in trace else 1
     known = [name for name in trace if np.ndim(trace[name]) >= whole]
     terms = list(terms or sorted(known, key=lambda name: name != "loss"))

@@ -43,8 +43,8 @@ def resample(
         Pillow.fromarray(np.ascontiguousarray(plane, np.float32))
         for plane in np.moveaxis(image, -1, 0)
     ]
-    planes = [plane.resize((width, height), METHODS[method]) for plane in planes]
-    return np.clip(np.stack(planes, -1), image.min(), image.max(), dtype=np.float32)
+    resized = [np.asarray(plane.resize((width, height), METHODS[method])) for plane in planes]
+    return np.clip(np.stack(resized, -1), image.min(), image.max(), dtype=np.float32)
 
 
 def crop_to(image: np.ndarray, size: int | tuple[int, int]) -> np.ndarray:

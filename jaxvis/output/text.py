@@ -29,4 +29,7 @@ def draw_text(line: str, *, size: int = 13) -> np.ndarray:
 
 @functools.lru_cache(maxsize=16)
 def _load_font(size: int) -> ImageFont.FreeTypeFont:
-    return ImageFont.load_default(size=size)
+    font = ImageFont.load_default(size=size)
+    if not isinstance(font, ImageFont.FreeTypeFont):
+        raise OSError("Pillow lacks FreeType, which captions are drawn with: reinstall Pillow")
+    return font

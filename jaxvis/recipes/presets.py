@@ -109,8 +109,8 @@ def choose_seen(net: Network, params: Params, taps: Sequence[str] | None, size: 
       taps: the layers that count; None is the last one.
       size: (H, W) of the picture in pixels.
     """
-    small = tuple(max(side * 6 // 7 // 8 * 8, 8) for side in size)
-    for shown in (small, tuple(net.input_size)):
+    height, width = (max(side * 6 // 7 // 8 * 8, 8) for side in size)
+    for shown in ((height, width), net.input_size):
         if all(_takes(net, params, tap, shown) for tap in taps or net.taps[-1:]):
             return shown
     return size

@@ -47,9 +47,9 @@ class Recipe:
     @property
     def size(self) -> Size:
         """(H, W) of the finished picture in pixels, without a margin for jitter."""
-        if isinstance(self.finish, Centre):
-            return tuple(self.finish.size)
-        return tuple(self.canvas.image_size())
+        finish = self.finish
+        height, width = finish.size if isinstance(finish, Centre) else self.canvas.image_size()
+        return height, width
 
     def encode(self, image: Image) -> Any:
         """Finds the z that shows a picture, to begin from it.
@@ -65,7 +65,7 @@ class Recipe:
                 f"the picture to start from has {image.shape[0]}x{image.shape[1]} pixels, this "
                 f"recipe makes {self.size[0]}x{self.size[1]}: resize it"
             )
-        return self.canvas.encode(_frame(image, tuple(self.canvas.image_size())))
+        return self.canvas.encode(_frame(image, self.canvas.image_size()))
 
     def problem(self, net: Network) -> Problem:
         """Builds the problem of making a picture of a network in this way.

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jaxvis.loss.algebra import Algebra
@@ -82,7 +83,13 @@ def _stack(objectives: Sequence[AnyObjective]) -> Target:
     return Target(items, None, np.zeros(len(objectives), int))
 
 
-def _choose_units(net, params, tap, index, position) -> Target:
+def _choose_units(
+    net: Network,
+    params: Params,
+    tap: str | None,
+    index: int | Sequence[int] | range | None,
+    position: None | str | tuple[int, int],
+) -> Target:
     of_class, tap = tap is None, tap or net.classes
     if tap is None:
         raise ValueError(
@@ -92,13 +99,15 @@ def _choose_units(net, params, tap, index, position) -> Target:
     indices = np.atleast_1d(np.asarray(0 if index is None else index))
     width = net.shape(params, tap)[-1]
     whole = np.issubdtype(indices.dtype, np.integer)
-    if not whole or indices.min() < 0 or indices.max() >= width:
+    if not whole or not indices.size or indices.min() < 0 or indices.max() >= width:
         raise ValueError(
             f"{tap!r} of {net.name} has {width} channels, 0..{width - 1}; got index {index!r}"
         )
     indices = indices.astype(np.int32)
-    if of_class:
-        items = jax.vmap(lambda i: Excite(tap, i) + CrossEntropy(tap, i))(indices)
-    else:
-        items = jax.vmap(lambda i: Excite(tap, i, position=position))(indices)
-    return Target(items, tap, indices)
+
+    def build(index: Array) -> Algebra:
+        if of_class:
+            return Excite(tap, index) + CrossEntropy(tap, index)
+        return Excite(tap, index, position=position)
+
+    return Target(jax.vmap(build)(jnp.asarray(indices)), tap, indices)

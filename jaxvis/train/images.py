@@ -5,7 +5,7 @@ therefore sees the same images as an uninterrupted one.
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -118,7 +118,8 @@ def open_folder(
     if fit not in FITS:
         raise ValueError(f"fit is {' or '.join(FITS)}, not {fit!r}")
     keep = memory // (size[0] * size[1] * 3)
-    names, sources = [], []
+    names: list[str] = []
+    sources: list[np.ndarray | Path] = []
     skipped: dict[str, str] = {}
     for image in read_folder(
         folder,
@@ -195,7 +196,7 @@ def draw_batch(count: int, step: int, *, batch: int, seed: int = 0) -> np.ndarra
 
 def read_batches(
     images: Images, steps: range, *, batch: int, seed: int = 0, ahead: int = AHEAD
-) -> Iterator[np.ndarray]:
+) -> Generator[np.ndarray, None, None]:
     """Yields the batches of steps, `[batch, H, W, 3]` uint8, read ahead in threads.
 
     Args:

@@ -22,12 +22,12 @@ from jaxvis.train.checkpoint import restore, save_checkpoint
 from jaxvis.train.images import Images, read_batches
 from jaxvis.types import Array, Key, Terms
 
-Step = Callable[[Any, Array, Key], tuple[Any, Terms]]
+Step = Callable[..., tuple[Any, Terms]]
 """`(state, images [B, H, W, 3] float32 in [0, 1], key) -> (state, terms)`; terms has
 "loss". Hashable and pure: a frozen dataclass, or a function of a module. Where arrays
 are `given` to the training, they are its last argument."""
-Measure = Callable[[Any, Array, Key], Terms]
-"""`(state, images, key) -> terms`: measures the images held out."""
+Measure = Callable[..., Terms]
+"""`(state, images, key) -> terms`: measures the images held out; see `Step` for `given`."""
 
 SECONDS = 120.0
 """Seconds between two checkpoints."""

@@ -18,7 +18,7 @@ import numpy as np
 from jaxvis.nets.table.forward import parameter_shapes
 from jaxvis.nets.table.layers import rows_between
 from jaxvis.network import Network
-from jaxvis.types import Params
+from jaxvis.types import ArrayLike, Params
 from jaxvis.weights.escape import describe_shape, escape
 from jaxvis.weights.tensor_file import (
     CONVERT,
@@ -128,7 +128,7 @@ def read_labels(path: str | os.PathLike) -> tuple[str, ...]:
 def save(
     path: str | os.PathLike,
     net: Network,
-    params: Params,
+    params: Mapping[str, Mapping[str, ArrayLike]],
     *,
     facts: Mapping[str, str] | None = None,
 ) -> None:
@@ -137,7 +137,7 @@ def save(
     Args:
       path: the file to write; a temporary one beside it is renamed onto it.
       net: the network; `params` is checked against it.
-      params: the arrays, written in their own dtype (`load` casts to float32).
+      params: the arrays, of the shapes that `net` has, written in their own dtype (`load` casts to float32).
       facts: further metadata; "stop" names the last tap if later rows are absent.
 
     Raises:
@@ -154,7 +154,7 @@ def save(
     problems = compare_shapes(tensor_shapes(net, stop=facts.get("stop") or None), found)
     if problems:
         raise ValueError(_describe_mismatch("the parameters", net, problems))
-    checksums = {name: zlib.crc32(view_bytes(array)) for name, array in arrays.items()}
+    checksums = {name: zlib.crc32(view_bytes(array).data) for name, array in arrays.items()}
     facts[CHECKSUMS] = json.dumps(checksums, sort_keys=True)
     write_tensors(path, arrays, metadata=facts)
 
@@ -234,7 +234,7 @@ def _read_params(
     params: dict[str, dict[str, jax.Array]] = {}
     for name in names:
         array = file.read(name)
-        if name in checksums and zlib.crc32(view_bytes(array)) != checksums[name]:
+        if name in checksums and zlib.crc32(view_bytes(array).data) != checksums[name]:
             raise ValueError(
                 f"{path} is damaged: the numbers of {name} are not those that were written; "
                 "convert the checkpoint again, or get it again with --overwrite"

@@ -124,14 +124,14 @@ def load_network(
         if weights is not None:
             raise ValueError(f"{name} has no parameters: leave the weights (--weights) out")
         return LoadedNetwork(net, {}, (), "none", None, {})
-    key = _find_key(weights)
+    key, file_path = _read_choice(weights)
     if key is not None:
         source = weights if isinstance(weights, str) else "random"
         return LoadedNetwork(net, random_params(net, key, stop=stop), (), source, None, {})
-    with open_path(name, weights=weights) as path:
+    with open_path(name, weights=file_path) as path:
         file = read_file(path, net, stop=stop, with_sha256=with_sha256)
     source = "embedded" if name in EMBEDDED else "cached"
-    source = source if weights is None else str(weights)
+    source = source if file_path is None else str(file_path)
     return LoadedNetwork(net, file.params, file.labels, source, file.sha256, file.metadata)
 
 
@@ -146,9 +146,12 @@ def labels_of(name: str, *, weights: str | os.PathLike | Key | None = None) -> t
       FileNotFoundError: as `load`.
       ValueError: as `load`.
     """
-    if name in registry.FIXED or _find_key(weights) is not None:
+    if name in registry.FIXED:
         return ()
-    with open_path(name, weights=weights) as path:
+    key, file_path = _read_choice(weights)
+    if key is not None:
+        return ()
+    with open_path(name, weights=file_path) as path:
         return read_labels(path)
 
 
@@ -198,19 +201,19 @@ def open_path(name: str, *, weights: str | os.PathLike | None = None) -> Iterato
     yield path
 
 
-def _find_key(weights: Any) -> Key | None:
-    """Returns the key that random parameters are drawn from, or None for a file."""
+def _read_choice(weights: Any) -> tuple[Key | None, str | os.PathLike | None]:
+    """Returns (the key of random parameters, the path of a file); at least one is None."""
     if isinstance(weights, jax.Array) and jnp.issubdtype(weights.dtype, jax.dtypes.prng_key):
-        return weights
+        return weights, None
     if isinstance(weights, str) and weights.partition(":")[0] == "random":
         seed = re.fullmatch(r"random:(\d{1,9})", weights)
         if seed is None:
             raise ValueError(
                 f"{weights!r}: write random:SEED, such as random:0, SEED below a thousand million"
             )
-        return jax.random.key(int(seed[1]))
+        return jax.random.key(int(seed[1])), None
     if weights is None or isinstance(weights, str | os.PathLike):
-        return None
+        return None, weights
     held = f"an array of {weights.dtype}" if hasattr(weights, "dtype") else repr(type(weights))
     raise ValueError(
         'weights is a path, "random:0", None or a typed key: jax.random.key(seed), not ' + held

@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import io
 import json
 import os
 import stat
@@ -9,7 +10,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from math import prod
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -114,7 +115,11 @@ class TensorFile:
     """
 
     def __init__(
-        self, path: Path, file: BinaryIO, metadata: dict[str, str], entries: dict[str, Entry]
+        self,
+        path: Path,
+        file: io.BufferedReader,
+        metadata: dict[str, str],
+        entries: dict[str, Entry],
     ) -> None:
         self.path, self.file = path, file
         self.metadata, self.entries = metadata, entries
@@ -148,7 +153,7 @@ class TensorFile:
         first = -buffer.ctypes.data % ALIGNMENT
         data = buffer[first : first + size]
         self.file.seek(start)
-        if self.file.readinto(data) != size:
+        if self.file.readinto(data.data) != size:
             raise TensorFileError(self.path, f"is truncated in {escape(name)}; fetch it again")
         return data.view(dtype).reshape(shape)
 
@@ -248,7 +253,7 @@ def write_tensors(
             with part.open("wb") as file:
                 file.write(len(header).to_bytes(8, "little") + header)
                 for name in names:
-                    file.write(view_bytes(arrays[name]))
+                    file.write(view_bytes(arrays[name]).data)
             os.replace(part, path)
     except OSError as error:
         # The name of the temporary file would mean nothing to the user.

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jaxvis.cli import main
-from jaxvis.methods import facets as module
+from jaxvis.methods.facets import visualize as module
 from jaxvis.output.io import read_image, write_image
 from jaxvis.types import Interrupted, Status
 
@@ -71,7 +71,7 @@ def test_bias_shows_the_top_images_beside_made_ones(folder, tmp_path):
         ("facets demo gone", "there is no folder gone"),
         ("facets demo {folder} --count 7", "6 images cannot have 7 facets"),
         ("facets demo {folder} --index 1,2", "name one class"),
-        ("facets demo {folder} --index violett", "did you mean"),
+        ("facets demo {folder} --index yelow", "did you mean yellow?"),
         ("facets demo {folder} --tap relu9", "has no tap 'relu9'"),
         ("facets demo {folder} --features relu9", "has no tap 'relu9'"),
         ("facets demo {folder} --out art.png", "makes 4 pictures"),

@@ -62,6 +62,12 @@ def test_every_command_shows_its_flags(name, capsys):
     assert " ".join(summary(name).split())[:40] in " ".join(out.split())
 
 
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_shows_an_example(name, capsys):
+    assert main([*name.split(), "--help"]) == 0
+    assert f"For example: jaxvis {name}" in " ".join(capsys.readouterr().out.split())
+
+
 def test_a_signature_is_its_flags(monkeypatch, capsys):
     seen = []
     pretend(monkeypatch, lambda *given: seen.append(given))

@@ -5,7 +5,8 @@ import pytest
 
 from jaxvis.cli import main
 from jaxvis.cli.maximize import name_files
-from jaxvis.output.io import read_image
+from jaxvis.optimize import step_programs
+from jaxvis.output.io import read_image, write_image
 
 
 @pytest.fixture(autouse=True)
@@ -84,6 +85,113 @@ def test_several_photographs_and_fidelities_have_a_picture_each(elsewhere):
     assert found == [("chelsea", 1), ("chelsea", 300), ("coffee", 1), ("coffee", 300)]
     assert (folder / "00_chelsea_relu1_1_c1_0.png").exists()
     assert len(list(folder.glob("0*.png"))) == 4
+
+
+@pytest.mark.parametrize("command", ["invert", "caricature"])
+def test_one_picture_goes_into_one_file(command, elsewhere, capsys):
+    words = (command, "demo", "chelsea", "--tap", "relu1_1", "--steps", 2, "--out", "art.png")
+    assert run(*words) == 0
+    assert sorted(path.name for path in elsewhere.iterdir()) == ["art.json", "art.png"]
+    assert read_image(elsewhere / "art.png").shape == (64, 64, 3)
+    (picture,) = json.loads((elsewhere / "art.json").read_text())["pictures"]
+    assert (picture["file"], picture["status"]) == ("art.png", "done")
+    assert "art.png: 1 picture\n" in capsys.readouterr().out
+    assert run(*words) == 2
+    assert "is there already" in capsys.readouterr().err
+    assert run(*words, "--overwrite") == 0
+    capsys.readouterr()
+    assert run(*words[:3], "--tap", "relu1_1,relu2_1", "--out", "b.png") == 2
+    assert "2 pictures: name a folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["invert", "caricature"])
+def test_seeds_have_a_picture_each(command, elsewhere):
+    words = ("demo", "chelsea", "--tap", "relu1_1", "--steps", 2, "--seeds", 2, "--chunk", 1)
+    assert run(command, *words) == 0
+    names = sorted(path.name for path in (elsewhere / f"jaxvis-{command}").glob("relu*.png"))
+    assert names == ["relu1_1_0.png", "relu1_1_1.png"]
+
+
+@pytest.mark.parametrize("command", ["invert", "caricature"])
+def test_ctrl_c_keeps_the_layers_that_are_there(command, elsewhere, monkeypatch, capsys):
+    step_once, calls = step_programs.step_once, []
+
+    def step(*arguments):
+        calls.append(1)
+        if len(calls) == 4:  # the last step of the second layer
+            raise KeyboardInterrupt
+        return step_once(*arguments)
+
+    step.trace = step_once.trace
+    monkeypatch.setattr(step_programs, "step_once", step)
+    words = ("demo", "chelsea", "--tap", "relu1_1,pool1,relu2_1", "--steps", 2)
+    assert run(command, *words) == 130
+    folder = elsewhere / f"jaxvis-{command}"
+    record = json.loads((folder / "record.json").read_text())
+    found = [(p["tap"], p["status"]) for p in record["pictures"]]
+    assert found == [("relu1_1", "done"), ("pool1", "unfinished")]
+    assert (folder / "relu1_1_0.png").exists() and (folder / "contact.png").exists()
+    error = capsys.readouterr().err
+    assert "interrupted" in error and "not finished" in error and "Traceback" not in error
+
+
+def test_ctrl_c_before_the_first_step_keeps_nothing(elsewhere, monkeypatch, capsys):
+    def press(*arguments):
+        raise KeyboardInterrupt
+
+    press.trace = step_programs.step_once.trace
+    monkeypatch.setattr(step_programs, "step_once", press)
+    assert run("invert", "demo", "chelsea", "--tap", "relu1_1", "--steps", 2) == 130
+    assert "Traceback" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--tap", "relu1_1,prob"), "after the softmax"),
+        (("--tap", "relu1_1,relu9"), "has no tap 'relu9'"),
+        (("--tap", "relu1_1,relu1_1"), "names a layer twice"),
+        (("--tap", ","), "names no layer"),
+        (("--tap", "relu1_1", "--steps", "0"), "--steps must be at least 1, got 0"),
+        (("--tap", "relu1_1", "--seeds", "0"), "--seeds must be at least 1, got 0"),
+        (("--tap", "relu1_1", "--chunk", "0"), "--chunk must be at least 1, got 0"),
+        (("--tap", "relu1_1", "--fidelity", "0"), "C must be above 0"),
+        (("--tap", "relu1_1", "--fidelity", "2,2"), "names a C twice"),
+        (("--tap", "relu1_1,fc8", "--mask", "window:5"), "does not fit a tap"),
+        (("--tap", "relu1_1", "--mask", "centre"), "is no mask"),
+        (("--tap", "relu1_1", "--rate", "fast"), "rate is 'code', 'print' or a number"),
+        (("--tap", "relu1_1", "--jitter", "0"), "jitter is at least 1"),
+    ],
+)
+def test_bad_options_of_inversions_are_refused_before_any_step(
+    words, message, elsewhere, monkeypatch, capsys
+):
+    def never(*arguments):
+        raise AssertionError("a step was taken")
+
+    never.trace = never
+    monkeypatch.setattr(step_programs, "step_once", never)
+    assert run("invert", "demo", "chelsea", *words) == 2
+    error = capsys.readouterr().err
+    assert message in error and len(error.strip().splitlines()) == 1
+    assert list(elsewhere.iterdir()) == []
+
+
+@pytest.mark.parametrize("words", [("--preset", "long"), ("--bits", "7"), ("--pool", "min")])
+def test_words_outside_their_set_are_refused(words, elsewhere):
+    assert run("invert", "demo", "chelsea", "--tap", "relu1_1", *words) == 2
+    assert list(elsewhere.iterdir()) == []
+
+
+def test_peaks_skip_what_is_no_image_and_say_so(elsewhere):
+    folder = elsewhere / "images"
+    folder.mkdir()
+    write_image(folder / "a.png", np.random.default_rng(0).random((64, 64, 3)))
+    (folder / "b.png").write_bytes(b"no image")
+    words = ("maximize", "demo", "--tap", "conv2_1", "--recipe", "mahendran", "--steps", 2)
+    assert run(*words, "--peaks", "images", "--out", "made") in (0, 1)
+    kept = json.loads((elsewhere / "made" / "record.json").read_text())["peaks"]
+    assert kept["images"] == 1 and list(kept["skipped"]) == ["b.png"]
 
 
 def test_peaks_are_measured_once_and_kept_in_the_record(elsewhere, capsys):

@@ -125,10 +125,10 @@ def test_a_4x4_kernel_that_is_prepared_in_the_step_learns_the_same():
 
 
 def test_a_learned_kernel_is_transformed_where_maps_are_large():
-    assert conv.learned_tile((47, 60), (4, 4, 128, 128), ((1, 2), (1, 2))) is None
-    assert conv.learned_tile((113, 113), (4, 4, 128, 128), ((1, 2), (1, 2))) == 3
-    assert conv.learned_tile((49, 60), (4, 4, 128, 128), ZERO) is None
-    assert conv.learned_tile((64, 64), (3, 3, 8, 8), ONE) is None
+    assert conv.choose_learned_tile((47, 60), (4, 4, 128, 128), ((1, 2), (1, 2))) is None
+    assert conv.choose_learned_tile((113, 113), (4, 4, 128, 128), ((1, 2), (1, 2))) == 3
+    assert conv.choose_learned_tile((49, 60), (4, 4, 128, 128), ZERO) is None
+    assert conv.choose_learned_tile((64, 64), (3, 3, 8, 8), ONE) is None
 
 
 def test_a_learned_kernel_is_transformed_on_a_cpu_alone():
@@ -144,7 +144,7 @@ def test_a_learned_kernel_is_transformed_on_a_cpu_alone():
 def test_a_learned_kernel_has_the_values_and_gradients_of_any_other():
     x, kernel = draw(1, 48, 49, 64), draw(4, 4, 64, 128, seed=1) / 30
     pads, g = ((1, 2), (0, 3)), draw(1, 48, 49, 128, seed=2)
-    assert conv.learned_tile(x.shape[1:3], kernel.shape, pads) == 3
+    assert conv.choose_learned_tile(x.shape[1:3], kernel.shape, pads) == 3
 
     def pull(f, x, kernel, g):
         y, back = jax.vjp(lambda x, k: f(x, k, pads), x, kernel)

@@ -6,13 +6,8 @@ import numpy as np
 import pytest
 from tiny_nets import compilations, conv_net
 
-from jaxvis.methods.facets import (
-    CentreBias,
-    find_clusters,
-    find_facets,
-    project_codes,
-    visualize_facets,
-)
+from jaxvis.methods.facets.find import find_clusters, find_facets, project_codes
+from jaxvis.methods.facets.visualize import CentreBias, facets, visualize_facets
 from jaxvis.types import Status
 
 
@@ -101,13 +96,22 @@ def test_a_facet_is_the_same_alone_and_beside_another(found):
     net, params = conv_net()
     alone = found._replace(mean=found.mean[1:])
     both, first, second = (
-        visualize_facets(net, params, facets, index=3, steps=2, chunk=1)
-        for facets in (found, found._replace(mean=found.mean[:1]), alone)
+        visualize_facets(net, params, part, index=3, steps=2, chunk=1)
+        for part in (found, found._replace(mean=found.mean[:1]), alone)
     )
     # The same program, at the same place in its batch of one.
     np.testing.assert_array_equal(first.image[0], both.image[0])
     # Facet 1 alone is facet 0 of its call, so it draws other views.
     assert np.abs(second.trace["loss"] - both.trace["loss"][1:]).max() > 0.01
+
+
+def test_one_call_finds_and_draws_the_facets(two_kinds):
+    net, params = conv_net()
+    options = {"index": 3, "features": "pool1"}
+    both = find_facets(net, params, two_kinds[0], **options, facets=2)
+    wanted = visualize_facets(net, params, both, index=3, steps=2)
+    run = facets(net, params, two_kinds[0], **options, count=2, steps=2)
+    np.testing.assert_array_equal(run.image, wanted.image)  # the same program twice
 
 
 def test_images_of_8_bits_are_found_alike(two_kinds, found):

@@ -1,34 +1,46 @@
 """Maximise: shapes, presets, what is refused, and pictures with known answers."""
 
-import importlib
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
-from tiny_nets import SIDE, compilations, conv_net, counted_net, fc_net, relu_net
+from tiny_nets import (
+    SIDE,
+    compilations,
+    conv_net,
+    counted_net,
+    fc_net,
+    photograph,
+    relu_net,
+)
 
 import jaxvis
 from jaxvis import maximize
-from jaxvis.loss.objectives import Amplify, CrossEntropy, Direction, Excite
+from jaxvis.loss.canvas import Fourier, Pixels, Tanh
+from jaxvis.loss.compose import Weighted
+from jaxvis.loss.objectives import Amplify, CrossEntropy, Direction, Excite, Match
+from jaxvis.loss.priors import L2, TotalVariation
+from jaxvis.loss.views import Roll
+from jaxvis.methods.maximize import _join_groups, plan_maximize
 from jaxvis.nets import from_nnx
 from jaxvis.nets.demo.images import CLASSES
-from jaxvis.optimize import step_programs
-from jaxvis.optimize.rules.first_order import adam
-from jaxvis.types import Status
+from jaxvis.optimize import lbfgs, step_programs
+from jaxvis.optimize.rules import adam, sgd
+from jaxvis.recipes import RECIPES, Natural, Recipe
+from jaxvis.recipes.presets import choose_seen
+from jaxvis.types import Interrupted, Run, Status
 from tests.demo_answers import matches
 
-METHOD = importlib.import_module("jaxvis.methods.maximize")
 STEPS = 3
 SWEEP = {"tap": "relu2", "index": [0, 3], "seeds": 2, "steps": STEPS}
-# The cheapest preset to compile, where any would do.
-PLAIN = {"preset": "plain", "steps": STEPS}
+# The recipe that compiles fastest, where any would do.
+PLAIN = {"recipe": "plain", "steps": STEPS}
 
 
 @pytest.fixture(scope="module")
 def swept():
-    """Returns the run of two channels and two seeds, on the default preset."""
+    """Gives the run of two channels and two seeds, with the default recipe."""
     net, params = conv_net()
     return maximize(net, params, **SWEEP)
 
@@ -36,8 +48,8 @@ def swept():
 def test_run_has_an_axis_for_indices_and_one_for_seeds(swept):
     assert swept.image.shape == (2, 2, SIDE, SIDE, 3)
     assert swept.trace["loss"].shape == (2, 2, STEPS)
-    assert swept.trace["status"].shape == (2, 2)
-    assert np.all(swept.trace["status"] == Status.DONE)
+    assert swept.status.shape == (2, 2)
+    assert np.all(swept.status == Status.DONE)
     assert 0 <= swept.image.min() < swept.image.max() <= 1
 
 
@@ -62,31 +74,24 @@ def test_one_index_still_has_both_axes():
     assert run.image.shape == (1, 1, SIDE, SIDE, 3)
 
 
-def test_chunks_and_their_callback_cover_every_picture():
+def test_a_plan_makes_every_picture_chunk_by_chunk():
     net, params = conv_net()
-    seen = []
-    run = maximize(
-        net,
-        params,
-        tap="relu2",
-        index=[0, 3, 5],
-        seeds=2,
-        chunk=4,
-        **PLAIN,
-        on_chunk=lambda where, part: seen.append((where, part.image.shape)),
-    )
+    options = {"tap": "relu2", "index": [0, 3, 5], "seeds": 2, **PLAIN}
+    run = maximize(net, params, chunk=4, **options)
     assert run.image.shape == (3, 2, SIDE, SIDE, 3)
-    assert seen == [
-        (range(0, 4), (4, SIDE, SIDE, 3)),
-        (range(4, 6), (2, SIDE, SIDE, 3)),
+    chunks = list(plan_maximize(net, params, **options).chunks(chunk=4))
+    assert [(where.tolist(), part.image.shape) for where, part in chunks] == [
+        ([0, 1, 2, 3], (4, SIDE, SIDE, 3)),
+        ([4, 5], (2, SIDE, SIDE, 3)),
     ]
+    np.testing.assert_array_equal(chunks[1][1].image, run.image[2])
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("preset", METHOD.RECIPES)
-def test_every_preset_excites_its_channel_and_compiles_once(preset):
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_every_recipe_excites_its_channel_and_compiles_once(recipe):
     net, params = conv_net()
-    options = {"tap": "relu2", "preset": preset, "steps": 60}
+    options = {"tap": "relu2", "recipe": recipe, "steps": 60}
     run = maximize(net, params, index=[1, 6], **options)
     assert run.image.shape == (2, 1, SIDE, SIDE, 3)
     assert 0 <= run.image.min() < run.image.max() <= 1
@@ -111,14 +116,14 @@ def test_pictures_have_the_size_asked_for():
 
 def test_plain_starts_at_the_mean_colour():
     net, params = conv_net()
-    still = maximize(net, params, tap="relu2", preset="plain", steps=1, optimizer=adam(0.0))
+    still = maximize(net, params, tap="relu2", recipe="plain", steps=1, optimizer=adam(0.0))
     np.testing.assert_allclose(still.image[0, 0, 3, 3], (0.485, 0.456, 0.406), atol=1e-6)
 
 
 @pytest.mark.parametrize("position", ["centre", (1, 6)])
 def test_position_excites_one_neuron(position):
     net, params = conv_net()
-    run = maximize(net, params, tap="conv2", index=2, position=position, preset="plain", steps=20)
+    run = maximize(net, params, tap="conv2", index=2, position=position, recipe="plain", steps=20)
     code = np.asarray(net.code(params, run.image[0, 0], "conv2"))[..., 2]
     assert np.unravel_index(code.argmax(), code.shape) == (
         (4, 4) if position == "centre" else position
@@ -130,15 +135,16 @@ def test_class_scores_are_the_default():
     run = maximize(net, params, index=range(5), **PLAIN)
     assert run.image.shape == (5, 1, SIDE, SIDE, 3)
     both = [Excite("fc", i) + CrossEntropy("fc", i) for i in range(5)]
+    # The plain recipe starts flat, so that the random keys do not matter.
     named = maximize(net, params, objective=both, **PLAIN)
-    np.testing.assert_array_equal(run.image, named.image)
+    np.testing.assert_allclose(run.image, named.image, atol=1e-5)
 
 
 def test_fully_connected_networks_are_shown_their_own_size():
     net, params = fc_net()
     run = maximize(net, params, index=[1], steps=STEPS, size=(24, 24))
     assert run.image.shape == (1, 1, 24, 24, 3)
-    assert np.all(run.trace["status"] == Status.DONE)
+    assert np.all(run.status == Status.DONE)
 
 
 def test_objectives_of_ones_own_are_swept_too():
@@ -157,7 +163,7 @@ def test_one_objective_is_one_picture():
     both = Excite("relu2", 1) - 0.5 * Excite("relu1", 2) + 1e-3 * Amplify("relu2")
     run = maximize(net, params, objective=both, **PLAIN)
     assert run.image.shape == (1, 1, SIDE, SIDE, 3)
-    assert np.all(run.trace["status"] == Status.DONE)
+    assert np.all(run.status == Status.DONE)
 
 
 @pytest.mark.parametrize(
@@ -167,10 +173,23 @@ def test_one_objective_is_one_picture():
         ({"tap": "relu2", "index": 8}, r"'relu2' of tiny_conv has 8 channels, 0..7"),
         ({"index": -1}, r"'fc' of tiny_conv has 5 channels, 0..4; got index -1"),
         ({"index": []}, "has 5 channels"),
+        ({"index": range(0)}, "has 5 channels"),
         (
-            {"preset": "sharp"},
-            "preset is one of robust, lucid, plain, maco, mahendran, not 'sha",
+            {"recipe": "sharp"},
+            "recipe is one of robust, lucid, plain, maco, mahendran, or a Recipe; not 'sharp'",
         ),
+        ({"index": 1.5}, "has 5 channels, 0..4; got index 1.5"),
+        ({"objective": Excite("fc", 1), "tap": "fc"}, "leave tap out, or leave objective out"),
+        ({"objective": Excite("fc", 1), "index": 1}, "leave index out"),
+        ({"objective": []}, "objective= is an empty list"),
+        ({"objective": 3}, "a function of the taps"),
+        ({"key": -1}, "a seed is a whole number from 0"),
+        ({"canvas": Pixels((8, 8)), "size": (9, 9)}, "has 8x8 pixels already: leave size out"),
+        ({"canvas": Fourier((SIDE, SIDE))}, "projection Tidy.* is for the z of Pixels"),
+        ({"priors": {"l2": L2()}}, r"maps a name to \(weight, prior\)"),
+        ({"priors": {"loss": (1.0, L2())}}, "every prior needs a name of its own"),
+        ({"start": photograph(8)}, "has 8x8 pixels, this recipe makes 16x16: resize it"),
+        ({"optimizer": lbfgs()}, "lower=, upper="),
         ({"seeds": 0}, "seeds must be at least 1"),
         ({"steps": 0}, "steps must be at least 1"),
         ({"chunk": 0}, "chunk must be at least 1"),
@@ -189,7 +208,7 @@ def test_what_does_not_fit_is_refused(options, message):
 def test_a_picture_that_a_fully_connected_layer_cannot_take_is_refused():
     net, params = fc_net()
     with pytest.raises(ValueError, match="'fc' takes images of 16x16"):
-        maximize(net, params, preset="plain", size=(20, 20), steps=STEPS)
+        maximize(net, params, recipe="plain", size=(20, 20), steps=STEPS)
 
 
 def test_a_network_without_scores_asks_for_a_tap():
@@ -203,7 +222,9 @@ def test_a_second_call_compiles_nothing():
 
     def again(index, seed):
         weights = jax.tree.map(lambda leaf: leaf * (1 + seed), params)
-        maximize(net, weights, index=index, seeds=2, key=seed, **PLAIN)
+        options = {"recipe": "robust", "steps": 8 + seed, "optimizer": adam(0.05 + 0.01 * seed)}
+        priors = {"l2": (0.1 + seed, L2())}
+        maximize(net, weights, index=index, seeds=2, key=seed, priors=priors, **options)
 
     assert compilations(lambda: again([0, 1], 0)) > 0
     assert compilations(lambda: again([2, 3], 1)) == 0
@@ -211,7 +232,7 @@ def test_a_second_call_compiles_nothing():
 
 def test_a_function_of_ones_own_is_maximised():
     net, params, _ = counted_net()
-    run = maximize(net, params, index=[0, 3], preset="plain", steps=20)
+    run = maximize(net, params, index=[0, 3], recipe="plain", steps=20)
     assert run.image.shape == (2, 1, SIDE, SIDE, 3)
     assert np.all(run.trace["objective"][..., -1] < run.trace["objective"][..., 0])
 
@@ -225,9 +246,205 @@ def test_an_nnx_module_of_ones_own_is_maximised():
             return jnp.mean(nnx.relu(self.conv(x)), axis=(1, 2))
 
     net, params = from_nnx(Small(nnx.Rngs(0)), input_size=(SIDE, SIDE))
-    run = maximize(net, params, tap="conv", index=[0, 1], preset="plain", steps=20)
+    run = maximize(net, params, tap="conv", index=[0, 1], recipe="plain", steps=20)
     assert run.image.shape == (2, 1, SIDE, SIDE, 3)
     assert np.all(run.trace["objective"][..., -1] < run.trace["objective"][..., 0])
+
+
+def test_a_function_of_the_taps_is_an_objective():
+    net, params = conv_net()
+    run = maximize(net, params, objective=lambda taps: -taps["relu2"][..., 3].mean(), **PLAIN)
+    named = maximize(net, params, objective=Excite("relu2", 3), **PLAIN)
+    assert run.image.shape == (1, 1, SIDE, SIDE, 3)
+    np.testing.assert_allclose(run.image, named.image, atol=1e-5)
+
+
+def brightest(taps):
+    return -jnp.max(taps["conv1"])
+
+
+# Before any ReLU, so that none is dead on the flat start.
+MIXED = [
+    Excite("conv1", 2),
+    Direction("conv2", jnp.eye(8)[1]),
+    brightest,
+    Excite("conv1", 4),
+    Excite("fc", 3) + CrossEntropy("fc", 3),
+]
+
+
+def test_objectives_on_different_taps_go_in_one_call():
+    net, params = conv_net()
+    run = maximize(net, params, objective=MIXED, seeds=2, **PLAIN)
+    assert run.image.shape == (5, 2, SIDE, SIDE, 3) and run.z.shape[:2] == (5, 2)
+    assert np.all(run.status == Status.DONE)
+    for place in (1, 3):
+        alone = maximize(net, params, objective=MIXED[place], seeds=2, **PLAIN)
+        np.testing.assert_allclose(run.image[place], alone.image[0], atol=1e-4)
+        np.testing.assert_allclose(run.trace["loss"][place], alone.trace["loss"][0], rtol=1e-3)
+
+
+def test_objectives_whose_targets_differ_in_shape_go_in_one_call():
+    net, params = conv_net()
+    code = net.code(params, photograph(SIDE), "relu2")
+    pair = [Match("relu2", code), Match("relu2", code, mask=jnp.ones(8))]
+    run = maximize(net, params, objective=pair, **PLAIN)
+    np.testing.assert_allclose(run.image[0], run.image[1], atol=1e-5)
+    with pytest.raises(ValueError, match="differ in their numbers alone"):
+        plan_maximize(net, params, objective=pair, **PLAIN)
+
+
+def test_groups_whose_canvases_differ_leave_z_out():
+    image = np.zeros((1, 1, 4, 4, 3), np.float32)
+    loss, done = {"loss": np.zeros((1, 1, 2))}, np.zeros((1, 1), np.int8)
+    runs = [Run(np.zeros((1, 1, side, side, 3)), image, loss, done, {}) for side in (4, 4, 6)]
+    places = [(np.array([place]), run) for place, run in enumerate(runs)]
+    assert _join_groups(places[:2], 2).z.shape == (2, 1, 4, 4, 3)
+    joined = _join_groups(places, 3)
+    assert joined.z == () and joined.image.shape == (3, 1, 4, 4, 3)
+
+
+def press(monkeypatch, number):
+    """Presses Ctrl-C instead of taking step `number`."""
+    step_once, calls = step_programs.step_once, []
+
+    def step(*arguments):
+        calls.append(1)
+        if len(calls) == number:
+            raise KeyboardInterrupt
+        return step_once(*arguments)
+
+    step.trace = step_once.trace
+    monkeypatch.setattr(step_programs, "step_once", step)
+
+
+def test_an_interrupt_keeps_the_groups_before_and_what_was_in_progress(monkeypatch):
+    net, params = conv_net()
+    press(monkeypatch, 2 * STEPS)  # the last step of the second group
+    with pytest.raises(Interrupted) as stop:
+        maximize(net, params, objective=MIXED, **PLAIN)
+    run = stop.value.run
+    done, left = Status.DONE, Status.UNFINISHED
+    assert run.status.ravel().tolist() == [done, left, left, done, left]
+    assert run.facts["steps"].ravel().tolist() == [STEPS, STEPS - 1, 0, STEPS, 0]
+    finite = [bool(np.isfinite(image).all()) for image in run.image]
+    assert finite == [True, True, False, True, False]
+
+
+def test_an_interrupted_sweep_has_both_axes(monkeypatch):
+    net, params = conv_net()
+    press(monkeypatch, STEPS + 2)
+    with pytest.raises(Interrupted) as stop:
+        maximize(net, params, tap="relu2", index=[0, 3, 5], seeds=2, chunk=2, **PLAIN)
+    assert stop.value.finished == 2
+    run = stop.value.run
+    assert run.image.shape == (3, 2, SIDE, SIDE, 3)
+    done, left = Status.DONE, Status.UNFINISHED
+    assert run.status.tolist() == [[done, done], [left, left], [left, left]]
+    assert np.isfinite(run.image[:2]).all() and np.isnan(run.image[2]).all()
+
+
+def starts_of(**options):
+    """Gives the first z of every picture, `[n, seeds, ...]`."""
+    net, params = conv_net()
+    recipe = Recipe(Pixels((SIDE, SIDE), noise=0.1), None, sgd(0.0), 1)
+    return maximize(net, params, recipe=recipe, **options).z
+
+
+def test_a_picture_starts_the_same_alone_and_among_others():
+    alone = starts_of(index=2)
+    among = starts_of(index=[0, 4, 2], seeds=3)
+    np.testing.assert_array_equal(alone[0, 0], among[2, 0])
+    two, eight = starts_of(index=2, seeds=2), starts_of(index=2, seeds=8)
+    np.testing.assert_array_equal(two[0], eight[0, :2])
+    assert len({start.tobytes() for start in among.reshape(9, -1)}) == 9
+    elsewhere = starts_of(tap="relu2", index=2)
+    assert np.abs(elsewhere[0, 0] - alone[0, 0]).max() > 0.1
+
+
+def test_a_picture_is_the_same_alone_and_among_others():
+    net, params = conv_net()
+    alone = maximize(net, params, index=2, steps=STEPS)
+    among = maximize(net, params, index=[1, 2], seeds=2, steps=STEPS)
+    # The step of another chunk is another program: only the rounding differs.
+    np.testing.assert_allclose(alone.image[0, 0], among.image[1, 0], atol=1e-3)
+    np.testing.assert_allclose(alone.trace["loss"][0, 0], among.trace["loss"][1, 0], rtol=1e-3)
+
+
+def test_what_is_left_of_a_sweep_comes_out_byte_for_byte():
+    net, params = conv_net()
+    job = plan_maximize(net, params, **SWEEP)
+    whole, rest = job.run(chunk=2), job.run(chunk=2, skip=(0, 3))
+    np.testing.assert_array_equal(rest.image[[0, 1], [1, 0]], whole.image[[0, 1], [1, 0]])
+    left = Status.UNFINISHED
+    assert rest.status.tolist() == [[left, Status.DONE], [Status.DONE, left]]
+
+
+def test_a_canvas_a_view_and_priors_of_ones_own():
+    net, params = conv_net()
+    priors = {"smooth": (0.5, TotalVariation()), "corner": (2.0, lambda image: image[0, 0, 0])}
+    options = {"tap": "relu2", "index": 1, "steps": STEPS}
+    canvas, view = Tanh((20, 24)), Roll(2)
+    run = maximize(net, params, canvas=canvas, view=view, priors=priors, **options)
+    assert run.image.shape == (1, 1, 20, 24, 3)
+    assert set(run.trace) == {"loss", "objective", "smooth", "corner"}
+    weighted = [Weighted(name, weight, prior) for name, (weight, prior) in priors.items()]
+    same = maximize(net, params, canvas=canvas, view=view, priors=weighted, **options)
+    np.testing.assert_array_equal(same.image, run.image)
+    none = maximize(net, params, tap="relu2", priors={}, **PLAIN)
+    assert set(none.trace) == {"loss", "objective"}
+
+
+@pytest.mark.parametrize("recipe", ["plain", "robust", "lucid"])
+def test_pictures_begin_from_an_image(recipe):
+    net, params = conv_net()
+    photo = 0.1 + 0.8 * photograph(SIDE)
+    options = {"tap": "relu2", "index": [1, 3], "recipe": recipe, "steps": 1}
+    run = maximize(net, params, start=photo, optimizer=adam(1e-9), priors={}, **options)
+    # The plain recipe blurs a little after every step, and sets small values to zero.
+    error = np.abs(run.image - photo).mean(axis=(1, 2, 3, 4))
+    assert np.all(error < (0.1 if recipe == "plain" else 1e-3))
+
+
+def test_natural_pictures_begin_from_an_image_inside_their_margin():
+    net, params = conv_net()
+    photo = 0.3 + 0.4 * photograph(SIDE)
+    options = {"recipe": Natural(jitter=5), "optimizer": adam(1e-6), "steps": 1}
+    run = maximize(net, params, objective=Excite("relu2", 1), start=photo, **options)
+    assert run.z.shape == (1, 1, SIDE + 4, SIDE + 4, 3)
+    np.testing.assert_allclose(run.image[0, 0], photo, atol=1e-4)
+
+
+def test_a_recipe_of_ones_own_keeps_its_size_and_steps():
+    net, params = conv_net()
+    recipe = Recipe(Pixels((20, 18)), None, adam(0.05), 4)
+    run = maximize(net, params, tap="relu2", recipe=recipe)
+    assert run.image.shape == (1, 1, 20, 18, 3) and run.trace["loss"].shape == (1, 1, 4)
+    same = maximize(net, params, tap="relu2", recipe=recipe, size=(20, 18), steps=2)
+    assert same.trace["loss"].shape == (1, 1, 2)
+    with pytest.raises(ValueError, match="makes pictures of 20x18 pixels already: leave size"):
+        maximize(net, params, tap="relu2", recipe=recipe, size=(16, 16))
+
+
+@pytest.mark.parametrize("recipe", ["plain", "robust"])
+def test_a_dead_unit_is_dead_and_its_neighbours_untouched(recipe):
+    net, params = conv_net()
+    bias = params["conv2"]["bias"].at[3].set(-1e3)
+    params = {**params, "conv2": {**params["conv2"], "bias": bias}}
+    options = {"tap": "relu2", "recipe": recipe, "steps": STEPS, "chunk": 2}
+    run = maximize(net, params, index=[1, 3], **options)
+    assert run.status.ravel().tolist() == [Status.DONE, Status.DEAD]
+    assert np.isfinite(run.image).all()
+    both = maximize(net, params, index=[1, 6], **options)
+    assert both.status.ravel().tolist() == [Status.DONE, Status.DONE]
+    np.testing.assert_array_equal(run.image[0], both.image[0])
+
+
+def test_facts_say_the_chunk_that_was_used():
+    net, params = conv_net()
+    run = maximize(net, params, tap="relu2", index=[0, 3, 5], chunk=2, **PLAIN)
+    assert run.facts["chunk"].tolist() == [[2], [2], [2]]
+    assert run.facts["steps"].tolist() == [[STEPS]] * 3
 
 
 @pytest.mark.slow
@@ -235,7 +452,7 @@ def test_pictures_of_the_demo_networks_classes_show_the_known_answers():
     net, params = jaxvis.load("demo")
     asked = list(range(0, len(CLASSES), 4))
     run = maximize(net, params, index=asked)
-    shown, _ = METHOD._seen(net, params, Excite("fc8", 0), net.input_size)
+    shown, _ = choose_seen(net, params, ("fc8",), net.input_size)
     zoom = net.input_size[0] / shown
     wrong = [
         label

@@ -122,13 +122,15 @@ def test_rows_after_stop_are_left_out_and_do_not_change_the_others(key):
     assert "fire3/expand3x3" in part and "fire4/squeeze1x1" not in part
     for row in part:
         for leaf in part[row]:
-            np.testing.assert_array_equal(part[row][leaf], whole[row][leaf])
+            # Draws of two lengths are two programs, whose last bits may differ.
+            np.testing.assert_allclose(part[row][leaf], whole[row][leaf], rtol=1e-6, atol=1e-8)
 
 
 def test_a_key_always_draws_the_same_and_pooling_does_not_matter(key):
     first = random_params(build("vgg11"), key, stop="conv2_1")
     second = random_params(build("vgg11", pool="avg"), key, stop="conv1_1")
-    np.testing.assert_array_equal(first["conv1_1"]["kernel"], second["conv1_1"]["kernel"])
+    one, two = (params["conv1_1"]["kernel"] for params in (first, second))
+    np.testing.assert_allclose(one, two, rtol=1e-6, atol=1e-8)
     other = random_params(build("vgg11"), jax.random.key(7), stop="conv1_1")
     assert (first["conv1_1"]["kernel"] != other["conv1_1"]["kernel"]).all()
 

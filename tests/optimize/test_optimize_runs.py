@@ -7,6 +7,7 @@ from jaxvis.loss.objectives import Direction, Excite, Match
 from jaxvis.optimize.runs import (
     change_when_interrupted,
     join_chunks,
+    join_items,
     repeat_item,
     repeat_items,
     run_stages,
@@ -185,3 +186,18 @@ def test_an_interrupted_run_is_changed_as_a_whole_one_is():
     assert found.value.run is None
     with change_when_interrupted(lambda run: run.nothing):
         pass
+
+
+def test_runs_of_different_items_are_joined_along_the_sweep():
+    first, second = make_run([DONE] * 2, steps=3), make_run([FAILED], steps=3, value=4.0)
+    second.facts["error"] = np.ones(1)
+    run = join_items([first, second])
+    assert run.status.tolist() == [DONE, DONE, FAILED]
+    assert set(run.facts) == {"steps", "chunk"}
+    np.testing.assert_array_equal(run.trace["loss"], [[1, 1, 1], [1, 1, 1], [4, 4, 4]])
+
+
+def test_a_run_that_was_cut_short_has_no_values_at_the_end():
+    run = join_items([make_run([DONE], steps=3), make_run([UNFINISHED], steps=2, value=4.0)])
+    np.testing.assert_array_equal(run.trace["loss"], [[1, 1, 1], [4, 4, np.nan]])
+    np.testing.assert_array_equal(run.facts["steps"], [3, 2])

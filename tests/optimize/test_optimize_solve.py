@@ -282,7 +282,7 @@ def test_an_interrupt_where_no_step_is_taken_is_one_too(where, key, monkeypatch)
     def press(*arguments, **options):
         raise KeyboardInterrupt
 
-    module = stepping if where == "finish" else sys.modules[solve.__module__]
+    module = step_programs if where == "finish" else sys.modules[solve.__module__]
     monkeypatch.setattr(module, where, press)
     with pytest.raises(Interrupted) as stop:
         solve(_square(), 1.0, _targets(4), key, chunk=2)

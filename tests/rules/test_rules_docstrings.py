@@ -17,7 +17,7 @@ FILES = sorted(
     path for package in ("jaxvis", "weights_convert") for path in (ROOT / package).rglob("*.py")
 )
 FILE_LINES, FUNCTION_LINES = 300, 40
-ARRAYS = {"Array", "Image", "ndarray", "ArrayLike"}
+ARRAYS = {"Array", "ArrayLike", "Image", "ImageLike", "ndarray"}
 """Annotations of arrays that have a shape worth stating (`Key` has none)."""
 ORDER = ("net", "params", "key", "image")
 """First arguments, wherever two of them are given by position."""

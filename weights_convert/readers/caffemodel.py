@@ -57,7 +57,7 @@ class _Wire:
     """Protobuf's wire format over a mapped file."""
 
     def __init__(self, data: np.ndarray) -> None:
-        self.data, self.bytes = data, memoryview(data)  # a memoryview gives Python's numbers
+        self.data, self.bytes = data, data.data  # a memoryview gives Python's numbers
         self.budget = Budget(MAX_FIELDS, "fields")
 
     def read_varint(self, at: int) -> tuple[int, int]:

@@ -69,7 +69,8 @@ class InflatedBytes:
 
     def __init__(self, data: np.ndarray, budget: Budget) -> None:
         self.data, self.budget, self.verified = data, budget, False
-        self.rewind()
+        self.inflater: zlib._Decompress | None = None
+        self.ready, self.at, self.fed = bytearray(), 0, 0
 
     def read(self, at: int, size: int) -> bytes | bytearray:
         """Returns up to `size` bytes from byte `at` on, fewer at the end of the stream.
@@ -116,7 +117,7 @@ class InflatedBytes:
                 pass
         except zlib.error as error:
             raise DamageError(str(error)) from error
-        if not self.inflater.eof:
+        if self.inflater is None or not self.inflater.eof:
             raise DamageError("a compressed part has no end")
         self.rewind()
         self.verified = True
@@ -128,13 +129,13 @@ class InflatedBytes:
 
     def _inflate(self) -> bytes:
         """Returns the next piece, empty at the end."""
-        self.inflater = self.inflater or zlib.decompressobj()
-        while not self.inflater.eof:
-            given = self.inflater.unconsumed_tail
+        inflater = self.inflater = self.inflater or zlib.decompressobj()
+        while not inflater.eof:
+            given = inflater.unconsumed_tail
             if not given:
                 given = self.data[self.fed : self.fed + FEED].tobytes()
                 self.fed += len(given)
-            piece = self.inflater.decompress(given, CHUNK)
+            piece = inflater.decompress(given, CHUNK)
             if piece:
                 if not self.verified:
                     self.budget.spend(len(piece))

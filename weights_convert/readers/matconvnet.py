@@ -76,4 +76,5 @@ def _read_mean(tensor: StoredTensor) -> Preprocess:
     colour = image if image.size == 3 else image.reshape(-1, image.shape[-1]).mean(0)
     if colour.size != 3 or not np.all((colour >= 0) & (colour <= 255)):
         raise TypeError(f"averageImage {describe_shape(image.shape)} is no image of 0..255")
-    return Preprocess("rgb", 255, tuple(float(v) for v in colour.ravel()))
+    red, green, blue = (float(value) for value in colour.ravel())
+    return Preprocess("rgb", 255, (red, green, blue))

@@ -11,13 +11,15 @@ import struct
 from functools import partial
 from math import prod
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from weights_convert.checkpoint import DamageError, StoredTensor
 from weights_convert.readers.bounds import MAX_DESCRIPTION, Budget, check_axes, map_file
 from weights_convert.readers.inflate import Bytes, InflatedBytes, Source
+
+Order = Literal["<", ">"]
 
 HEADER, TAG = 128, 8
 MATRIX, COMPRESSED = 14, 15
@@ -48,14 +50,14 @@ def load(path: Path) -> dict[str, Any]:
       path: the file.
 
     Raises:
-      CheckpointError: if it is damaged or too large, or an element claims more than what
-        it is in.
+      DamageError: if it is damaged, or an element claims more than what it is in.
+      CheckpointError: if it is too large.
     """
     data, budget = map_file(path), Budget()
     inflated = Budget(MAX_INFLATED, "compressed bytes")
     if len(data) < HEADER:
         raise DamageError("its header is cut off")
-    order = ">" if data[126:128].tobytes() == b"MI" else "<"
+    order: Order = ">" if data[126:128].tobytes() == b"MI" else "<"
     variables, at = {}, HEADER
     while at < len(data):
         file = _File(Bytes(data), order, budget)
@@ -83,7 +85,7 @@ class _Element(NamedTuple):
 class _File:
     """Elements over bytes."""
 
-    def __init__(self, source: Source, order: str, budget: Budget) -> None:
+    def __init__(self, source: Source, order: Order, budget: Budget) -> None:
         self.source, self.order, self.budget = source, order, budget
 
     def read_words(self, at: int) -> tuple[int, int]:
@@ -138,7 +140,7 @@ class _File:
             return self._read_cells(at, end, prod(shape), depth)[0]
         if kind == STRUCT:
             return self._read_struct(at, end, prod(shape), depth)
-        if FIRST_NUMERIC <= kind <= LAST_NUMERIC and prod(shape):
+        if FIRST_NUMERIC <= kind <= LAST_NUMERIC and prod(shape) > 0:
             return self._find_numbers(shape, self.read_element(at, end))
         return None
 

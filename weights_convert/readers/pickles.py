@@ -67,7 +67,8 @@ def load(stream: BinaryIO) -> Any:
       stream: where the pickle begins; left right behind it.
 
     Raises:
-      CheckpointError: if it is damaged or too long.
+      DamageError: if it is damaged.
+      CheckpointError: if it is too long.
       Refusal: if it asks for anything that is not allowed.
     """
     machine, budget = _Machine(), Budget(MAX_INSTRUCTIONS, "instructions")
@@ -90,7 +91,7 @@ class _Machine:
     def __init__(self) -> None:
         self.stack: list[Any] = []
         self.marks: list[list[Any]] = []
-        self.memo: dict[int, Any] = {}
+        self.memo: dict[str | int, Any] = {}
 
     def step(self, name: str, argument: Any) -> None:
         stack = self.stack

@@ -92,5 +92,6 @@ def _read_array(path: Path, tensor: Tensor, place: Place, verified: set[str]) ->
 def _verify(path: Path, key: str, place: Place) -> None:
     if place.checksum is None:
         return
-    if zlib.crc32(map_file(path)[place.start : place.start + place.size]) != place.checksum:
+    content = map_file(path)[place.start : place.start + place.size]
+    if zlib.crc32(content.data) != place.checksum:
         raise DamageError(f"the checksum of storage {escape(key)} is wrong")

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import jax
 import jax.numpy as jnp
 
-from jaxvis.types import Array
+from jaxvis.types import Array, ArrayLike
 
 
-def check_masks(masks: Sequence[Array], count: int, size: tuple[int, int]) -> list[Array]:
+def check_masks(masks: Sequence[ArrayLike], count: int, size: tuple[int, int]) -> list[Array]:
     """Returns masks as float32 arrays `[H, W]`, checked.
 
     Args:

@@ -1,6 +1,7 @@
 """Efros & Leung's texture synthesis: pictures grown pixel by pixel from a seed."""
 
 from functools import partial
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +21,7 @@ from jaxvis.methods.classical_texture.neighbours.source import (
     picture_size,
     reduce_channels,
 )
-from jaxvis.types import Array, Image, Interrupted, Key, Run
+from jaxvis.types import Array, ImageLike, Interrupted, Key, Run
 
 SLACK = 1e-6
 """A quarter of a grey level, squared: matches this near to the best one are as good.
@@ -34,7 +35,7 @@ take as long on a CPU, more are hardly faster for each."""
 
 
 def efros_leung(
-    image: Image,
+    image: ImageLike,
     *,
     size: int | tuple[int, int] | None = None,
     window: int = 15,
@@ -124,7 +125,8 @@ class _Growth:
         random: np.random.Generator,
     ) -> None:
         self.texture, self.size, self.half, self.tileable = texture, size, half, tileable
-        self.limit, self.progress, self.errors = max_error, True, []
+        self.limit, self.progress = max_error, True
+        self.errors: list[np.ndarray] = []
         self.values = np.zeros((*size, texture.shape[-1]), np.float32)
         self.z = np.full((*size, 2), NOWHERE, np.int32)
         self.known = np.zeros(size, bool)
@@ -137,9 +139,9 @@ class _Growth:
     def _copy_seed(self, random: np.random.Generator) -> None:
         """Copies a random 3x3 piece of the texture into the centre."""
         side = [min(3, length) for length in self.size]
-        room = np.array(self.texture.shape[:2]) - side + 1
+        room = [length - part + 1 for length, part in zip(self.texture.shape, side)]
         first = random.integers(room)
-        pixels = np.stack(np.mgrid[: side[0], : side[1]], -1).reshape(-1, 2)
+        pixels = np.moveaxis(np.mgrid[: side[0], : side[1]], 0, -1).reshape(-1, 2)
         corner = [(length - part) // 2 for length, part in zip(self.size, side)]
         self._copy(pixels + corner, pixels + first)
 
@@ -158,7 +160,7 @@ class _Growth:
 
         They are outside each other's windows, the one with most known neighbours first.
         """
-        mode = "wrap" if self.tileable else "constant"
+        mode: Literal["wrap", "constant"] = "wrap" if self.tileable else "constant"
         around = np.pad(self.known, 1, mode=mode).astype(np.int8)
         rows = around[:-2] + around[1:-1] + around[2:]
         count = rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:]

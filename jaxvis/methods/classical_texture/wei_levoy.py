@@ -23,11 +23,11 @@ from jaxvis.methods.classical_texture.neighbours.source import (
     reduce_channels,
 )
 from jaxvis.methods.classical_texture.neighbours.tree import Tree, search_all, search_tree
-from jaxvis.types import Array, Image, Interrupted, Key, Run
+from jaxvis.types import Array, ImageLike, Interrupted, Key, Run
 
 
 def wei_levoy(
-    image: Image,
+    image: ImageLike,
     *,
     size: int | tuple[int, int] | None = None,
     window: int = 9,
@@ -91,7 +91,7 @@ def wei_levoy(
     randoms = make_generators(key, seeds=seeds)
     search = _Search(window // 2, passes, beam, leaf)
     total = seeds * passes * sum(height * width for height, width in sizes)
-    places, losses = None, []
+    places, losses = np.zeros((seeds, 0, 0, 2), np.int32), []
     try:
         with tqdm(total=total, disable=not progress, delay=1) as bar:
             for found, loss in _refine(pyramid, sizes, randoms, search, bar.update):
@@ -191,7 +191,7 @@ def _run_passes(
     state = jax.device_put((start, zeros.astype(np.int32), zeros))
     for _ in range(search.passes):
         for pixels, count in _list_columns(height, width, search.half):
-            state = _fill_column(*constants, pixels, state, beam=search.beam)
+            state = _fill_column(*constants, pixels, state, beam=search.beam or 1)
             tick(seeds * count)
         # Copies: the next pass reuses the memory of the state.
         yield np.array(state[1]), np.array(state[2]).mean((1, 2))
@@ -203,7 +203,7 @@ def _list_columns(height: int, width: int, half: int) -> list[tuple[np.ndarray, 
     Column t has the pixels (y, t - (half + 1) y): whatever comes before one of them
     within `half` rows and columns is in an earlier column. Short ones repeat a pixel.
     """
-    pixels = np.stack(np.mgrid[:height, :width], -1).reshape(-1, 2)
+    pixels = np.moveaxis(np.mgrid[:height, :width], 0, -1).reshape(-1, 2)
     time = pixels @ (half + 1, 1)
     order = np.argsort(time, kind="stable")
     ends = np.flatnonzero(np.diff(time[order])) + 1
@@ -223,7 +223,7 @@ def _fill_column(
     pixels: Array,
     state: tuple[Array, Array, Array],
     *,
-    beam: int | None,
+    beam: int,
 ) -> tuple[Array, Array, Array]:
     """Fills the pixels of one column; gives (pictures, indices, distances)."""
     pictures, indices, distances = state
@@ -236,10 +236,10 @@ def _fill_column(
     ].reshape(seeds, len(pixels), -1)
     queries = jnp.concatenate([seen, above[:, rows, columns]], axis=-1)
     queries = queries.reshape(seeds * len(pixels), -1)
-    if beam is None:
-        vectors, found = search, search_all(search, queries)
-    else:
+    if isinstance(search, Tree):
         vectors, found = search.vectors, search_tree(search, queries, beam=beam)
+    else:
+        vectors, found = search, search_all(search, queries)
     away = jnp.mean((vectors[found] - queries) ** 2, axis=-1)
     found, away = (part.reshape(seeds, len(pixels)) for part in (found, away))
     return (

@@ -22,7 +22,7 @@ from jaxvis.optimize.keys import item_keys
 from jaxvis.optimize.problem import Problem
 from jaxvis.optimize.rules import Optimizer, adam, adamax, nesterov
 from jaxvis.optimize.runs import repeat_items
-from jaxvis.types import Key, Params, Run, as_key
+from jaxvis.types import Canvas, Key, Params, Run, as_key
 
 
 def generate(
@@ -156,6 +156,7 @@ def plan_generate(
     # Where there are few steps the averages must forget their start all the same.
     momentum = min(MOMENTUM, max(1 - 5 / max(steps, 1), 0.0))
     keys = item_keys(as_key(key), seeds=seeds, indices=number_groups(groups), name=tap)
+    canvas: Canvas
     start = None
     if decoder is None:
         penalty = 0.01 if penalty is None else penalty
@@ -164,7 +165,7 @@ def plan_generate(
         optimizer = optimizer or adamax(0.002)
     else:
         every = max(steps // 30, 1)
-        canvas = Driven(
+        driven = canvas = Driven(
             generator or despraz_decoder(),
             penalty=0.1 if penalty is None else penalty,
             gain=gain,
@@ -173,7 +174,7 @@ def plan_generate(
             momentum=momentum,
         )
         optimizer = optimizer or _choose_optimizer(decoder, frozen)
-        start = _copy(canvas.start(decoder, steps=steps, every=every), len(keys))
+        start = _copy(driven.start(decoder, steps=steps, every=every), len(keys))
     loss = compose(net, canvas, view=choose_view(net, canvas), dropout=tuple(dropout))
     problem = Problem(loss, canvas, optimizer, steps, finish=choose_finish(stretched))
     return Job(

@@ -83,7 +83,7 @@ def group_targets(index: Targets) -> tuple[tuple[int, ...], ...]:
     Args:
       index: one, or several; a tuple among them is one group.
     """
-    listed = list(np.atleast_1d(index)) if np.isscalar(index) else list(index)
+    listed = [index] if isinstance(index, int | float | np.generic) else list(index)
     return tuple(tuple(map(int, np.atleast_1d(one))) for one in listed)
 
 

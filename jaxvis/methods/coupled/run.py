@@ -58,7 +58,7 @@ def choose_view(net: Network, canvas: Canvas) -> Resize | None:
       net: the network.
       canvas: the generator's.
     """
-    size = tuple(net.input_size)
+    size = net.input_size
     return None if tuple(canvas.image_size()) == size else Resize(size)
 
 

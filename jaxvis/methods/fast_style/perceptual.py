@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import jax
@@ -16,7 +17,7 @@ from jaxvis.loss.matching.transfer import Preset, build_transfer
 from jaxvis.loss.priors import TotalVariation
 from jaxvis.nets.zoo.style_net import mix_styles
 from jaxvis.network import Network
-from jaxvis.types import Array, Image, Key, Params, Terms
+from jaxvis.types import Array, Image, ImageLike, Key, Params, Terms
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,8 @@ class PerceptualLoss:
         index = jax.random.randint(key, (len(images),), 0, self.styles)
         terms = jax.vmap(lambda x, i: self._judge(whole, x, i, given))(images, index)
         terms = {name: jnp.mean(values) for name, values in terms.items()}
-        return {"loss": sum(terms.values()), **terms}
+        first, *rest = terms.values()
+        return {"loss": sum(rest, first), **terms}
 
     def _judge(self, params: Params, image: Image, index: Array, given: Mapping[str, Any]) -> Terms:
         """Computes the terms of one photograph in the style of number `index`."""
@@ -80,7 +82,7 @@ def build_given(
     params: Params,
     preset: Preset,
     size: tuple[int, int],
-    styles: Sequence[Image],
+    styles: Sequence[ImageLike],
     style_scale: float,
 ) -> dict[str, Any]:
     """Builds what every step reads: the judge's parameters, terms and factors.
@@ -120,15 +122,15 @@ def _build_styles(
     params: Params,
     preset: Preset,
     size: tuple[int, int],
-    styles: Sequence[Image],
+    styles: Sequence[ImageLike],
     style_scale: float,
 ) -> Sum:
     alone = replace(preset, alpha=0.0, content_taps=())
     sums: list[Sum] = []
     for i, image in enumerate(styles):
         style = check_image(image, f"style image {i}")
-        options = {"mix": [1.0], "style_scale": style_scale}
-        sums.append(build_transfer(judge, params, alone, style, [style], size, **options))
+        build = partial(build_transfer, judge, params, alone, style, [style], size)
+        sums.append(build(mix=[1.0], style_scale=style_scale))
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *sums)
 
 

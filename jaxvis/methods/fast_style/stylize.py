@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
+from typing import TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -11,16 +12,18 @@ from jaxvis.images import check_image
 from jaxvis.methods.fast_style.tiles import paint_in_tiles
 from jaxvis.nets.zoo.style_net import mix_styles, styles_in
 from jaxvis.network import Network
-from jaxvis.types import Array, Image, Key, Params, as_key
+from jaxvis.types import Array, Image, ImageLike, Key, Params, as_key
+
+Picture = TypeVar("Picture", Array, np.ndarray)
 
 
-def choose_style(params: Params, style: int | Sequence[float] | None) -> Params:
+def choose_style(params: Params, style: int | Sequence[float] | np.ndarray | None) -> Params:
     """Returns the parameters of one style of a network, or of a mix of its styles.
 
     Args:
       params: of a style network.
-      style: which, from 0; or a weight of each, divided by their sum; None where there
-        is only one.
+      style: which, from 0; or a weight of each, `[styles]`, which are divided by their
+        sum; None where there is only one.
 
     Raises:
       ValueError: if there is no such style, or if a style is named although the network
@@ -50,9 +53,9 @@ def choose_style(params: Params, style: int | Sequence[float] | None) -> Params:
 def stylize(
     net: Network,
     params: Params,
-    image: Image,
+    image: ImageLike,
     *,
-    style: int | Sequence[float] | None = None,
+    style: int | Sequence[float] | np.ndarray | None = None,
     tile: int | None = None,
 ) -> np.ndarray:
     """Paints an image in the style of a network, `[H, W, 3]` in [0, 1].
@@ -76,7 +79,7 @@ def stylize(
     if tile is None:
         return np.asarray(paint(net, own, image))
     picture = paint_in_tiles(net, own, image, tile=tile)
-    return np.clip(_crop(net, picture, image.shape[:2]), 0, 1)
+    return np.clip(_crop(net, picture, image.shape), 0, 1)
 
 
 @partial(jax.jit, static_argnums=0)
@@ -89,25 +92,25 @@ def paint(net: Network, params: Params, image: Image) -> Image:
       image: `[H, W, 3]` in [0, 1].
     """
     picture = net.apply(params, image)["image"]
-    return jnp.clip(_crop(net, picture, image.shape[:2]), 0, 1)
+    return jnp.clip(_crop(net, picture, image.shape), 0, 1)
 
 
-def _crop(net: Network, picture: Array, size: tuple[int, int]) -> Array:
+def _crop(net: Network, picture: Picture, shape: Sequence[int]) -> Picture:
     """Cuts off the rows and columns that fill a picture up to a multiple of 4.
 
     "SAME" centres windows differently by the remainder of the side, so with it the
     surplus is in front.
     """
     if net.name == "transform_same":
-        return picture[picture.shape[0] - size[0] :, picture.shape[1] - size[1] :]
-    return picture[: size[0], : size[1]]
+        return picture[picture.shape[0] - shape[0] :, picture.shape[1] - shape[1] :]
+    return picture[: shape[0], : shape[1]]
 
 
 def restyle(
     net: Network,
     params: Params,
     key: Key | int,
-    image: Image,
+    image: ImageLike,
     *,
     strength: tuple[float, float] = (0.3, 1.0),
 ) -> np.ndarray:

@@ -9,7 +9,7 @@ a tile adds what its units see, so the picture is that of the whole image up to 
 rounding.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -24,7 +24,7 @@ from jaxvis.nets.table.layers import Layer
 from jaxvis.nets.table.ops import BN_EPSILON
 from jaxvis.nets.wrappers.tiled import cut_side
 from jaxvis.network import Network
-from jaxvis.types import Array, Image, Params
+from jaxvis.types import Array, ImageLike, Params
 
 COARSE = 4
 """The stride of the trunk in pixels."""
@@ -54,7 +54,7 @@ class _Grid(NamedTuple):
     tiles: list[_Tile]
 
 
-def paint_in_tiles(net: Network, params: Params, image: Image, *, tile: int) -> np.ndarray:
+def paint_in_tiles(net: Network, params: Params, image: ImageLike, *, tile: int) -> np.ndarray:
     """Computes the tap `image` of a style network in tiles.
 
     Args:
@@ -64,26 +64,26 @@ def paint_in_tiles(net: Network, params: Params, image: Image, *, tile: int) -> 
       tile: side of a tile in pixels, rounded up to a multiple of 4.
 
     Raises:
-      ValueError: for a tile below one pixel.
+      ValueError: for a tile below one pixel, or a network that is not built from a table.
     """
     if tile < 1:
         raise ValueError(f"a tile has at least 1 pixel a side, not {tile}")
-    tile, image = round_up(tile, COARSE), jnp.asarray(image, jnp.float32)
+    tile, seen = round_up(tile, COARSE), jnp.asarray(image, jnp.float32)
     begin = "start" if "start" in net.taps else "input"
     if begin == "start":
-        image = _run(net, "input", "start", params, image)
+        seen = _run(net, "input", "start", params, seen)
     known = dict(params)
     for conv, norm, stride in (("conv1", "norm1", 1), ("conv2", "norm2", 2)):
-        grid = _cut_image(image.shape[:2], tile, stride)
-        known[norm] = _fix_norm(net, norm, known, _run_tiles(net, begin, conv, known, image, grid))
-    grid = _cut_image(image.shape[:2], tile, COARSE)
-    trunk = _join(_run_tiles(net, begin, "conv3", known, image, grid))
+        grid = _cut_image(seen.shape, tile, stride)
+        known[norm] = _fix_norm(net, norm, known, _run_tiles(net, begin, conv, known, seen, grid))
+    grid = _cut_image(seen.shape, tile, COARSE)
+    trunk = _join(_run_tiles(net, begin, "conv3", known, seen, grid))
     last = next(row.name for row in reversed(net.rows) if row.op == "add")
     trunk = _run(net, "conv3", last, params, jnp.asarray(trunk))
     for conv, norm, factor in (("up1", "up1_norm", 2), ("up2", "up2_norm", 4)):
-        grid = _cut_trunk(trunk.shape[:2], tile // COARSE, factor)
+        grid = _cut_trunk(trunk.shape, tile // COARSE, factor)
         known[norm] = _fix_norm(net, norm, known, _run_tiles(net, last, conv, known, trunk, grid))
-    grid = _cut_trunk(trunk.shape[:2], tile // COARSE, COARSE)
+    grid = _cut_trunk(trunk.shape, tile // COARSE, COARSE)
     picture = _join(_run_tiles(net, last, "conv4", known, trunk, grid))
     return np.asarray(_run(net, "conv4", "image", params, jnp.asarray(picture)))
 
@@ -107,37 +107,44 @@ def _run_window(
     return net.apply(params, seen, start=start, stop=stop)[stop]
 
 
-def _cut_image(size: tuple[int, int], tile: int, stride: int) -> _Grid:
-    """Cuts an image whose output has one unit for every `stride` pixels.
+def _cut_image(shape: Sequence[int], tile: int, stride: int) -> _Grid:
+    """Cuts an image `[H, W, c]` whose output has one unit for every `stride` pixels.
 
     A side may be no multiple of the stride: the last unit then covers fewer pixels.
     """
-    return _cut(size, tile, HEAD, COARSE, lambda pixel: -(-pixel // stride))
+    return _cut(shape, tile, HEAD, COARSE, lambda pixel: -(-pixel // stride))
 
 
-def _cut_trunk(size: tuple[int, int], tile: int, factor: int) -> _Grid:
-    """Cuts a trunk whose output has `factor` units for every unit of the trunk."""
-    return _cut(size, tile, TAIL, 1, lambda unit: unit * factor)
+def _cut_trunk(shape: Sequence[int], tile: int, factor: int) -> _Grid:
+    """Cuts a trunk `[h, w, c]` whose output has `factor` units for every unit of the trunk."""
+    return _cut(shape, tile, TAIL, 1, lambda unit: unit * factor)
 
 
 def _cut(
-    size: tuple[int, int], tile: int, margin: int, coarse: int, convert: Callable[[int], int]
+    shape: Sequence[int], tile: int, margin: int, coarse: int, convert: Callable[[int], int]
 ) -> _Grid:
     """Cuts a map into tiles; `convert` turns its units into those of the output.
 
     All windows have one size and begin at a multiple of 4 pixels, as far from the end of
     the image as a multiple of 4, so "SAME" pads each of them as it pads the whole.
     """
-    window, sides = [], []
-    for side in size:
+
+    def cut(side: int) -> tuple[int, list[tuple[int, slice, slice]]]:
         length, spans = cut_side(side, tile=tile, margin=margin, coarse=coarse)
-        window.append(length)
-        sides.append([])
+        parts = []
         for corner, first, end in spans:
             begin, stop, before = convert(first), convert(end), convert(corner)
             own = slice(begin - before, stop - before)
-            sides[-1].append((corner, own, slice(begin, stop)))
-    return _Grid(tuple(window), [_Tile(*zip(y, x)) for y in sides[0] for x in sides[1]])
+            parts.append((corner, own, slice(begin, stop)))
+        return length, parts
+
+    (height, rows), (width, columns) = cut(shape[0]), cut(shape[1])
+    tiles = [
+        _Tile((top, left), (own_y, own_x), (y, x))
+        for top, own_y, y in rows
+        for left, own_x, x in columns
+    ]
+    return _Grid((height, width), tiles)
 
 
 def _run_tiles(
@@ -155,6 +162,8 @@ def _with_fixed_norms(net: Network) -> Network:
     """Returns the network with norms whose statistics are parameters."""
     rows = tuple(Layer(row.name, "bn") if row.op == "inorm" else row for row in net.rows)
     table = net.forward
+    if not isinstance(table, Table):
+        raise ValueError(f"{net.name} is not built from a table: leave tile out")
     return replace(net, forward=Table(rows, table.size, table.compute), rows=rows)
 
 

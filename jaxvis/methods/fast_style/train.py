@@ -16,7 +16,7 @@ from jaxvis.nets.zoo.style_net import build_style_net
 from jaxvis.network import Network
 from jaxvis.train.images import Images
 from jaxvis.train.loop import CheckpointFile, Training, Validation, train
-from jaxvis.types import Array, Image, Interrupted, Key, Params, Terms, as_key
+from jaxvis.types import Array, ImageLike, Interrupted, Key, Params, Terms, as_key
 
 JOHNSON = Preset(("relu3_3",), ("relu1_2", "relu2_2", "relu3_3", "relu4_3"), beta=5.0, gamma=0.065)
 """Johnson et al.'s balance (their VGG-16; the layers are VGG-19's too): Gram matrices
@@ -124,7 +124,7 @@ def fast_style(
     net: Network,
     params: Params,
     images: Images,
-    styles: Sequence[Image],
+    styles: Sequence[ImageLike],
     *,
     style_net: Network | None = None,
     preset: Preset = JOHNSON,
@@ -229,8 +229,8 @@ def _is_lost(state: Any) -> bool:
     return any(isinstance(leaf, jax.Array) and leaf.is_deleted() for leaf in leaves)
 
 
-def draw_params(net: Network, key: Key) -> dict[str, dict[str, Array]]:
-    """Draws the parameters that training begins with.
+def draw_params(net: Network, key: Key) -> dict[str, Mapping[str, Array]]:
+    """Draws the parameters that training begins with, kernels `[h, w, in, out]`.
 
     Args:
       net: a style network.

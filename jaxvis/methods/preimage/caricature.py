@@ -15,13 +15,13 @@ from jaxvis.network import Network
 from jaxvis.optimize.keys import item_keys
 from jaxvis.optimize.runs import change_when_interrupted, split_axis
 from jaxvis.recipes.natural import Natural, natural_stages, solve_stages
-from jaxvis.types import Array, Image, Key, Params, Run, as_key
+from jaxvis.types import Array, ImageLike, Key, Params, Run, as_key
 
 
 def caricature(
     net: Network,
     params: Params,
-    image: Image | Sequence[Image],
+    image: ImageLike | Sequence[ImageLike],
     *,
     tap: str,
     natural: Natural | None = None,
@@ -63,10 +63,10 @@ def caricature(
     """
     refuse_probabilities(net, tap)
     natural = replace(natural or Natural(), second=0)
-    several = np.ndim(image) == 4 or isinstance(image, list | tuple)
+    several = isinstance(image, list | tuple) or np.ndim(image) == 4
     images = check_images(image, "the images") if several else check_image(image, "the image")[None]
     targets = _targets(net, params, images, tap, natural)
-    size, stride = images.shape[1:3], stride_of(net, params, tap)
+    size, stride = (images.shape[1], images.shape[2]), stride_of(net, params, tap)
     recipes = natural_stages(natural, size=size, stride=stride, steps=steps)
     keys = item_keys(as_key(key), seeds=seeds, name=tap)  # the same for every image
     start = jnp.stack([recipes[0].encode(one) for one in images])

@@ -3,8 +3,8 @@
 import numpy as np
 
 
-def window(shape: tuple[int, ...], side: int) -> np.ndarray:
-    """Returns a mask `[h, w, 1]` of the central side x side cells of a tap.
+def mask_window(shape: tuple[int, ...], side: int) -> np.ndarray:
+    """Makes a mask `[h, w, 1]` of the central side x side cells of a tap.
 
     The first cell is ceil((h - side + 1) / 2), counted from one, as in the authors'
     code.
@@ -30,8 +30,8 @@ def window(shape: tuple[int, ...], side: int) -> np.ndarray:
     return mask
 
 
-def group(shape: tuple[int, ...], number: int, *, groups: int = 2) -> np.ndarray:
-    """Returns a mask `[c]` of one of a tap's equal groups of channels.
+def mask_group(shape: tuple[int, ...], number: int, *, groups: int = 2) -> np.ndarray:
+    """Makes a mask `[c]` of one of a tap's equal groups of channels.
 
     Args:
       shape: (h, w, c) or (d,) of the tap.
@@ -54,8 +54,8 @@ def group(shape: tuple[int, ...], number: int, *, groups: int = 2) -> np.ndarray
     return mask
 
 
-def named_mask(text: str, shape: tuple[int, ...]) -> np.ndarray:
-    """Returns the mask that words name: "window:5", "group:1/2" or "channels:0:48".
+def parse_mask(text: str, shape: tuple[int, ...]) -> np.ndarray:
+    """Makes the mask that words name: "window:5", "group:1/2" or "channels:0:48".
 
     Args:
       text: the words.
@@ -79,9 +79,9 @@ def named_mask(text: str, shape: tuple[int, ...]) -> np.ndarray:
             f"{text!r} is no mask: write window:5, group:1/2 or channels:0:48"
         ) from None
     if kind == "window":
-        return window(shape, side)
+        return mask_window(shape, side)
     if kind == "group":
-        return group(shape, number, groups=groups)
+        return mask_group(shape, number, groups=groups)
     if not 0 <= first < last <= shape[-1]:
         raise ValueError(f"{text!r}: this tap has channels 0 to {shape[-1] - 1}")
     mask = np.zeros(shape[-1], np.float32)

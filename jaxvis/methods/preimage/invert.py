@@ -18,7 +18,7 @@ from jaxvis.optimize.keys import item_keys
 from jaxvis.optimize.rules import Optimizer
 from jaxvis.optimize.runs import change_when_interrupted, split_axis
 from jaxvis.recipes.natural import Natural, natural_stages, solve_stages
-from jaxvis.types import Array, Image, Key, Params, Run, as_key
+from jaxvis.types import Array, ArrayLike, ImageLike, Key, Params, Run, as_key
 
 PRESETS = {"short": Natural(second=0), "mahendran": Natural()}
 """Name -> settings: one stage, and the authors' two."""
@@ -27,7 +27,7 @@ PRESETS = {"short": Natural(second=0), "mahendran": Natural()}
 def invert(
     net: Network,
     params: Params,
-    image: Image | Sequence[Image],
+    image: ImageLike | Sequence[ImageLike],
     *,
     tap: str,
     preset: str = "short",
@@ -35,7 +35,7 @@ def invert(
     seeds: int = 1,
     key: Key | int = 0,
     fidelity: float | Sequence[float] | None = None,
-    mask: Array | float = 1.0,
+    mask: ArrayLike | float = 1.0,
     steps: int = 300,
     optimizer: Optimizer | None = None,
     chunk: int | None = None,
@@ -80,7 +80,7 @@ def invert(
     """
     refuse_probabilities(net, tap)
     natural = _settings(net, preset, natural, optimizer)
-    several = np.ndim(image) == 4 or isinstance(image, list | tuple)
+    several = isinstance(image, list | tuple) or np.ndim(image) == 4
     images = check_images(image, "the images") if several else check_image(image, "the image")[None]
     mask = np.asarray(mask, np.float32)
     codes = _codes_to_invert(net, params, images, tap, mask)
@@ -91,7 +91,7 @@ def invert(
     which, how, seed = np.indices((len(images), len(weights), seeds)).reshape(3, -1)
     masks = jnp.broadcast_to(mask, (len(which), *codes.shape[1:]))
     items = jnp.asarray(weights[how]) * Match(tap, jnp.asarray(codes)[which], mask=masks)
-    size, stride = images.shape[1:3], stride_of(net, params, tap)
+    size, stride = (images.shape[1], images.shape[2]), stride_of(net, params, tap)
     recipes = natural_stages(natural, size=size, stride=stride, steps=steps, optimizer=optimizer)
     lead = ((len(images),) if several else ()) + (weights.shape if np.ndim(fidelity) else ())
 

@@ -9,10 +9,12 @@ import numpy as np
 
 from jaxvis.images import check_image
 from jaxvis.network import Network
-from jaxvis.types import Array, Image, Params
+from jaxvis.types import Array, ImageLike, Params
 
 
-def measure_peaks(net: Network, params: Params, images: Iterable[Image], *, tap: str) -> np.ndarray:
+def measure_peaks(
+    net: Network, params: Params, images: Iterable[ImageLike], *, tap: str
+) -> np.ndarray:
     """Measures the largest activation of every channel `[c]`, over images and positions.
 
     Args:

@@ -1,7 +1,7 @@
-"""What a natural pre-image needs to know of a layer: how C goes, how large a picture.
+"""The fidelity weight C of every layer, and the layers that have a code to invert.
 
-C weighs the code against the priors: shallow codes are followed closely, deep ones
-less.
+C weighs the code against the priors: the codes of shallow layers are followed closely,
+those of deep ones less.
 """
 
 from jaxvis.nets.table.geometry import stride_of
@@ -9,15 +9,14 @@ from jaxvis.network import Network
 from jaxvis.types import Params
 
 BY_STRIDE = ((8, 300.0), (16, 20.0))
-"""Largest stride of a tap -> C, for networks without a schedule of their own; 1 beyond.
-"""
+"""(Largest stride of a tap, C), for networks without a schedule of their own; 1 beyond."""
 CLASSICAL = 100.0
 """C of HOG and dense SIFT, as in the authors' code; the paper's text says 20."""
 ALEXNETS = ("alexnet", "caffe_alexnet", "caffenet", "vgg_m")
 
 
-def schedule(net: Network) -> tuple[tuple[str, float], ...]:
-    """Returns (last tap, C) in forward order, of a network the paper has; else ().
+def schedule_of(net: Network) -> tuple[tuple[str, float], ...]:
+    """Gives (last tap, C) in forward order, for a network of the paper; else ().
 
     AlexNet, CaffeNet and VGG-M: 300 to relu3, 100 to relu4, 20 to relu5. The VGG
     networks: 300 to the end of block 4, 100 to conv5_1, 20 to the end of block 5.
@@ -37,7 +36,7 @@ def schedule(net: Network) -> tuple[tuple[str, float], ...]:
 
 
 def fidelity_of(net: Network, params: Params, tap: str) -> float:
-    """Returns C for a tap: the network's schedule, or by the tap's stride.
+    """Gives C for a tap: by the network's schedule, or by the tap's stride.
 
     Args:
       net, params: the network.
@@ -49,7 +48,7 @@ def fidelity_of(net: Network, params: Params, tap: str) -> float:
     net.check_taps(tap)
     if net.name in ("hog", "hogb", "dsift"):
         return CLASSICAL
-    steps = schedule(net)
+    steps = schedule_of(net)
     if not steps:
         stride = stride_of(net, params, tap)
         return next((c for most, c in BY_STRIDE if stride <= most), 1.0)
@@ -58,7 +57,7 @@ def fidelity_of(net: Network, params: Params, tap: str) -> float:
 
 
 def codes_of(net: Network) -> tuple[str, ...]:
-    """Returns every tap that has a code to invert: all but the image and the softmax.
+    """Gives every tap that has a code to invert: all but the image and the softmax.
 
     Args:
       net: the network.

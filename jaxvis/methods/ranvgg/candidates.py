@@ -15,7 +15,7 @@ from jaxvis.nets.random import random_params
 from jaxvis.nets.table.layers import rows_between
 from jaxvis.nets.wrappers.rescaled import rectifiers_of
 from jaxvis.network import Network
-from jaxvis.types import Image, Key, Params, as_key
+from jaxvis.types import Array, ImageLike, Key, Params, as_key
 
 SCHEMES = ("he", "gaussian", "unit")
 
@@ -87,7 +87,7 @@ def list_stacked_layers(net: Network, *, stop: str | None = None) -> list[tuple[
 
 def draw_networks(
     net: Network,
-    image: Image,
+    image: ImageLike,
     *,
     networks: int = 1,
     key: Key | int = 0,
@@ -162,8 +162,8 @@ def draw_candidates(
 
 
 def normalise_layer(
-    net: Network, params: Params, image: Image, *, row: str, tap: str
-) -> dict[str, np.ndarray]:
+    net: Network, params: Params, image: ImageLike, *, row: str, tap: str
+) -> dict[str, Array]:
     """Scales a convolution's parameters to the mean activation 1; its bias is zero.
 
     Args:
@@ -175,7 +175,7 @@ def normalise_layer(
     Raises:
       ValueError: if the layer does not fire for this image, or not finitely.
     """
-    mean = float(jnp.mean(net.code(params, image, tap)))
+    mean = float(jnp.mean(net.code(params, jnp.asarray(image), tap)))
     if not 0 < mean < np.inf:
         raise ValueError(f"{tap!r} does not fire, or not finitely, for this image: use another one")
     return {**params[row], "kernel": params[row]["kernel"] / np.float32(mean)}

@@ -16,7 +16,7 @@ from jaxvis.optimize import lbfgs, solve
 from jaxvis.optimize.keys import check_seeds, item_keys
 from jaxvis.optimize.runs import change_when_interrupted
 from jaxvis.recipes.recipe import Recipe, Size
-from jaxvis.types import Image, Key, Params, Run, as_key
+from jaxvis.types import Image, ImageLike, Key, Params, Run, as_key
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,8 @@ class Inversion:
 
     def recipe(self, size: Size, steps: int) -> Recipe:
         """Builds the recipe of `size` (H, W) pixels and `steps` evaluations."""
-        canvas, low, high, priors = self.canvas(size), None, None, ()
+        canvas, low, high = self.canvas(size), None, None
+        priors: tuple[Weighted, ...] = ()
         if self.boxed:  # z where the image is 0, and where it is 1
             low = tuple(-c for c in canvas.center)
             high = tuple(1 - c for c in canvas.center)
@@ -56,7 +57,7 @@ PLAIN = Inversion()
 def reconstruct(
     net: Network,
     params: Params,
-    image: Image,
+    image: ImageLike,
     *,
     tap: str,
     seeds: int = 1,
@@ -105,7 +106,7 @@ def reconstruct(
     targets = _compute_targets(net, params, image, tap, params_axis)
     count = len(targets) if params_axis == 0 else seeds
     targets = np.broadcast_to(targets, (count, *targets.shape[1:]))
-    recipe = inversion.recipe(image.shape[:2], steps)
+    recipe = inversion.recipe((image.shape[0], image.shape[1]), steps)
 
     def add_errors(run: Run) -> Run:
         square = np.mean((run.image - np.asarray(image)) ** 2, axis=(1, 2, 3))
@@ -119,7 +120,7 @@ def reconstruct(
             params,
             Match(tap, targets, mask=np.ones(count, np.float32)),
             item_keys(as_key(key), seeds=count, name=tap),
-            start=_encode(recipe.canvas, start, (count, *image.shape)),
+            start=_encode(inversion.canvas(recipe.size), start, (count, *image.shape)),
             params_axis=params_axis,
             chunk=chunk,
             progress=progress,

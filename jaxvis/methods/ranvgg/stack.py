@@ -21,7 +21,7 @@ from jaxvis.methods.ranvgg.candidates import (
 )
 from jaxvis.methods.ranvgg.reconstruct import PLAIN, Inversion, reconstruct
 from jaxvis.network import Network
-from jaxvis.types import Image, Interrupted, Key, Params, as_key
+from jaxvis.types import Image, ImageLike, Interrupted, Key, Params, as_key
 
 STARTS = 2**31
 """Folded into a network's key for its noise, far from the numbers of candidates."""
@@ -43,7 +43,7 @@ class Stack(NamedTuple):
 
 def stack(
     net: Network,
-    image: Image,
+    image: ImageLike,
     *,
     networks: int = 1,
     candidates: int = 5,
@@ -105,7 +105,7 @@ def stack(
 
 def plan_stack(
     net: Network,
-    image: Image,
+    image: ImageLike,
     *,
     networks: int = 1,
     candidates: int = 5,
@@ -176,7 +176,8 @@ class StackJob:
     def _check_fit(self, before: Stack, layers: Sequence[tuple[str, str]]) -> None:
         done, shape = list(before.chosen), (self.networks, self.candidates)
         first = done == [tap for _, tap in layers][: len(done)]
-        if not first or any(np.shape(before.losses.get(tap)) != shape for tap in done):
+        shapes = {tap: np.shape(losses) for tap, losses in before.losses.items()}
+        if not first or any(shapes.get(tap) != shape for tap in done):
             raise ValueError(
                 f"the stack to go on with has the layers {', '.join(done)}: it must be of "
                 f"{shape[0]} networks with {shape[1]} candidates, and of this network's "
@@ -204,9 +205,10 @@ class StackJob:
         params = [dict(own[0]) for own in sets]
         losses, chosen = ({}, {}) if before is None else (dict(before.losses), dict(before.chosen))
         for row, tap in layers:
-            if tap in chosen:
+            if before is not None and tap in chosen:
                 for n, own in enumerate(params):
-                    own[row] = jax.tree.map(np.asarray, take_network(before.params[row], n))
+                    saved = take_network({row: before.params[row]}, n)[row]
+                    own[row] = jax.tree.map(np.asarray, saved)
         for row, tap in layers:
             if tap in chosen:
                 continue
@@ -225,7 +227,7 @@ class StackJob:
         sets: Sequence[Sequence[Params]],
         row: str,
         tap: str,
-    ) -> list[Params]:
+    ) -> Sequence[Params]:
         """Lists the networks with each of their candidates for one layer."""
         trials = [{**own, row: one[row]} for own, ones in zip(params, sets) for one in ones]
         if self.distribution.scheme == "unit":
@@ -265,7 +267,7 @@ class StackJob:
           number: which network.
         """
         own = jax.random.fold_in(jax.random.fold_in(self.key, number), STARTS)
-        canvas = self.inversion.canvas(self.image.shape[:2])
+        canvas = self.inversion.canvas((self.image.shape[0], self.image.shape[1]))
         first = [canvas.init(jax.random.fold_in(own, s)) for s in range(self.starts)]
         center = np.asarray(canvas.center, np.float32)
         return np.tile(np.stack(first) + center, (self.candidates, 1, 1, 1))

@@ -11,8 +11,8 @@ from jaxvis.types import Array
 
 
 def clipped_sgd(
-    learning_rate: float = 0.1,
     *,
+    learning_rate: float = 0.1,
     momentum: float = 0.9,
     clip: float = 10.0,
     decay: float = 5e-4,

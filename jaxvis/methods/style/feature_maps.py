@@ -21,7 +21,7 @@ from jaxvis.optimize import Problem, solve
 from jaxvis.optimize.keys import fold_name, item_keys
 from jaxvis.optimize.rules import Optimizer
 from jaxvis.optimize.runs import repeat_item
-from jaxvis.types import Array, Image, Key, Params, Run, as_key
+from jaxvis.types import Array, ImageLike, Key, Params, Run, as_key
 
 STEPS = 200
 DENOISE = 0.2
@@ -34,7 +34,7 @@ unchanged."""
 def feature_maps(
     net: Network,
     params: Params,
-    image: Image,
+    image: ImageLike,
     *,
     tap: str,
     index: int | Sequence[int] | range | None = None,
@@ -87,7 +87,7 @@ def feature_maps(
 def random_codes(
     net: Network,
     params: Params,
-    image: Image,
+    image: ImageLike,
     *,
     tap: str,
     rates: str = "dirichlet",
@@ -135,11 +135,11 @@ def random_codes(
     return invert(steps, optimizer, denoise, chunk=chunk, progress=progress)
 
 
-def ranked_codes(
+def rank_codes(
     net: Network,
     params: Params,
-    image: Image,
-    styles: Sequence[Image],
+    image: ImageLike,
+    styles: Sequence[ImageLike],
     *,
     tap: str,
     steps: int = STEPS,
@@ -169,13 +169,13 @@ def ranked_codes(
     """
     image = check_image(image, "the image")
     code = _compute_map(net, params, image, tap)
-    styles = [check_image(one, f"style image {i}") for i, one in enumerate(styles)]
-    if not styles:
+    checked = [check_image(one, f"style image {i}") for i, one in enumerate(styles)]
+    if not checked:
         raise ValueError("pass at least one style image")
-    size = image.shape[:2]
-    maps = [_compute_map(net, params, resize(one, size), tap) for one in styles]
+    size = (image.shape[0], image.shape[1])
+    maps = [_compute_map(net, params, resize(one, size), tap) for one in checked]
     items = _match_codes(tap, jnp.stack([permute_by_rank(code, one) for one in maps]))
-    keys = item_keys(as_key(key), seeds=1, name=tap)[np.zeros(len(styles), int)]
+    keys = item_keys(as_key(key), seeds=1, name=tap)[np.zeros(len(checked), int)]
     invert = partial(_invert, net, params, image, items, keys)
     return invert(steps, optimizer, denoise, chunk=chunk, progress=progress)
 
@@ -226,7 +226,8 @@ def _invert(
     """Finds the images whose codes the items ask for, from noise around mid-grey."""
     if not 0 <= denoise < float("inf"):
         raise ValueError(f"denoise must not be negative and must be finite, got {denoise}")
-    painting = build_painting(optimizer, image.shape[:2], least=LEAST)
+    size = (image.shape[0], image.shape[1])
+    painting = build_painting(optimizer, size, least=LEAST)
     problem = Problem(
         compose(net, painting.canvas),
         painting.canvas,

@@ -16,7 +16,7 @@ from jaxvis.methods.style.recolour import (
     match_luminance,
     with_colour_of,
 )
-from jaxvis.types import Array, Image, Run
+from jaxvis.types import Array, ArrayLike, ImageLike, Run
 
 COLOURS = ("style", "histogram", "luminance")
 """Whose colours a picture has, see `jaxvis.methods.style.style.style`."""
@@ -41,10 +41,10 @@ class Pictures(NamedTuple):
 
 
 def check_pictures(
-    content: Image,
-    styles: Image | Sequence[Image],
+    content: ImageLike,
+    styles: ImageLike | Sequence[ImageLike],
     mix: Sequence[float] | None,
-    masks: Sequence[Array] | None,
+    masks: Sequence[ArrayLike] | None,
     colour: str,
 ) -> Pictures:
     """Checks the pictures of a style transfer, and changes their colours where asked to.
@@ -62,20 +62,19 @@ def check_pictures(
     """
     if colour not in COLOURS:
         raise ValueError(f"colour must be one of {', '.join(COLOURS)}, not {colour!r}")
-    if hasattr(styles, "ndim") and styles.ndim != 4:
-        styles = [styles]
+    several = [styles] if hasattr(styles, "ndim") and styles.ndim != 4 else styles
     content = check_image(content, "the content image")
-    styles = [check_image(one, f"style image {i}") for i, one in enumerate(styles)]
-    mix = _check_mix(mix, len(styles))
+    found = [check_image(one, f"style image {i}") for i, one in enumerate(several)]
+    shares, areas = _check_mix(mix, len(found)), None
     if masks is not None:
-        masks = check_masks(masks, len(styles), content.shape[:2])
+        areas = check_masks(masks, len(found), (content.shape[0], content.shape[1]))
     colours = content if colour == "luminance" else None
     if colour == "histogram":
-        styles = [jnp.clip(match_colour(one, content), 0, 1) for one in styles]
+        found = [jnp.clip(match_colour(one, content), 0, 1) for one in found]
     if colour == "luminance":
-        styles = [jnp.clip(match_luminance(one, content), 0, 1) for one in styles]
+        found = [jnp.clip(match_luminance(one, content), 0, 1) for one in found]
         content = luminance(content)
-    return Pictures(content, styles, mix, masks, colours)
+    return Pictures(content, found, shares, areas, colours)
 
 
 def _check_mix(mix: Sequence[float] | None, count: int) -> list[float]:

@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import isfinite
-from typing import Any
+from typing import Any, TypeVar
 
 from jaxvis.loss.matching.transfer import Preset, adjust_preset
 from jaxvis.network import Network
+
+Kind = TypeVar("Kind")
 
 BLOCKS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 """The first rectified layer of every block of a VGG network."""
@@ -95,12 +97,12 @@ def choose_preset(net: Network, preset: str | Preset, **changes: Any) -> Preset:
       ValueError: for an unknown name, a factor that is not finite, and as
         `jaxvis.loss.matching.transfer.adjust_preset`.
     """
-    preset = adjust_preset(net, _look_up(preset, PRESETS, Preset), **changes)
+    chosen = adjust_preset(net, _look_up(preset, PRESETS, Preset), **changes)
     for name in ("alpha", "beta", "gamma", "denoise"):
-        value = getattr(preset, name)
+        value = getattr(chosen, name)
         if not isfinite(value):
             raise ValueError(f"{name} must be a finite number, not {value}")
-    return preset
+    return chosen
 
 
 def choose_texture_preset(
@@ -117,15 +119,15 @@ def choose_texture_preset(
       ValueError: for an unknown name, tap or bound, or without a tap.
     """
     given = {name: value for name, value in changes.items() if value is not None}
-    preset = replace(_look_up(preset, TEXTURE_PRESETS, TexturePreset), **given)
-    if not preset.taps:
+    chosen = replace(_look_up(preset, TEXTURE_PRESETS, TexturePreset), **given)
+    if not chosen.taps:
         raise ValueError("a texture needs at least one tap: name one")
-    if preset.bounds not in BOUNDS:
-        raise ValueError(f"bounds must be one of {', '.join(BOUNDS)}, not {preset.bounds!r}")
-    return replace(preset, taps=net.check_taps(preset.taps))
+    if chosen.bounds not in BOUNDS:
+        raise ValueError(f"bounds must be one of {', '.join(BOUNDS)}, not {chosen.bounds!r}")
+    return replace(chosen, taps=net.check_taps(chosen.taps))
 
 
-def _look_up(preset: Any, presets: Mapping[str, Any], kind: type) -> Any:
+def _look_up(preset: str | Kind, presets: Mapping[str, Kind], kind: type[Kind]) -> Kind:
     """Returns the preset of a name; one that is a preset already is returned as it is."""
     if isinstance(preset, kind):
         return preset

@@ -13,7 +13,7 @@ NAME = "start"
 
 
 @jax.jit
-def draw_starts(keys: Key, image: Image, part: float = 1.0) -> Array:
+def draw_starts(keys: Key, image: Image, *, part: float = 1.0) -> Array:
     """Mixes an image with noise, once for every picture that begins from it.
 
     Args:

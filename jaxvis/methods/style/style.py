@@ -21,7 +21,7 @@ from jaxvis.network import Network
 from jaxvis.optimize import Problem, solve
 from jaxvis.optimize.keys import item_keys
 from jaxvis.optimize.runs import change_when_interrupted, repeat_item, run_stages
-from jaxvis.types import Array, Image, Key, Params, Run, as_key
+from jaxvis.types import ArrayLike, ImageLike, Key, Params, Run, as_key
 
 DECAY = 5e-3
 """Weight decay of "clipped", as Xia's code has it for styles."""
@@ -32,13 +32,13 @@ RATIO = 2**0.5
 def style(
     net: Network,
     params: Params,
-    content: Image,
-    styles: Image | Sequence[Image],
+    content: ImageLike,
+    styles: ImageLike | Sequence[ImageLike],
     *,
     preset: str | Preset = "gatys",
     steps: int | None = None,
     mix: Sequence[float] | None = None,
-    masks: Sequence[Array] | None = None,
+    masks: Sequence[ArrayLike] | None = None,
     style_scale: float = 1.0,
     colour: str = "style",
     size: tuple[int, int] | None = None,
@@ -93,7 +93,8 @@ def style(
     """
     recipe = choose_preset(net, preset, steps=steps)
     pictures = check_pictures(content, styles, mix, masks, colour)
-    sizes = _list_sizes(size or pictures.content.shape[:2], scales)
+    height, width, _ = pictures.content.shape
+    sizes = _list_sizes(size or (height, width), scales)
     if not 0 < style_scale < float("inf"):
         raise ValueError(f"style_scale must be above 0 and finite, got {style_scale}")
 
@@ -112,7 +113,7 @@ def style(
         )
         keys = item_keys(jax.random.fold_in(as_key(key), scale), seeds=seeds)
         if before is None:
-            begin = draw_starts(keys, resize(pictures.content, size), recipe.noise)
+            begin = draw_starts(keys, resize(pictures.content, size), part=recipe.noise)
         else:
             begin = enlarge(before.image, size)
         painting = build_painting(recipe.optimizer, size, decay=DECAY)
@@ -138,7 +139,8 @@ def _list_sizes(size: tuple[int, int], scales: int) -> list[tuple[int, int]]:
         raise ValueError(f"scales must be at least 1, got {scales}")
     if len(size) != 2 or min(size) < 1:
         raise ValueError(f"size must be (H, W) in pixels, at least 1 each, not {size}")
-    return [tuple(max(round(side / RATIO**k), 1) for side in size) for k in reversed(range(scales))]
+    (height, width), factors = size, [RATIO**k for k in reversed(range(scales))]
+    return [(max(round(height / f), 1), max(round(width / f), 1)) for f in factors]
 
 
 def _cut_into_tiles(net: Network, item: Sum, tile: int | None) -> Network:
@@ -146,9 +148,10 @@ def _cut_into_tiles(net: Network, item: Sum, tile: int | None) -> Network:
     if tile is None:
         return net
     # Masked statistics and contents need the whole map.
-    whole = {part.tap for part in item.parts if not _is_gram(part)}
-    grams = tuple(tap for tap in item.taps if tap not in whole)
-    return with_tiles(net, item.taps, tile=tile, grams=grams)
+    whole = {tap for part in item.parts if not _is_gram(part) for tap in part.taps or ()}
+    taps = item.taps or ()
+    grams = tuple(tap for tap in taps if tap not in whole)
+    return with_tiles(net, taps, tile=tile, grams=grams)
 
 
 def _is_gram(part: Algebra) -> bool:
@@ -158,7 +161,7 @@ def _is_gram(part: Algebra) -> bool:
 def _build_problem(
     net: Network, recipe: Preset, painting: Painting, size: tuple[int, int]
 ) -> Problem:
-    priors = ()
+    priors: tuple[Weighted, ...] = ()
     if recipe.gamma:
         variation = TotalVariation(beta=2.0, slope=1.0)
         priors = (Weighted("variation", recipe.gamma * size[0] * size[1], variation),)

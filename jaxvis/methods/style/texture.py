@@ -21,7 +21,7 @@ from jaxvis.network import Network
 from jaxvis.optimize import Problem, solve
 from jaxvis.optimize.keys import item_keys
 from jaxvis.optimize.runs import change_when_interrupted, repeat_item
-from jaxvis.types import Array, Image, Key, Params, Run, as_key
+from jaxvis.types import Array, ImageLike, Key, Params, Run, as_key
 
 LEAST = 1 / 255
 """The least range of a channel, so that a flat one still has room to move in."""
@@ -30,12 +30,12 @@ LEAST = 1 / 255
 def texture(
     net: Network,
     params: Params,
-    image: Image,
+    image: ImageLike,
     *,
     preset: str | TexturePreset = "gatys",
     steps: int | None = None,
     size: tuple[int, int] | None = None,
-    start: Image | None = None,
+    start: ImageLike | None = None,
     histogram: bool = False,
     tileable: bool = False,
     seeds: int = 1,
@@ -78,14 +78,15 @@ def texture(
     """
     recipe = choose_texture_preset(net, preset, steps=steps)
     image = check_image(image, "the source image")
-    check_field(net, recipe.taps, image.shape[:2], "a source image")
+    height, width, _ = image.shape
+    check_field(net, recipe.taps, (height, width), "a source image")
     terms = match_statistics(net, params, image, recipe.taps, weights=recipe.weights)
-    size = tuple(size or image.shape[:2])
+    height, width = size or (height, width)
     seen = _bound(
         with_periodic_edges(net, recipe.taps) if tileable else net, params, image, recipe.bounds
     )
     keys = item_keys(as_key(key), seeds=seeds)
-    painting = build_painting(recipe.optimizer, size, bounded=recipe.bounds != "none")
+    painting = build_painting(recipe.optimizer, (height, width), bounded=recipe.bounds != "none")
     problem = Problem(
         compose(seen.net, painting.canvas),
         painting.canvas,
@@ -103,7 +104,7 @@ def texture(
             seen.params,
             repeat_item(add_weighted(terms), seeds),
             keys,
-            start=painting.canvas.encode(_begin(image, start, size, keys, seen)),
+            start=painting.canvas.encode(_begin(image, start, (height, width), keys, seen)),
             chunk=chunk,
             progress=progress,
         )
@@ -128,7 +129,7 @@ def _bound(net: Network, params: Params, image: Array, bounds: str) -> _Seen:
 
 
 def _begin(
-    image: Array, start: Array | None, size: tuple[int, int], keys: Key, seen: _Seen
+    image: Array, start: ImageLike | None, size: tuple[int, int], keys: Key, seen: _Seen
 ) -> Array:
     """Makes the first z of every texture, `[seeds, H, W, 3]`, between the bounds."""
     if start is not None:
@@ -147,7 +148,7 @@ def _begin(
 
 def _show(found: np.ndarray, seen: _Seen, source: Array | None) -> np.ndarray:
     """Gives textures the colours that the network saw, and the histograms of a source."""
-    found = jnp.clip(to_range(found, low=seen.low, high=seen.high), 0, 1)
+    images = jnp.clip(to_range(jnp.asarray(found), low=seen.low, high=seen.high), 0, 1)
     if source is not None:
-        found = jax.vmap(match_histogram, (0, None))(found, source)
-    return np.asarray(found)
+        images = jax.vmap(match_histogram, (0, None))(images, source)
+    return np.asarray(images)

@@ -126,9 +126,10 @@ class Bins:
             (near + 1, jnp.maximum(apart, 0)),
             (near - 1, jnp.maximum(-apart, 0)),
         )
-        return _move_first_to_last(
-            sum(jnp.where(here == bin % count, length * share, 0) for bin, share in shares)
+        nearest, after, before = (
+            jnp.where(here == bin % count, length * share, 0) for bin, share in shares
         )
+        return _move_first_to_last(nearest + after + before)
 
 
 def _argmax(planes: list[Array]) -> Array:
@@ -199,8 +200,9 @@ class Cells:
 
     def row(self, name: str) -> Layer:
         """Returns the row of this stage in a table, under the name `name`."""
-        window = {"size": 2 * self.side, "stride": self.side, "pad": self.pad}
-        return Layer(name, "conv", self.count, **window, groups=self.count)
+        return Layer(
+            name, "conv", self.count, 2 * self.side, self.side, self.pad, groups=self.count
+        )
 
     def __call__(self, x: Array) -> Array:
         """Returns cells `[h', w', K]` of bins `[h, w, K]`."""

@@ -18,8 +18,9 @@ from jaxvis.nets.classical.blocks import (
     SiftNorm,
 )
 from jaxvis.nets.classical.histograms import Bins, Cells, Directions, Grey, Stage
+from jaxvis.nets.table.describe import describe_rows
 from jaxvis.nets.table.layers import Layer, minimum, shapes
-from jaxvis.network import Forward, Network
+from jaxvis.network import Forward, LayerDescription, Network
 from jaxvis.types import Array, Params, Taps
 
 
@@ -31,10 +32,12 @@ class Chain(Forward):
       rows: the rows of a table that have the geometry of the stages; the first row is the
         image.
       stages: the functions of the other rows.
+      size: (H, W) of the native image in pixels.
     """
 
     rows: tuple[Layer, ...]
     stages: tuple[Stage, ...]
+    size: tuple[int, int]
 
     def __call__(
         self, params: Params, values: Mapping[str, Array], wanted: tuple[str, ...]
@@ -51,11 +54,16 @@ class Chain(Forward):
             )
         taps = dict(values)
         if "input" in values:
-            self._check_size(values["input"].shape[:2], goal)
+            height, width = values["input"].shape[:2]
+            self._check_size((height, width), goal)
         for i in range(min(given) + 1, goal + 1):
             if names[i] not in taps:
                 taps[names[i]] = self._compute_stage(i, taps, frozenset(values))
         return taps
+
+    def describe_layers(self) -> tuple[LayerDescription, ...]:
+        """Describes the stages, with their shapes for the native image."""
+        return describe_rows(self.rows, self.size)
 
     def _compute_stage(self, i: int, taps: Taps, given: frozenset[str]) -> Array:
         """Returns the tap of row i.
@@ -64,8 +72,8 @@ class Chain(Forward):
         gradient would be as large as the map itself, and consist mostly of zeros.
         """
         stage, source = self.stages[i - 1], self.rows[i - 1].name
-        if isinstance(stage, Bins) and source not in given:
-            before = self.stages[i - 2]
+        before = self.stages[i - 2]
+        if isinstance(stage, Bins) and isinstance(before, Directions) and source not in given:
             right, down = before.gradient(taps[self.rows[i - 2].name])
             return stage.fill(right, down, before.project(right, down))
         return stage(taps[source])
@@ -115,7 +123,7 @@ def hog(
     if cell < 2 or cell % 2:
         raise ValueError(f"a cell of HOG is even and at least 2 pixels, not {cell}")
     name = "hog" if binning == "hard" else "hogb"
-    stages = {
+    stages: dict[str, Stage] = {
         "grey": Grey(),
         "directions": Directions(18, 1),
         "bins": Bins(binning == "hard"),
@@ -152,7 +160,7 @@ def dsift(*, cell: int = 8, input_size: tuple[int, int] = (256, 256)) -> Network
     """
     if cell < 2:
         raise ValueError(f"a cell of SIFT is at least 2 pixels, not {cell}")
-    stages = {
+    stages: dict[str, Stage] = {
         "grey": Grey(),
         "directions": Directions(8, 0),
         "bins": Bins(False),
@@ -169,10 +177,11 @@ def _build(name: str, stages: dict[str, Stage], input_size: tuple[int, int]) -> 
     rows = tuple(stage.row(tap) for tap, stage in stages.items())
     rows = (Layer("input", "input"), *rows)
     shapes(rows, input_size)
+    size = (int(input_size[0]), int(input_size[1]))
     return Network(
         name=name,
-        forward=Chain(rows, tuple(stages.values())),
+        forward=Chain(rows, tuple(stages.values()), size),
         taps=tuple(row.name for row in rows),
-        input_size=(int(input_size[0]), int(input_size[1])),
+        input_size=size,
         rows=rows,
     )

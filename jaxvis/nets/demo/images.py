@@ -220,7 +220,7 @@ def _clutter(u: Array, image: Image) -> Image:
     return image
 
 
-def draw(key: Key, label: str | Array, *, clean: bool = False) -> Image:
+def draw(key: Key, label: str | int | Array, *, clean: bool = False) -> Image:
     """Returns one image of a class, which depends on the key and the label alone.
 
     It works under `jax.jit` and `jax.vmap`.

@@ -1,6 +1,6 @@
 """How a network computes: the precision of its products and the form of its convolution."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from jaxvis.convolution import conv
-from jaxvis.network import Forward
+from jaxvis.network import Forward, LayerDescription
 from jaxvis.types import Array, Params, Taps
 
 PRECISIONS = {
@@ -20,7 +20,7 @@ PRECISIONS = {
 """Name -> what the matrix units of a GPU or TPU are asked for. A CPU multiplies in float32
 whatever it is asked for."""
 
-CONVOLUTIONS = {
+CONVOLUTIONS: dict[str, Callable[..., Array]] = {
     "fast": conv.conv_general_dilated,
     "direct": lax.conv_general_dilated,
 }
@@ -81,7 +81,7 @@ class CastForward(Forward):
         """Returns the taps as float32 arrays of the forward pass's shapes."""
         if self.precision == "bfloat16":
             params, values = to_bfloat16((params, dict(values)))
-        with jax.default_matmul_precision(str(PRECISIONS[self.precision])):
+        with jax.default_matmul_precision(PRECISIONS[self.precision].name.lower()):
             return to_float32(self.forward(params, values, wanted))
 
     def prepare(self, params: Params, size: tuple[int, int]) -> Params:
@@ -101,6 +101,10 @@ class CastForward(Forward):
           ValueError: where the user's own forward pass cannot be cut.
         """
         return replace(self, forward=self.forward.rematerialise())
+
+    def describe_layers(self) -> tuple[LayerDescription, ...]:
+        """Describes the layers as the network's own forward pass does."""
+        return self.forward.describe_layers()
 
 
 def to_bfloat16(tree: Any) -> Any:

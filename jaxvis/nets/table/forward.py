@@ -3,17 +3,19 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Any, cast
 
 import jax
 from flax import nnx
 
 from jaxvis.convolution.kernels import PreparedKernel, choose_tile, prepare_kernels
 from jaxvis.nets.table.compute import CastForward, Compute, to_bfloat16, to_float32
+from jaxvis.nets.table.describe import describe_rows
 from jaxvis.nets.table.fuse import convolve_doubling, find_doublings
 from jaxvis.nets.table.layers import Layer, minimum, rows_between, shapes, sources
 from jaxvis.nets.table.ops import MODULES, OPS
 from jaxvis.nets.table.segments import SegmentedForward
-from jaxvis.network import Forward, Network
+from jaxvis.network import Forward, LayerDescription, Network
 from jaxvis.platform import platform_of
 from jaxvis.types import Array, Params, Taps
 
@@ -54,7 +56,7 @@ class Stack(nnx.Module):
                 one = fused[row.name]
                 taps[row.name] = convolve_doubling(
                     taps[one.source],
-                    self.layers[row.name],
+                    cast(nnx.Conv, self.layers[row.name]),  # only rows of op "conv" are fused
                     row,
                     self.compute,
                     reflected=one.reflected,
@@ -130,6 +132,10 @@ class Table(Forward):
         """Returns a forward pass that keeps only the taps between segments of the table."""
         return SegmentedForward(self, self.rows, self.size)
 
+    def describe_layers(self) -> tuple[LayerDescription, ...]:
+        """Describes the rows, with their shapes for the native image."""
+        return describe_rows(self.rows, self.size)
+
     def _complete(self, params: Params, needed: frozenset[str]) -> dict:
         """Returns the parameters of all rows; `params` may lack those not needed."""
         _, abstract = _split_stack(self.rows, self.size, self.compute)
@@ -147,7 +153,8 @@ class Table(Forward):
     def _check_sizes(self, values: Mapping[str, Array], needed: frozenset[str]) -> None:
         if "input" not in values or "input" not in needed:
             return
-        size = values["input"].shape[:2]
+        height, width = values["input"].shape[:2]
+        size = (height, width)
         rows = tuple(row for row in self.rows if row.name in needed)
         first_fc = next((row for row in rows if row.op == "fc"), None)
         try:
@@ -173,14 +180,15 @@ class Table(Forward):
 def _choose_tiles(rows: tuple[Layer, ...], size: tuple[int, int]) -> dict[str, int]:
     """Returns row -> m of the convolutions that Winograd's form speeds up."""
     least = minimum(rows)  # a smaller image may still be shown to the first rows
-    at, reads = shapes(rows, tuple(max(side, least) for side in size)), sources(rows)
+    at, reads = shapes(rows, (max(size[0], least), max(size[1], least))), sources(rows)
     tiles, fused = {}, find_doublings(rows, frozenset(at), frozenset())
     for row in rows:
         plain = row.op == "conv" and (row.stride, row.groups) == (1, 1)
         if plain and row.name not in fused:
-            width = at[reads[row.name][0]][-1]
-            kernel = (row.size, row.size, width, row.width)
-            tiles[row.name] = choose_tile(at[row.name][:2], kernel)
+            channels = at[reads[row.name][0]][-1]
+            kernel = (row.size, row.size, channels, row.width)
+            height, width = at[row.name][:2]
+            tiles[row.name] = choose_tile((height, width), kernel)
     return {name: m for name, m in tiles.items() if m}
 
 
@@ -192,10 +200,11 @@ def _with_transforms(params: Params, tiles: Mapping[str, int]) -> Params:
         if name in params and not isinstance(params[name]["kernel"], PreparedKernel)
     }
     kernels = prepare_kernels(*zip(*new.values())) if new else ()
-    return {
-        **params,
-        **{name: {**params[name], "kernel": kernel} for name, kernel in zip(new, kernels)},
+    # A prepared kernel stands in the place of the array that it was made from.
+    prepared: dict[str, Mapping[str, Any]] = {
+        name: {**params[name], "kernel": kernel} for name, kernel in zip(new, kernels)
     }
+    return {**params, **prepared}
 
 
 def build_network(

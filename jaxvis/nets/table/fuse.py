@@ -45,7 +45,7 @@ def find_doublings(
         for source in reads[name]:
             readers[source] += 1
 
-    def hidden(name: str, op: str) -> bool:
+    def is_hidden(name: str, op: str) -> bool:
         there = table[name].op == op and name in needed and name not in asked
         return there and readers[name] == 1
 
@@ -56,10 +56,10 @@ def find_doublings(
             continue
         inner = reads[row.name]
         pad = table[inner[0]]
-        reflected = hidden(pad.name, "reflect") and (pad.pad, row.pad) == (1, 0)
+        reflected = is_hidden(pad.name, "reflect") and (pad.pad, row.pad) == (1, 0)
         if reflected:
             inner = (*reads[pad.name], pad.name)
-        if hidden(inner[0], "repeat"):
+        if is_hidden(inner[0], "repeat"):
             found[row.name] = Doubling(reads[inner[0]][0], inner, reflected)
     return found
 

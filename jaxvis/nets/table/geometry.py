@@ -174,7 +174,9 @@ def layers_table(net: Network) -> str:
       ValueError: for an adapted network, which has no table.
     """
     rows = geometry(net)
-    lines = [("name", "op", "shape", "field", "stride", "offset", "parameters")]
+    lines: list[tuple[str, ...]] = [
+        ("name", "op", "shape", "field", "stride", "offset", "parameters")
+    ]
     for row in rows:
         lines.append(
             (

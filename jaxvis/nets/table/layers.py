@@ -115,10 +115,12 @@ def rows_between(
 
 
 def _pool_or_conv_size(row: Layer, size: tuple[int, int]) -> tuple[int, int]:
+    height, width = size
     if row.op == "conv":
-        out = tuple((n + 2 * row.pad - row.size) // row.stride + 1 for n in size)
+        more = 2 * row.pad - row.size
+        out = ((height + more) // row.stride + 1, (width + more) // row.stride + 1)
     else:
-        out = tuple(pool_size(n, row) for n in size)
+        out = (pool_size(height, row), pool_size(width, row))
     # Caffe's rule, which rounds up, also pools a map that is smaller than the window.
     cut = not row.ceil and min(n + 2 * row.pad for n in size) < row.size
     if min(out) < 1 or cut:
@@ -128,11 +130,13 @@ def _pool_or_conv_size(row: Layer, size: tuple[int, int]) -> tuple[int, int]:
 
 def _resize(row: Layer, size: tuple[int, int]) -> tuple[int, int]:
     """Returns (h, w) after a row that only networks with an image as output have."""
+    height, width = size
     if row.op in ("up", "repeat"):
-        return tuple(2 * n for n in size)
+        return 2 * height, 2 * width
     if row.op == "same":
-        return tuple(n + sum(same_pads(n, row)) for n in size)
-    out = tuple(n + (2 if row.op == "reflect" else -2) * row.pad for n in size)
+        return height + sum(same_pads(height, row)), width + sum(same_pads(width, row))
+    more = (2 if row.op == "reflect" else -2) * row.pad
+    out = (height + more, width + more)
     if min(out) < 1 or (row.op == "reflect" and min(size) <= row.pad):
         raise ValueError(f"the image is too small: nothing is left at {row.name!r}")
     return out
@@ -161,11 +165,11 @@ def shapes(rows: tuple[Layer, ...], size: tuple[int, int]) -> dict[str, tuple[in
         elif row.op == "concat":
             out[row.name] = (*given[0][:-1], sum(s[-1] for s in given))
         elif row.op in ("conv", "max", "avg"):
-            width = row.width or given[0][-1]
-            out[row.name] = (*_pool_or_conv_size(row, given[0][:2]), width)
+            height, width, channels = given[0]
+            out[row.name] = (*_pool_or_conv_size(row, (height, width)), row.width or channels)
         elif row.op in ("up", "repeat", "same", "reflect", "crop"):
-            width = row.width or given[0][-1]
-            out[row.name] = (*_resize(row, given[0][:2]), width)
+            height, width, channels = given[0]
+            out[row.name] = (*_resize(row, (height, width)), row.width or channels)
         else:
             out[row.name] = given[0]
     return out

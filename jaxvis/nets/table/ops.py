@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import reduce
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +16,7 @@ from jaxvis.nets.table.layers import Layer, pool_size
 from jaxvis.types import Array
 
 BN_EPSILON = 1e-5  # torchvision's
+Values = TypeVar("Values", bound=tuple[Any, ...])
 
 
 class Scale(nnx.Module):
@@ -43,8 +44,8 @@ def _combine_windows(
     pads = [(0, 0)] * x.ndim
     pads[axis] = (row.pad, max(length - x.shape[axis] - row.pad, 0))
     x = lax.slice_in_dim(jnp.pad(x, pads, constant_values=fill), 0, length, axis=axis)
-    phases = x.reshape(*x.shape[:axis], -1, stride, *x.shape[axis + 1 :])
-    phases = [lax.index_in_dim(phases, i, axis + 1, keepdims=False) for i in range(stride)]
+    groups = x.reshape(*x.shape[:axis], -1, stride, *x.shape[axis + 1 :])
+    phases = [lax.index_in_dim(groups, i, axis + 1, keepdims=False) for i in range(stride)]
     parts = [
         lax.slice_in_dim(phases[i % stride], i // stride, i // stride + out, axis=axis)
         for i in range(row.size)
@@ -87,9 +88,13 @@ def _normalise_locally(x: Array, row: Layer) -> Array:
     return (x * (root * jnp.sqrt(root))).astype(dtype)
 
 
-def _convert(values: tuple, *, dtype: Any = None) -> tuple:
-    """Returns the values converted to `dtype`; a prepared kernel stays as it is."""
-    return tuple(
+def _convert(values: Values, /, *, dtype: Any = None, inexact: bool = True) -> Values:
+    """Returns the values converted to `dtype`; a prepared kernel stays as it is.
+
+    Flax may ask for `inexact` types, which all values here have already.
+    """
+    del inexact
+    return type(values)(
         value
         if value is None or dtype is None or isinstance(value, PreparedKernel)
         else value.astype(dtype)

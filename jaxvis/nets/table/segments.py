@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxvis.nets.table.layers import Layer, rows_between, shapes, sources
-from jaxvis.network import Forward
+from jaxvis.network import Forward, LayerDescription
 from jaxvis.types import Array, Params, Taps
 
 
@@ -58,6 +58,10 @@ class SegmentedForward(Forward):
           size: (H, W) of the images to come.
         """
         return self.forward.prepare(params, size)
+
+    def describe_layers(self) -> tuple[LayerDescription, ...]:
+        """Describes the layers as the network's own forward pass does."""
+        return self.forward.describe_layers()
 
 
 @lru_cache(maxsize=256)
@@ -113,9 +117,9 @@ def _find_cuts(weights: list[int], places: Mapping[int, int]) -> list[int]:
     for weight in weights:
         sums.append(sums[-1] + weight)
     stops = [0, *sorted(places), len(weights)]
-    best = (float(sums[-1]), [])
+    best: tuple[float, list[int]] = (float(sums[-1]), [])
     for bound in (sums[-1] * share / 32 for share in range(1, 32)):
-        ways = {0: (0.0, [])}
+        ways: dict[int, tuple[float, list[int]]] = {0: (0.0, [])}
         for i, stop in enumerate(stops[1:], 1):
             reached = [
                 (ways[start][0] + places.get(stop, 0), [*ways[start][1], stop])

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import jax.numpy as jnp
 
 from jaxvis.nets.table.fields import Reach, reach_of
-from jaxvis.network import Forward, Network
+from jaxvis.network import Forward, LayerDescription, Network
 from jaxvis.types import Array, Params, Taps
 
 
@@ -53,8 +53,8 @@ class PeriodicForward(Forward):
           params: the network's parameters.
           size: (H, W) of the images to come.
         """
-        around = tuple(side + 2 * self.reach.margin for side in size)
-        return self.forward.prepare(params, around)
+        both = 2 * self.reach.margin
+        return self.forward.prepare(params, (size[0] + both, size[1] + both))
 
     def rematerialise(self) -> "PeriodicForward":
         """Returns this forward pass around one whose gradient takes less memory.
@@ -63,6 +63,10 @@ class PeriodicForward(Forward):
           ValueError: where the network's own forward pass cannot be cut.
         """
         return replace(self, forward=self.forward.rematerialise())
+
+    def describe_layers(self) -> tuple[LayerDescription, ...]:
+        """Describes the layers as the network's own forward pass does."""
+        return self.forward.describe_layers()
 
     def _cut(self, values: Array, stride: int, image: Array) -> Array:
         first = self.reach.margin // stride

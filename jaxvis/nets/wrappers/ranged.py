@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import jax.numpy as jnp
 
-from jaxvis.network import Forward, Network
+from jaxvis.network import Forward, LayerDescription, Network
 from jaxvis.types import Array, Params, Taps
 
 RANGE = "@range"
@@ -49,6 +49,10 @@ class RangedForward(Forward):
           ValueError: where the network's own forward pass cannot be cut.
         """
         return replace(self, forward=self.forward.rematerialise())
+
+    def describe_layers(self) -> tuple[LayerDescription, ...]:
+        """Describes the layers as the network's own forward pass does."""
+        return self.forward.describe_layers()
 
 
 def _without_range(params: Params) -> Params:

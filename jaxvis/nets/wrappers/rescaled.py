@@ -87,7 +87,8 @@ def rescale(net: Network, params: Params, means: Mapping[str, Array]) -> Params:
     """
     follows, reads = rectifiers_of(net), sources(net.rows)
     at = shapes(net.rows, net.input_size)
-    out, scale = dict(params), {}
+    out = dict(params)
+    scale: dict[str, np.ndarray] = {}
     for row in net.rows:
         given = [scale[name] for name in reads[row.name]]
         width = at[row.name][-1]

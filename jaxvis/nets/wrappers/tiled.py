@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxvis.nets.table.fields import Reach, reach_of, round_up
-from jaxvis.network import Forward, Network
+from jaxvis.network import Forward, LayerDescription, Network
 from jaxvis.types import Array, Params, Taps
 
 
@@ -43,7 +43,8 @@ class TiledForward(Forward):
           ValueError: for a tap that the tiles were not made for.
         """
         strides, image = self.reach.strides_of(wanted), values["input"]
-        grid, window = self._grid(image.shape[:2])
+        height, width = image.shape[:2]
+        grid, window = self._grid((height, width))
         shapes = jax.eval_shape(lambda x: self.forward(params, {"input": x}, wanted), image)
         begin = {tap: self._begin(tap, shapes[tap].shape) for tap in wanted}
 
@@ -81,6 +82,15 @@ class TiledForward(Forward):
           ValueError: where the network's own forward pass cannot be cut.
         """
         return replace(self, forward=self.forward.rematerialise())
+
+    def describe_layers(self) -> tuple[LayerDescription, ...]:
+        """Describes the layers as the network's own forward pass does, and Gram matrices."""
+        return tuple(
+            layer._replace(what=f"{layer.what}, Gram matrix", shape=(layer.shape[-1],) * 2)
+            if layer.tap in self.grams
+            else layer
+            for layer in self.forward.describe_layers()
+        )
 
     def _grid(self, size: tuple[int, int]) -> tuple[np.ndarray, tuple[int, int]]:
         """Returns the tiles `[n, 3, 2]` and the size of their windows.

@@ -9,9 +9,6 @@ from jaxvis.nets.table.head import classifier_rows
 from jaxvis.nets.table.layers import Layer
 from jaxvis.network import Network
 
-LRN = {"size": 5, "alpha": 1e-4}
-"""Caffe's constants: kappa is 1, alpha is divided by the 5 channels, the exponent is 0.75."""
-
 
 def alexnet(*, head: str = "softmax", input_size: tuple[int, int] = (224, 224)) -> Network:
     """Returns AlexNet as torchvision has it, with 64 first filters and no normalisation.
@@ -89,15 +86,18 @@ def _build_caffe(name: str, after: tuple, head: str, input_size: tuple[int, int]
     return build_network(name, tuple(rows), input_size=input_size, scores="fc8")
 
 
-def _conv(number: int, width: int, size: int, **options: int) -> list[Layer]:
+def _conv(
+    number: int, width: int, size: int, *, stride: int = 1, pad: int = 0, groups: int = 1
+) -> list[Layer]:
     return [
-        Layer(f"conv{number}", "conv", width, size, **options),
+        Layer(f"conv{number}", "conv", width, size, stride, pad, groups),
         Layer(f"relu{number}", "relu"),
     ]
 
 
 def _norm(number: int) -> list[Layer]:
-    return [Layer(f"norm{number}", "lrn", **LRN)]
+    # Caffe's constants: kappa is 1, alpha is divided by the 5 channels, the exponent is 0.75.
+    return [Layer(f"norm{number}", "lrn", size=5, alpha=1e-4)]
 
 
 def _pool(number: int) -> list[Layer]:

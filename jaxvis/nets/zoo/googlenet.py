@@ -21,7 +21,6 @@ INCEPTIONS = {
     "5b": (384, 192, 384, 48, 128, 128),
 }
 """Block -> the widths of 1x1, 3x3_reduce, 3x3, 5x5_reduce, 5x5 and pool_proj."""
-LRN = {"size": 5, "alpha": 1e-4}
 
 
 def _conv(name: str, width: int, size: int = 1, above: str = "") -> list[Layer]:
@@ -65,10 +64,10 @@ def googlenet(*, head: str = "softmax", input_size: tuple[int, int] = (224, 224)
         Layer("conv1/7x7_s2", "conv", 64, 7, 2, pad=3),
         Layer("conv1/relu_7x7", "relu"),
         Layer("pool1/3x3_s2", "max", size=3, stride=2, ceil=True),
-        Layer("pool1/norm1", "lrn", **LRN),
+        Layer("pool1/norm1", "lrn", size=5, alpha=1e-4),
         *_conv("conv2/3x3_reduce", 64),
         *_conv("conv2/3x3", 192, 3),
-        Layer("conv2/norm2", "lrn", **LRN),
+        Layer("conv2/norm2", "lrn", size=5, alpha=1e-4),
         Layer("pool2/3x3_s2", "max", size=3, stride=2, ceil=True),
     ]
     for block in INCEPTIONS:

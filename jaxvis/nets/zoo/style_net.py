@@ -109,8 +109,7 @@ class _Rows:
 
     def add_block(self, name: str, width: int) -> None:
         skip, pad = self.rows[-1].name, self.name != "transform_start"
-        names = {"norm": f"{name}_norm1", "relu": f"{name}_relu"}
-        self.add_conv(f"{name}_conv1", width, pad=pad, **names)
+        self.add_conv(f"{name}_conv1", width, pad=pad, norm=f"{name}_norm1", relu=f"{name}_relu")
         self.add_conv(f"{name}_conv2", width, pad=pad, norm=f"{name}_norm2")
         last = self.rows[-1].name
         if not pad:

@@ -5,9 +5,6 @@ from jaxvis.nets.table.head import classifier_rows
 from jaxvis.nets.table.layers import Layer
 from jaxvis.network import Network
 
-LRN = {"size": 5, "alpha": 5e-4, "kappa": 2.0}
-"""MatConvNet writes [5 2 1e-4 0.75] for these, because its alpha is already divided by 5."""
-
 
 def vgg_m(*, head: str = "softmax", input_size: tuple[int, int] = (224, 224)) -> Network:
     """Returns VGG-M, which is AlexNet with smaller strides and wider late layers.
@@ -26,11 +23,11 @@ def vgg_m(*, head: str = "softmax", input_size: tuple[int, int] = (224, 224)) ->
     rows = [
         Layer("conv1", "conv", 96, 7, 2),
         Layer("relu1", "relu"),
-        Layer("norm1", "lrn", **LRN),
+        _norm(1),
         Layer("pool1", "max", size=3, stride=2, ceil=True),
         Layer("conv2", "conv", 256, 5, 2, pad=1),
         Layer("relu2", "relu"),
-        Layer("norm2", "lrn", **LRN),
+        _norm(2),
         # From 26 to 13 pixels. Rounding down would leave 12, and 5x5 for fc6.
         Layer("pool2", "max", size=3, stride=2, ceil=True),
     ]
@@ -40,3 +37,8 @@ def vgg_m(*, head: str = "softmax", input_size: tuple[int, int] = (224, 224)) ->
     rows.append(Layer("pool5", "max", size=3, stride=2, ceil=True))
     rows += classifier_rows(head)
     return build_network("vgg_m", tuple(rows), input_size=input_size, scores="fc8")
+
+
+def _norm(number: int) -> Layer:
+    # MatConvNet writes [5 2 1e-4 0.75] for these, because its alpha is already divided by 5.
+    return Layer(f"norm{number}", "lrn", size=5, alpha=5e-4, kappa=2.0)

@@ -24,13 +24,13 @@ class History(NamedTuple):
       products: `[m + 1, 2, m + 1]`, the inner products s_i y_j and y_i y_j. Those of s are
         right only where j is i or newer, which is all that the recursion reads.
       head: `[]` int32, the slot that is written next.
-      count: `[]` int32, how many pairs count.
+      used: `[]` int32, how many pairs are used.
     """
 
     ring: Array
     products: Array
     head: Array
-    count: Array
+    used: Array
 
 
 def make_empty(memory: int, like: Array) -> History:
@@ -72,7 +72,7 @@ def extend(history: History, s: Array, y: Array, g: Array, keep: Array) -> tuple
         ring,
         jnp.stack([products[:, 0], row], axis=1),
         jnp.where(keep, (head + 1) % slots, head),
-        jnp.minimum(history.count + keep, slots - 1),
+        jnp.minimum(history.used + keep, slots - 1),
     ), both[:, :, 0]
 
 
@@ -98,7 +98,7 @@ def scale_of(history: History) -> Array:
     """
     newest = (history.head - 1) % history.products.shape[0]
     sy, yy = history.products[newest, :, newest]
-    return jnp.where(history.count > 0, sy / jnp.where(yy > 0, yy, 1.0), 1.0)
+    return jnp.where(history.used > 0, sy / jnp.where(yy > 0, yy, 1.0), 1.0)
 
 
 def find_direction(history: History, with_g: Array, g: Array) -> Array:
@@ -122,7 +122,7 @@ def find_direction(history: History, with_g: Array, g: Array) -> Array:
     slot = (history.head + 1 + jnp.arange(slots - 1)) % slots
     sy, yy = (history.products[:, i][slot][:, slot] for i in (0, 1))
     enough = jnp.diag(sy) > jnp.finfo(g.dtype).eps * jnp.diag(yy)
-    valid = enough & (jnp.arange(slots - 1) >= slots - 1 - history.count)
+    valid = enough & (jnp.arange(slots - 1) >= slots - 1 - history.used)
     pairs = valid[:, None] & valid[None, :]
     upper = jnp.triu(jnp.where(pairs, sy, 0.0))
     curvature = jnp.diag(upper)

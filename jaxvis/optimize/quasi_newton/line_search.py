@@ -7,6 +7,7 @@ branches on them, so under `jax.vmap` every item runs its own search in one prog
 
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 
 from jaxvis.types import Array
@@ -186,7 +187,8 @@ def _narrow(known, step, value, slope, higher, opposite) -> Interval:
         for new, best, old in zip(trial, known[:3], known[3:6])
     ]
     best = [jnp.where(higher, old, new) for new, old in zip(trial, known[:3])]
-    return Interval(*best, *other, known.bracketed | higher | opposite)
+    parts = [*best, *other, known.bracketed | higher | opposite]
+    return Interval(*parts)
 
 
 def advance(
@@ -284,10 +286,4 @@ def select(condition: Array, yes: Search, no: Search) -> Search:
       condition: `[]` bool.
       yes, no: the searches.
     """
-    interval = [jnp.where(condition, a, b) for a, b in zip(yes.interval, no.interval)]
-    rest = {
-        name: jnp.where(condition, getattr(yes, name), getattr(no, name))
-        for name in Search._fields
-        if name != "interval"
-    }
-    return Search(**{**rest, "interval": Interval(*interval)})
+    return jax.tree.map(lambda a, b: jnp.where(condition, a, b), yes, no)

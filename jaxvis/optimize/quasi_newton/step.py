@@ -61,11 +61,11 @@ class LbfgsState(NamedTuple):
 
 
 class _Aim(NamedTuple):
-    """Where to go from an iterate: the direction, its slope, how many pairs still count."""
+    """Where to go from an iterate: the direction, its slope, how many pairs are still used."""
 
     direction: Array
     slope: Array
-    count: Array
+    used: Array
 
 
 def flatten(tree: Any) -> Array:
@@ -137,38 +137,36 @@ def take_step(
     )
     accepted = running & finite & (first | counts)
     ended = running & ~accepted & (first | ends)
-    restart = ended & (state.pairs.count > 0)
+    restart = ended & (state.pairs.used > 0)
     pairs, with_g = _learn_pair(state, at, g, accepted & ~first, restart)
     x = jnp.where(accepted, at, flatten(state.solution))
     g = jnp.where(accepted, g, state.gradient)
-
     met = accepted & _meets_tolerance(options, box, first, state.value, value, x, g / scale)
-    status = jnp.where(
-        ended & ~restart, jnp.where(finite, Status.STALLED, Status.FAILED), Status.DONE
-    )
-    status = jnp.where(running, jnp.where(met, Status.CONVERGED, status), state.status)
+    status = _update_status(state.status, ended & ~restart, finite, met)
     value = jnp.where(accepted, value, state.value)
     aim, begins = _aim(box, pairs, with_g, x, g), accepted | restart
-    one = jnp.ones_like(slope)
-    new = line_search.begin(value * scale, aim.slope, one, FAR * one)
-    search = line_search.select(begins, new, search)
-    pairs = pairs._replace(count=jnp.where(begins, aim.count, pairs.count))
+    search = line_search.select(begins, _begin_search(value * scale, aim), search)
+    pairs = pairs._replace(used=jnp.where(begins, aim.used, pairs.used))
     d = jnp.where(begins, aim.direction, state.direction)
     trial = jnp.where(status == Status.DONE, x + search.step * d, x)
     trial = trial if box is None else bounds.clip_inside(box, trial)
+    status, count = status.astype(jnp.int8), state.evaluations + running
     shaped = ravel_pytree(z)[1]
-    return shaped((trial - raw).astype(raw.dtype)), LbfgsState(
-        shaped(x),
-        status.astype(jnp.int8),
-        state.evaluations + running,
-        accepted,
-        value,
-        scale,
-        g,
-        d,
-        pairs,
-        search,
-    )
+    step = shaped((trial - raw).astype(raw.dtype))
+    new = LbfgsState(shaped(x), status, count, accepted, value, scale, g, d, pairs, search)
+    return step, new
+
+
+def _update_status(status: Array, ended: Array, finite: Array, met: Array) -> Array:
+    """Updates the status of an item: one that has finished keeps its own."""
+    new = jnp.where(ended, jnp.where(finite, Status.STALLED, Status.FAILED), Status.DONE)
+    return jnp.where(status == Status.DONE, jnp.where(met, Status.CONVERGED, new), status)
+
+
+def _begin_search(value: Array, aim: _Aim) -> line_search.Search:
+    """Begins a search in a new direction, whose first trial is one length of it."""
+    one = jnp.ones_like(aim.slope)
+    return line_search.begin(value, aim.slope, one, FAR * one)
 
 
 def _slope_along(box, at, g, d) -> Array:
@@ -181,12 +179,12 @@ def _learn_pair(state, at, g, accepted, restart) -> tuple[history.History, Array
 
     A step without curvature is not added. A restart drops all pairs.
     """
-    count = jnp.where(restart, 0, state.pairs.count)
+    used = jnp.where(restart, 0, state.pairs.used)
     s, y = at - flatten(state.solution), g - state.gradient
     eps = jnp.finfo(g.dtype).eps
     curved = jnp.vdot(s, y) > -eps * jnp.vdot(s, state.gradient)
     return history.extend(
-        state.pairs._replace(count=count),
+        state.pairs._replace(used=used),
         s,
         y,
         g,
@@ -227,17 +225,17 @@ def _aim(box: Limits | None, pairs, with_g, x, g) -> _Aim:
         return _aim_inside(box, pairs, x, g)
     newton, norm = history.find_direction(pairs, with_g, g), jnp.linalg.norm(g)
     slope = jnp.vdot(newton, g)
-    good = (pairs.count > 0) & (slope < 0)
+    good = (pairs.used > 0) & (slope < 0)
     return _Aim(
         jnp.where(good, newton, -_invert(norm) * g),
         jnp.where(good, slope, -norm),
-        jnp.where(good, pairs.count, 0),
+        jnp.where(good, pairs.used, 0),
     )
 
 
 def _aim_inside(box: Limits, pairs, x, g) -> _Aim:
     """Chooses where to go from x along a path that is clipped to the box."""
-    some = pairs.count > 0
+    some = pairs.used > 0
     unit = jnp.where(some, history.scale_of(pairs), _invert(jnp.linalg.norm(g)))
     goal = jnp.clip(x - unit * g, *box)
     free = bounds.find_free(box, goal, g)
@@ -250,4 +248,4 @@ def _aim_inside(box: Limits, pairs, x, g) -> _Aim:
         jnp.where(good, d, goal - x),
         jnp.where(good, slope, jnp.vdot(goal - x, g)),
     )
-    return _Aim(d, slope, pairs.count)
+    return _Aim(d, slope, pairs.used)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import optax
 
@@ -32,7 +32,7 @@ class Rule:
         return self.build(self.learning_rate, **dict(self.options))
 
 
-Optimizer = Rule | optax.GradientTransformation
+Optimizer: TypeAlias = Rule | optax.GradientTransformation
 """What every method takes as `optimizer`: a rule, or an optax transformation, which is
 compiled in whole and should be built once."""
 

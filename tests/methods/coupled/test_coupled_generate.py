@@ -242,7 +242,7 @@ def test_a_picture_is_the_same_alone_and_among_others(sweep):
 @pytest.mark.slow
 def test_many_alphas_on_one_decoder_with_dropout():
     net, params = conv_net()
-    decoder = fill(WIDE, 3)
+    decoder = fill(WIDE, 4)
     run = generate(
         net,
         params,
@@ -250,7 +250,7 @@ def test_many_alphas_on_one_decoder_with_dropout():
         index=[1, (2, 3)],
         decoder=decoder,
         generator=WIDE,
-        steps=12,
+        steps=24,
         dropout=("relu1",),
         stretched="linear",
         others=0.0,

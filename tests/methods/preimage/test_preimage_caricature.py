@@ -1,7 +1,5 @@
 """Caricature: it starts at the image, and what a layer sees there grows."""
 
-import importlib
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -17,14 +15,13 @@ from tiny_nets import (
 )
 
 from jaxvis import caricature
+from jaxvis.recipes import Natural
 from jaxvis.types import Status
-
-METHOD = importlib.import_module("jaxvis.methods.preimage.caricature")
 
 
 @pytest.fixture(scope="module")
 def run():
-    """Returns two caricatures of a photograph."""
+    """Gives two caricatures of a photograph."""
     net, params = relu_net(SIDE)
     return caricature(net, params, photograph(SIDE), tap="relu2", seeds=2, fidelity=500.0, steps=40)
 
@@ -32,7 +29,7 @@ def run():
 def test_run_has_the_seeds_axis(run):
     assert run.image.shape == (2, SIDE, SIDE, 3)
     assert run.trace["loss"].shape == (2, 40)
-    assert np.all(run.trace["status"] == Status.DONE)
+    assert np.all(run.status == Status.DONE)
     assert 0 <= run.image.min() < run.image.max() <= 1
 
 
@@ -59,15 +56,13 @@ def test_one_small_step_stays_near_the_image():
     np.testing.assert_allclose(still.image[0], image, atol=1.01 / 255)
 
 
-@pytest.mark.parametrize("margin", [0, 1, 2, 7])
-def test_start_lies_where_the_finish_looks_for_it(margin):
-    from jaxvis.loss.views import Centre
-
-    z = jax.random.normal(jax.random.key(0), (5, 6, 3))
-    placed = METHOD._in_centre(z, (5 + margin, 6 + margin))
-    assert placed.shape == (5 + margin, 6 + margin, 3)
-    np.testing.assert_array_equal(Centre((5, 6))(None, placed), z)
-    assert float(jnp.abs(placed).sum()) == pytest.approx(float(jnp.abs(z).sum()))
+def test_with_jitter_too_it_starts_at_the_image():
+    net, params = conv_net()
+    image = 0.3 + 0.4 * photograph(SIDE)
+    options = {"tap": "relu2", "steps": 1, "natural": Natural(jitter=4)}
+    still = caricature(net, params, image, **options)
+    assert still.z.shape == (1, SIDE + 3, SIDE + 3, 3)
+    np.testing.assert_allclose(still.image[0], image, atol=1.01 / 255)
 
 
 @pytest.mark.parametrize(
@@ -102,7 +97,9 @@ def test_a_second_call_compiles_nothing():
 
     def again(seed):
         image = np.random.default_rng(seed).random((SIDE, SIDE, 3))
-        caricature(net, params, image, tap="map", key=seed, fidelity=1.0 + seed, steps=3)
+        natural = Natural(rate=1e3 * (1 + seed), prior=1.0 + seed)
+        options = {"fidelity": 1.0 + seed, "natural": natural, "steps": 8 + seed}
+        caricature(net, params, image, tap="map", key=seed, **options)
 
     assert compilations(lambda: again(0)) > 0
     assert compilations(lambda: again(1)) == 0

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from jaxvis.methods.preimage.code_masks import group, named_mask, window
+from jaxvis.methods.preimage.code_masks import mask_group, mask_window, parse_mask
 
 
 @pytest.mark.parametrize(("cells", "first"), [(13, 4), (6, 0), (5, 0), (27, 11)])
 def test_window_is_the_central_five_cells(cells, first):
-    mask = window((cells, cells, 7), 5)
+    mask = mask_window((cells, cells, 7), 5)
     assert mask.shape == (cells, cells, 1) and mask.sum() == 25
     rows = np.flatnonzero(mask.sum((1, 2)))
     assert rows[0] == first and rows[-1] == first + 4
@@ -16,17 +16,17 @@ def test_window_is_the_central_five_cells(cells, first):
 
 
 def test_groups_are_halves_and_together_everything():
-    first, second = (group((4, 4, 6), number) for number in (1, 2))
+    first, second = (mask_group((4, 4, 6), number) for number in (1, 2))
     np.testing.assert_array_equal(first, [1, 1, 1, 0, 0, 0])
     np.testing.assert_array_equal(first + second, np.ones(6))
-    assert group((9,), 3, groups=3).tolist() == [0] * 6 + [1] * 3
+    assert mask_group((9,), 3, groups=3).tolist() == [0] * 6 + [1] * 3
 
 
 def test_words_name_the_same_masks():
     shape = (8, 8, 6)
-    np.testing.assert_array_equal(named_mask("window:5", shape), window(shape, 5))
-    np.testing.assert_array_equal(named_mask("group:2/3", shape), group(shape, 2, groups=3))
-    assert named_mask("channels:1:3", shape).tolist() == [0, 1, 1, 0, 0, 0]
+    np.testing.assert_array_equal(parse_mask("window:5", shape), mask_window(shape, 5))
+    np.testing.assert_array_equal(parse_mask("group:2/3", shape), mask_group(shape, 2, groups=3))
+    assert parse_mask("channels:1:3", shape).tolist() == [0, 1, 1, 0, 0, 0]
 
 
 @pytest.mark.parametrize(
@@ -42,9 +42,9 @@ def test_words_name_the_same_masks():
 )
 def test_masks_that_do_not_fit_are_refused(words, message):
     with pytest.raises(ValueError, match=message):
-        named_mask(words, (8, 8, 6))
+        parse_mask(words, (8, 8, 6))
 
 
 def test_a_window_of_scores_is_refused():
     with pytest.raises(ValueError, match="does not fit a tap of shape 10"):
-        window((10,), 5)
+        mask_window((10,), 5)

@@ -35,17 +35,19 @@ def test_the_rate_falls_every_ten_updates():
 def test_a_small_first_gradient_is_scaled_up_and_later_ones_with_it(size, expected):
     options = {"momentum": 0.0, "decay": 0.0, "clip": 1e9}
     grads = [jnp.full((2, 3), size), jnp.full((2, 3), size / 2)]
-    found = take_steps(clipped_sgd(1.0, **options, least=30.0), grads, jnp.zeros((2, 3)))
+    found = take_steps(
+        clipped_sgd(learning_rate=1.0, **options, least=30.0), grads, jnp.zeros((2, 3))
+    )
     np.testing.assert_allclose(found[0], -expected, rtol=1e-6)
     np.testing.assert_allclose(found[1], -expected / 2, rtol=1e-6)
 
 
 def test_a_first_gradient_of_zero_moves_nothing():
     grads = [jnp.zeros(2), jnp.ones(2)]
-    rule = clipped_sgd(1.0, momentum=0.0, decay=0.0, least=30.0)
+    rule = clipped_sgd(learning_rate=1.0, momentum=0.0, decay=0.0, least=30.0)
     np.testing.assert_allclose(take_steps(rule, grads, jnp.zeros(2)), [[0, 0], [-1, -1]])
 
 
 def test_the_learning_rate_is_not_compiled_in():
-    one, other = (jax.tree.flatten(clipped_sgd(rate)) for rate in (0.1, 0.2))
+    one, other = (jax.tree.flatten(clipped_sgd(learning_rate=rate)) for rate in (0.1, 0.2))
     assert one[0] == [0.1] and other[0] == [0.2] and one[1] == other[1]

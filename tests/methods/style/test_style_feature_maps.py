@@ -7,7 +7,7 @@ from tiny_nets import SIDE, compilations, conv_net, counted_net, photograph, rel
 
 from jaxvis.loss.chambolle import Chambolle
 from jaxvis.methods.style.codes import draw_rates, permute_by_rank, reallocate
-from jaxvis.methods.style.feature_maps import feature_maps, random_codes, ranked_codes
+from jaxvis.methods.style.feature_maps import feature_maps, random_codes, rank_codes
 from jaxvis.optimize.keys import fold_name, item_keys
 from jaxvis.optimize.rules import adam
 
@@ -99,14 +99,14 @@ def test_random_codes_start_at_the_distance_of_equation_3(rates, net):
 def test_ranked_codes_are_one_for_each_style(net):
     image = photograph(SIDE)
     styles = [1 - image, np.asarray(photograph(24))[:, :, ::-1]]
-    run = ranked_codes(*net, image, styles, tap="relu2", steps=STEPS)
+    run = rank_codes(*net, image, styles, tap="relu2", steps=STEPS)
     assert run.image.shape == (2, SIDE, SIDE, 3)
     code, other = (net[0].code(net[1], x, "relu2") for x in (image, styles[0]))
     expected = compute_loss(net, GREY, permute_by_rank(code, other), "relu2")
     assert run.trace["loss"][0, 0] == pytest.approx(expected, rel=0.05)
 
 
-@pytest.mark.parametrize("method", ["feature_maps", "random_codes", "ranked_codes"])
+@pytest.mark.parametrize("method", ["feature_maps", "random_codes", "rank_codes"])
 def test_a_second_call_compiles_nothing(method):
     net, params, _ = counted_net()
 
@@ -119,7 +119,7 @@ def test_a_second_call_compiles_nothing(method):
         elif method == "random_codes":
             random_codes(net, params, image, concentration=1.0 + number, **options)
         else:
-            ranked_codes(net, params, image, [draw((9, 12, 3), np.float32)], **options)
+            rank_codes(net, params, image, [draw((9, 12, 3), np.float32)], **options)
 
     assert compilations(lambda: call(0)) > 0
     assert compilations(lambda: call(1)) == 0
@@ -150,6 +150,6 @@ def test_codes_of_nothing_are_refused():
     with pytest.raises(ValueError, match="zero or not finite"):
         feature_maps(net, dead, photograph(SIDE), tap="relu1")
     with pytest.raises(ValueError, match="at least one style"):
-        ranked_codes(net, params, photograph(SIDE), [], tap="relu1")
+        rank_codes(net, params, photograph(SIDE), [], tap="relu1")
     with pytest.raises(ValueError, match="rates are dirichlet or normal"):
         random_codes(net, params, photograph(SIDE), tap="relu1", rates="flat")

@@ -359,8 +359,8 @@ def test_inversion_comes_near_the_code(name):
     disc = np.clip((12 - np.hypot(y, x)) / 4, -1, 1)
     image = np.repeat(0.5 + 0.3 * disc[..., None], 3, -1).astype(np.float32)
     run = invert(net, params, image, tap=net.taps[-1], steps=60)
-    assert run.trace["status"].tolist() == [Status.DONE]
-    assert run.trace["error"][0] < 0.45
+    assert run.status.tolist() == [Status.DONE]
+    assert run.facts["error"][0] < 0.45
     assert run.trace["loss"][0, -1] < 0.3 * run.trace["loss"][0, 0]
 
 

@@ -1,15 +1,11 @@
-"""Schedules of C, pictures as large as a receptive field, the softmax, leaks."""
+"""Schedules of C, pictures as large as a receptive field, the reach of taps, the softmax."""
 
-import jax
-import jax.numpy as jnp
-import numpy as np
 import pytest
-from tiny_nets import conv_net, counted_net
+from tiny_nets import counted_net
 
 from jaxvis.methods.preimage.schedule import codes_of, fidelity_of
 from jaxvis.nets import build
-from jaxvis.nets.table.fields import canvas_of, field_of, refuse_probabilities
-from jaxvis.nets.wrappers.leaky import with_leaky_relus
+from jaxvis.nets.table.fields import canvas_of, field_of, reach_of, refuse_probabilities, round_up
 
 
 @pytest.mark.parametrize(
@@ -100,19 +96,12 @@ def test_the_softmax_is_refused_and_left_out_of_all():
     assert taps[0] == "conv1" and taps[-1] == "fc8" and len(taps) == 20
 
 
-def test_a_leak_lets_the_negative_through_and_none_is_the_net_itself():
-    net, params = conv_net()
-    image = jax.random.uniform(jax.random.key(0), (*net.input_size, 3))
-    dripping = with_leaky_relus(net, 0.1)
-    before, plain = (n.apply(params, image, stop="relu1") for n in (dripping, net))
-    np.testing.assert_allclose(
-        before["relu1"],
-        np.where(before["conv1"] > 0, 1, 0.1) * before["conv1"],
-        rtol=1e-5,
-    )
-    assert float(jnp.min(plain["relu1"])) == 0 > float(jnp.min(before["relu1"]))
-    assert with_leaky_relus(net, 0.0) is net and with_leaky_relus(net, 0.1) == dripping
-    with pytest.raises(ValueError, match="from 0 to below 1, not 1.5"):
-        with_leaky_relus(net, 1.5)
-    with pytest.raises(ValueError, match="ReLUs are its own"):
-        with_leaky_relus(counted_net()[0], 0.1)
+def test_the_reach_of_taps_is_a_multiple_of_their_strides():
+    net = build("vgg16")
+    reach = reach_of(net, ("relu1_1", "pool2", "relu3_1"))
+    assert reach.strides == (("relu1_1", 1), ("pool2", 4), ("relu3_1", 4))
+    assert reach.coarse == 4 and reach.margin == 12
+    assert reach.strides_of(("pool2",)) == {"pool2": 4}
+    with pytest.raises(ValueError, match="'conv1_1' was not among the taps relu1_1, pool2"):
+        reach.strides_of(("conv1_1",))
+    assert [round_up(number, 4) for number in (0, 1, 4, 5)] == [0, 4, 4, 8]

@@ -62,7 +62,7 @@ def test_direction_is_the_two_loop_recursion_of_the_last_pairs(count):
     wanted = two_loops(pairs[-MEMORY:], g)
     found = np.asarray(_direction(past, with_g, g))
     np.testing.assert_allclose(found, wanted, rtol=2e-3, atol=2e-3 * abs(wanted).max())
-    assert int(past.count) == min(count, MEMORY)
+    assert int(past.used) == min(count, MEMORY)
     assert found @ g < 0
 
 

@@ -46,7 +46,7 @@ def build_codebook(pyramid: Sequence[np.ndarray], half: int, leaf: int | None) -
     image, coarser = pyramid[0], pyramid[1] if len(pyramid) == 2 else None
     before, around = window_offsets(half)[: 2 * half * (half + 1)], np.zeros((0, 2), int)
     height, width = image.shape[:2]
-    places = np.stack(np.mgrid[half:height, half : width - half], -1).reshape(-1, 2)
+    places = np.moveaxis(np.mgrid[half:height, half : width - half], 0, -1).reshape(-1, 2)
     if coarser is not None:
         around = window_offsets(half // 2)
         low, high = half // 2, np.array(coarser.shape[:2]) - half // 2
@@ -83,7 +83,8 @@ def halve_sizes(size: tuple[int, int], levels: int) -> list[tuple[int, int]]:
     """
     sizes = [size]
     for _ in range(levels - 1):
-        sizes.append(tuple(-(-side // 2) for side in sizes[-1]))
+        height, width = sizes[-1]
+        sizes.append((-(-height // 2), -(-width // 2)))
     return sizes
 
 

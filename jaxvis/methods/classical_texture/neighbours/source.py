@@ -8,13 +8,13 @@ import numpy as np
 
 from jaxvis.images import check_image
 from jaxvis.optimize.keys import item_keys
-from jaxvis.types import Image, Key, Run, Status, as_key
+from jaxvis.types import ImageLike, Key, Run, Status, as_key
 
 NOWHERE = -1
 """Row and column of a pixel that no place of the texture was copied to."""
 
 
-def check_texture(image: Image, window: int) -> np.ndarray:
+def check_texture(image: ImageLike, window: int) -> np.ndarray:
     """Returns a texture on the host, checked and converted.
 
     Args:
@@ -89,7 +89,9 @@ def make_generators(key: Key | int, *, seeds: int) -> list[np.random.Generator]:
     return [np.random.default_rng(line.tolist()) for line in words]
 
 
-def copy_pixels(texture: np.ndarray, z: np.ndarray, losses: Sequence[Any], steps: int) -> Run:
+def copy_pixels(
+    texture: np.ndarray, z: np.ndarray, losses: Sequence[Any] | np.ndarray, steps: int
+) -> Run:
     """Makes the Run of pictures whose pixels are copied from a texture.
 
     Args:

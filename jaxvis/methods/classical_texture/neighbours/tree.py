@@ -36,7 +36,7 @@ class Tree(NamedTuple):
     left: np.ndarray | Array
     right: np.ndarray | Array
     members: np.ndarray | Array
-    depth: np.ndarray | Array
+    depth: np.int32 | Array
 
 
 def build_tree(vectors: np.ndarray, *, leaf: int = 16) -> Tree:
@@ -80,8 +80,14 @@ def build_tree(vectors: np.ndarray, *, leaf: int = 16) -> Tree:
             left[node], right[node], child = child, child + 1, child + 2
         else:
             members[node] = np.append(group, [group[0]] * leaf)[:leaf]
-    indices = (array.astype(np.int32) for array in (left, right, members))
-    return Tree(vectors, centroids, *indices, np.int32(max(depths)))
+    return Tree(
+        vectors,
+        centroids,
+        left.astype(np.int32),
+        right.astype(np.int32),
+        members.astype(np.int32),
+        np.int32(max(depths)),
+    )
 
 
 def _split(vectors: np.ndarray, group: np.ndarray) -> list[np.ndarray]:

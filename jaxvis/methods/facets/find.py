@@ -1,25 +1,15 @@
 """Multifaceted visualization: every kind of image that excites a neuron, one by one."""
 
-from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from jaxvis.images import check_images
-from jaxvis.loss.canvas import Fourier
-from jaxvis.loss.compose import Weighted
-from jaxvis.loss.objectives import CrossEntropy, Excite, average_positions
-from jaxvis.loss.views import ColourShift, Scale, in_order
+from jaxvis.loss.objectives import average_positions
 from jaxvis.network import Network
-from jaxvis.optimize import solve
-from jaxvis.optimize.keys import item_keys
-from jaxvis.optimize.rules import adam
-from jaxvis.optimize.runs import repeat_item
-from jaxvis.recipes.recipe import Recipe
-from jaxvis.types import Array, Image, Key, Params, Run, as_key
+from jaxvis.types import Array, ArrayLike, Image, Key, Params, as_key
 
 MAX_ITERATIONS = 100
 """Of Lloyd's algorithm, which nearly always settles long before."""
@@ -44,7 +34,7 @@ class Facets(NamedTuple):
 def find_facets(
     net: Network,
     params: Params,
-    images: Array,
+    images: ArrayLike,
     *,
     index: int,
     tap: str | None = None,
@@ -83,13 +73,13 @@ def find_facets(
       the paper embeds them by t-SNE first; codes of unit length, or an image with a
       large code is a cluster of its own.
     """
-    tap = _choose_tap(net, params, tap, index)
+    tap = choose_tap(net, params, tap, index)
     features = net.check_taps(features or _find_before(net, tap))[0]
-    images = np.asarray(check_images(images, "the images"))
-    count = min(most, len(images))
+    photos = np.asarray(check_images(images, "the images"))
+    count = min(most, len(photos))
     if not 1 <= facets <= count:
         raise ValueError(f"{count} images cannot have {facets} facets: show more, or ask for fewer")
-    seen = [jax.device_get(_look(net, (tap, features), params, image)) for image in images]
+    seen = [jax.device_get(_look(net, (tap, features), params, image)) for image in photos]
     codes = np.stack([code.ravel() for code, _ in seen])
     scores = np.array([score[index] for _, score in seen])
     top = np.argsort(-scores, kind="stable")[:most]
@@ -97,14 +87,23 @@ def find_facets(
     points = project_codes(codes, components=components)
     cluster, centres = find_clusters(points, facets, key=key)
     means = [
-        np.mean(images[top[_nearest_members(points, cluster == k, centres[k], closest)]], axis=0)
+        np.mean(photos[top[_nearest_members(points, cluster == k, centres[k], closest)]], axis=0)
         for k in range(facets)
     ]
     return Facets(top, scores[top], cluster, np.stack(means, dtype=np.float32))
 
 
-def _choose_tap(net: Network, params: Params, tap: str | None, index: int) -> str:
-    """Gives the tap where the neuron is; checks that there is such a neuron."""
+def choose_tap(net: Network, params: Params, tap: str | None, index: int) -> str:
+    """Gives the tap where the neuron is; checks that there is such a neuron.
+
+    Args:
+      net, params: the network.
+      tap: the layer; None takes the network's class scores.
+      index: of the neuron.
+
+    Raises:
+      ValueError: for an unknown tap, or an index outside it.
+    """
     tap = tap or net.scores
     if tap is None:
         raise ValueError(f"{net.name} names no class scores: pass tap=")
@@ -199,96 +198,3 @@ def _run_lloyd(points: np.ndarray, centres: np.ndarray) -> tuple[np.ndarray, np.
             break
         centres = new
     return cluster, new, float(np.sum((points - new[cluster]) ** 2))
-
-
-@dataclass(frozen=True)
-class CentreBias:
-    """A prior that counts more, the farther from the middle of the image.
-
-    sum over pixels of w |x - grey|^2 / (H W), w = (distance to the middle / half the
-    diagonal)^2: an object in the middle is free, its copies at the edges are not.
-
-    Args:
-      grey: the level that costs nothing.
-
-    Source: Nguyen et al. (2016), section 2.1, center-biased regularization. Departures:
-      a weight; the paper optimises a growing window in stages.
-    """
-
-    grey: float = 0.5
-
-    def __call__(self, image: Image) -> Array:
-        """Computes the prior `[]` of `[H, W, 3]`."""
-        height, width = image.shape[:2]
-        y = (np.arange(height) - (height - 1) / 2)[:, None]
-        x = (np.arange(width) - (width - 1) / 2)[None]
-        weight = (y**2 + x**2) / ((height / 2) ** 2 + (width / 2) ** 2)
-        square = jnp.mean((image - self.grey) ** 2, axis=-1)
-        return jnp.mean(jnp.asarray(weight, image.dtype) * square)
-
-
-def visualize_facets(
-    net: Network,
-    params: Params,
-    found: Facets,
-    *,
-    index: int,
-    tap: str | None = None,
-    steps: int = 200,
-    learning_rate: float = 0.05,
-    centre: float = 10.0,
-    key: Key | int = 0,
-    chunk: int | None = None,
-    progress: bool = False,
-) -> Run:
-    """Makes one picture of every facet, started from the facet's mean image.
-
-    x* = argmin -s_c / s_top - log softmax(s)_c + centre C(x) from x = mean, s of random
-    windows, scales and tints of x, s_top the score of the best image.
-
-    Args:
-      net, params: the network.
-      found: what `find_facets` returned.
-      index, tap: as given there.
-      steps: updates.
-      learning_rate: Adam's, of the coefficients of `jaxvis.loss.canvas.Fourier`.
-      centre: weight of `CentreBias`.
-      key: a typed random key, or an integer seed; a facet's own comes from tap, index
-        and the number of the facet.
-      chunk, progress: see `jaxvis.optimize.solve`.
-
-    Returns:
-      Run with the facets' axis: image `[K, H, W, 3]` in [0, 1].
-
-    Raises:
-      ValueError: for an unknown tap, or an index outside it.
-
-    Source: Nguyen, Yosinski & Clune (2016), section 2.1 and Algorithm 1. Departures:
-      the canvas and the views of `jaxvis.maximize`'s preset "robust" take the place of
-      total variation and blur, which leave fine patterns everywhere.
-    """
-    tap = _choose_tap(net, params, tap, index)
-    means = check_images(found.mean, "the facets' means")
-    size = tuple(means.shape[1:3])
-    view = in_order(
-        Scale(0.82, 1.28, shift=0.1 * size[0]),
-        ColourShift(shift=0.1, gain=0.2, fade=1.0),
-    )
-    priors = (Weighted("centre", centre, CentreBias()),)
-    recipe = Recipe(Fourier(size), view, adam(learning_rate), steps, priors)
-    share = 1 / max(abs(float(found.scores[0])), 1e-6)
-    item = share * Excite(tap, index) + CrossEntropy(tap, index)
-    return solve(
-        recipe.problem(net),
-        params,
-        repeat_item(item, len(means)),
-        item_keys(as_key(key), seeds=len(means), indices=(index,), name=tap),
-        chunk=chunk,
-        progress=progress,
-        start=_encode(recipe.canvas, means),
-    )
-
-
-@partial(jax.jit, static_argnums=0)
-def _encode(canvas: Fourier, images: Array) -> Array:
-    return jax.vmap(canvas.encode)(images)

@@ -1,0 +1,32 @@
+"""The words that flags choose from, where a method has a closed set of them.
+
+They are spelled out here, as a type checker reads no table; the tests compare them with
+the tables of the methods.
+"""
+
+from typing import Literal
+
+Algorithm = Literal["efros-leung", "wei-levoy"]
+"""How jaxvis classical-texture grows a texture."""
+Bounds = Literal["source", "unit", "none"]
+"""What range the colours of a texture keep to."""
+Colour = Literal["style", "histogram", "luminance"]
+"""Whose colours a styled picture has."""
+Fit = Literal["crop", "stretch"]
+"""How a training image gets its size."""
+InversePreset = Literal["short", "mahendran"]
+"""Settings of an inversion."""
+LayerWeights = Literal["normalised", "equal", "relative", "balanced", "channels"]
+"""How the layers of a texture are weighed."""
+PixelOptimizer = Literal["lbfgs", "adam", "clipped"]
+"""What moves the pixels of a picture."""
+Rates = Literal["dirichlet", "normal"]
+"""How the energy of filters is reallocated."""
+Scheme = Literal["he", "gaussian", "unit"]
+"""How random kernels are drawn."""
+StylePreset = Literal["gatys", "ranvgg", "ranvgg_strong", "pmci"]
+"""Settings of a style transfer."""
+TexturePreset = Literal["gatys", "ranvgg"]
+"""Settings of a texture."""
+Whose = Literal["code", "print"]
+"""As the authors' code has it, or as the paper prints it."""

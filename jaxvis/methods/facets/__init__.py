@@ -1,0 +1,1 @@
+"""Multifaceted visualization: the different things that one neuron likes."""

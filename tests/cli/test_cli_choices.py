@@ -1,0 +1,42 @@
+"""The words that flags choose from are those of the methods' tables."""
+
+import typing
+
+import pytest
+
+from jaxvis.cli import choices
+from jaxvis.cli.classical import ALGORITHMS
+from jaxvis.loss.matching.terms import STATISTIC_WEIGHTS
+from jaxvis.methods.preimage.invert import PRESETS as INVERSE_PRESETS
+from jaxvis.methods.ranvgg.candidates import SCHEMES
+from jaxvis.methods.style.codes import RATES
+from jaxvis.methods.style.pictures import COLOURS
+from jaxvis.methods.style.pixel_optimizers import OPTIMIZERS
+from jaxvis.methods.style.presets import BOUNDS, PRESETS, TEXTURE_PRESETS
+from jaxvis.recipes.natural import WHOSE
+from jaxvis.train.images import FITS
+
+TABLES = {
+    "Algorithm": ALGORITHMS,
+    "Bounds": BOUNDS,
+    "Colour": COLOURS,
+    "Fit": FITS,
+    "InversePreset": INVERSE_PRESETS,
+    "LayerWeights": STATISTIC_WEIGHTS,
+    "PixelOptimizer": OPTIMIZERS,
+    "Rates": RATES,
+    "Scheme": SCHEMES,
+    "StylePreset": PRESETS,
+    "TexturePreset": TEXTURE_PRESETS,
+    "Whose": WHOSE,
+}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_flag_knows_the_words_of_its_table(name):
+    assert typing.get_args(getattr(choices, name)) == tuple(TABLES[name])
+
+
+def test_every_set_of_words_has_a_table():
+    sets = {name for name in vars(choices) if name[0].isupper() and name != "Literal"}
+    assert sets == set(TABLES)

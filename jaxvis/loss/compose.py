@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import chex
 import jax
 import jax.numpy as jnp
 
@@ -78,6 +79,7 @@ class Composed(Loss):
         """
         canvas_key, view_key = jax.random.split(key)
         drawing = self.canvas.draw(shared, z, canvas_key)
+        chex.assert_rank(drawing.image, 3)  # no batch axis; chex.disable_asserts() skips it
         keys = jax.random.split(view_key, self.draws)
         look = jax.vmap(lambda key: self._look(params, drawing.image, item, key))
         terms = {"objective": jnp.mean(look(keys)), **drawing.terms}

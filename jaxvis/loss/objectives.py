@@ -234,8 +234,18 @@ class Custom(Algebra):
         return self.names
 
     def __call__(self, taps: Taps) -> Array:
-        """Computes the objective, a scalar `[]`."""
-        return self.function(taps)
+        """Computes the objective, a scalar `[]`.
+
+        Raises:
+          ValueError: if the function returns something else.
+        """
+        value = jnp.asarray(self.function(taps))
+        if value.ndim:
+            raise ValueError(
+                f"an objective returns one number, this one an array of shape {value.shape}: "
+                "take its mean or its sum, or pick one entry"
+            )
+        return value
 
 
 def as_objective(objective: Any) -> Algebra:

@@ -137,7 +137,8 @@ def save(
     Args:
       path: the file to write; a temporary one beside it is renamed onto it.
       net: the network; `params` is checked against it.
-      params: the arrays, of the shapes that `net` has, written in their own dtype (`load` casts to float32).
+      params: the arrays, of the shapes that `net` has, written in their own dtype (`load`
+        casts to float32).
       facts: further metadata; "stop" names the last tap if later rows are absent.
 
     Raises:

@@ -44,7 +44,7 @@ def test_pictures_of_classes_are_classified_as_such(squeezenet):
 def test_a_photograph_is_recovered_from_an_early_layer(squeezenet, dog):
     net, params = squeezenet
     run = jaxvis.invert(net, params, dog, tap="relu_conv1", steps=80)
-    assert run.trace["error"][0] < 0.2
+    assert run.facts["error"][0] < 0.2
     distance = np.sqrt(np.mean((run.image[0] - dog) ** 2))
     assert distance < 0.5 * float(jnp.std(dog))
 
@@ -52,9 +52,9 @@ def test_a_photograph_is_recovered_from_an_early_layer(squeezenet, dog):
 def test_a_deeper_code_is_met_too(squeezenet, dog):
     net, params = squeezenet
     run = jaxvis.invert(net, params, dog, tap="fire4/concat", steps=80)
-    assert run.trace["error"][0] < 0.4
+    assert run.facts["error"][0] < 0.4
     first = np.sqrt(run.trace["objective"][0, 0] / 300)
-    assert run.trace["error"][0] < 0.6 * first
+    assert run.facts["error"][0] < 0.6 * first
 
 
 def test_a_caricature_excites_its_layer_more(squeezenet, dog):

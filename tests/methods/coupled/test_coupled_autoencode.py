@@ -186,7 +186,6 @@ def test_the_commands_train_and_then_draw(folder, tmp_path, capsys):
         ("generate demo --index 1-2", "is no class or channel"),
         ("generate demo --index 1+2,2+1", "names a picture twice"),
         ("generate demo --index 4096", "channels, 0..19"),
-        ("generate demo --side 7", "side is 32"),
         ("generate demo --decoder pyproject.toml", "not a safetensors file"),
         ("generate demo --tap conv99", "no tap 'conv99'"),
     ],
@@ -195,3 +194,9 @@ def test_mistakes_are_one_line(words, message, capsys):
     assert main(words.split()) == 2
     error = capsys.readouterr().err
     assert message in error and len(error.strip().splitlines()) == 1
+
+
+def test_a_side_that_no_generator_has_is_refused_before_any_work(capsys):
+    assert main("generate demo --side 7".split()) == 2
+    error = capsys.readouterr().err
+    assert "--side" in error and "'32'" in error and "Traceback" not in error

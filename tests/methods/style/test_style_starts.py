@@ -28,7 +28,7 @@ def test_a_start_depends_on_its_own_key_alone():
 
 
 def test_without_noise_a_start_is_the_image():
-    found = draw_starts(item_keys(jax.random.key(0), seeds=1), IMAGE, 0.0)
+    found = draw_starts(item_keys(jax.random.key(0), seeds=1), IMAGE, part=0.0)
     np.testing.assert_allclose(found[0], IMAGE, atol=1e-7)
 
 

@@ -22,11 +22,11 @@ def models():
     if package is None:
         pytest.skip("torchvision is not installed")
     # Kept as long as the models are: the operators go with it.
-    library = None
+    operators = None
     if not _load_extension(torch, Path(package.origin).parent):
-        library = _declare_operators(torch)
+        operators = _declare_operators()
     yield importlib.import_module("torchvision").models
-    del library
+    del operators
 
 
 def _load_extension(torch, folder):
@@ -46,9 +46,11 @@ def _load_extension(torch, folder):
     return False
 
 
-def _declare_operators(torch):
+def _declare_operators():
     """Declares the operators, without any code: the networks do not call them."""
-    library = torch.library.Library("torchvision", "FRAGMENT")
+    from torch import library  # torch is there: the caller has looked for it
+
+    operators = library.Library("torchvision", "FRAGMENT")
     for schema in OPERATORS.values():
-        library.define(schema)
-    return library
+        operators.define(schema)
+    return operators

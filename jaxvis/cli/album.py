@@ -14,8 +14,9 @@ from jaxvis.cli.photographs import read_photograph
 from jaxvis.cli.saving import Output, open_output
 from jaxvis.output.folder import FolderImage, list_images, read_folder
 from jaxvis.output.io import read_image, write_image
-from jaxvis.output.record import hash_file, make_record, write_record
+from jaxvis.output.record import make_record, write_record
 from jaxvis.weights.style_file import StyleNet
+from jaxvis.weights.tensor_file import hash_file
 
 SHEET = "contact.png"
 """The contact sheet of a folder."""

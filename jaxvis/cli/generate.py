@@ -26,8 +26,8 @@ from jaxvis.cli.saving import end_command, open_output
 from jaxvis.generators.deep import DeepGenerator
 from jaxvis.methods.coupled.autoencode import decoder_of, load_autoencoder
 from jaxvis.methods.coupled.generate import plan_generate
-from jaxvis.output.record import hash_file
 from jaxvis.weights.load import LoadedNetwork
+from jaxvis.weights.tensor_file import hash_file
 
 
 def generate(

@@ -19,13 +19,14 @@ from jaxvis.methods.fast_style.stylize import stylize
 from jaxvis.methods.fast_style.train import JOHNSON, FastStyle, Schedule, fast_style
 from jaxvis.nets.zoo.style_net import build_style_net
 from jaxvis.output.io import write_image
-from jaxvis.output.record import hash_file, make_record, write_record
+from jaxvis.output.record import make_record, write_record
 from jaxvis.output.sheet import contact_sheet
 from jaxvis.train.curves import write_curves
 from jaxvis.train.images import Images, open_folder, split
 from jaxvis.train.loop import CheckpointFile
 from jaxvis.weights.load import LoadedNetwork
 from jaxvis.weights.style_file import save_transform
+from jaxvis.weights.tensor_file import hash_file
 
 FILE, CHECKPOINT = "style.safetensors", "training.checkpoint"
 SHOWN = 4

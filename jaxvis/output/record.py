@@ -7,7 +7,6 @@ nothing else of the machine's file system is in a record.
 
 import dataclasses
 import datetime
-import hashlib
 import importlib.metadata
 import json
 import math
@@ -51,7 +50,7 @@ def make_record(
       arguments: its arguments by name, defaults included, as the user gave them.
       net: the network's name.
       weights: where its parameters came from: the path given, "random:0", "embedded".
-      sha256: of the file of weights, in hex (`hash_file`).
+      sha256: of the file of weights, in hex.
       key: the typed random key of the run.
       steps: optimisation steps.
       seconds: wall time.
@@ -132,19 +131,6 @@ def describe_device() -> dict[str, Any]:
         "kind": first.device_kind,
         "count": jax.device_count(),
     }
-
-
-def hash_file(path: str | Path) -> str:
-    """Computes the sha256 of a file in hex, as `sha256sum` prints it.
-
-    Args:
-      path: the file.
-
-    Raises:
-      OSError: if it cannot be read.
-    """
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def to_json(value: Any, name: str) -> Any:

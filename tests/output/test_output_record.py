@@ -1,7 +1,6 @@
 """Records: strict JSON that says enough to repeat the run, and no more."""
 
 import dataclasses
-import hashlib
 import json
 from pathlib import Path
 
@@ -14,7 +13,6 @@ from hypothesis import strategies as st
 
 from jaxvis.output.record import (
     SCHEMA,
-    hash_file,
     make_record,
     name_status,
     read_record,
@@ -181,12 +179,6 @@ def test_read_record_names_a_file_that_is_none(tmp_path, content, words):
     (tmp_path / "r.json").write_text(content)
     with pytest.raises(ValueError, match=f"r.json {words}"):
         read_record(tmp_path / "r.json")
-
-
-def test_hash_file_is_the_hash_of_the_bytes(tmp_path):
-    (tmp_path / "a").write_bytes(b"abc" * 100_000)
-    wanted = hashlib.sha256(b"abc" * 100_000).hexdigest()
-    assert hash_file(tmp_path / "a") == wanted
 
 
 def test_versions_say_so_when_a_package_is_missing(monkeypatch):

@@ -1,15 +1,12 @@
 """Reading only regular files, and writing a file so that a crash never leaves half of it."""
 
-import json
 import os
 import stat
 import struct
 import zlib
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from safetensors.numpy import save
 
 MAX_BYTES = 2**30
 """The largest file that `read_regular_file` reads, in bytes."""
@@ -66,27 +63,6 @@ def write_atomically(path: str | os.PathLike, data: bytes) -> None:
     except BaseException:
         part.unlink(missing_ok=True)
         raise
-
-
-def encode_safetensors(arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> bytes:
-    """Encodes a safetensors file; the same arrays and metadata give the same bytes.
-
-    Args:
-      arrays: name -> array of any shape.
-      metadata: name -> text.
-
-    Returns:
-      bytes: the file.
-    """
-    arrays = {name: np.asarray(array, order="C") for name, array in arrays.items()}
-    data = save(arrays, metadata=dict(metadata))
-    # The library writes the metadata in a random order; sorted, equal files are equal bytes.
-    length = int.from_bytes(data[:8], "little")
-    header = json.loads(data[8 : 8 + length])
-    header["__metadata__"] = dict(sorted(metadata.items()))
-    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)  # the arrays stay aligned
-    return len(text).to_bytes(8, "little") + text + data[8 + length :]
 
 
 def encode_png_16(pixels: np.ndarray) -> bytes:

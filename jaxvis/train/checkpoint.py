@@ -16,9 +16,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxvis.output.files import encode_safetensors, write_atomically
 from jaxvis.weights.file import compare_shapes
-from jaxvis.weights.tensor_file import open_tensors
+from jaxvis.weights.tensor_file import open_tensors, write_tensors
 
 FORMAT = "jaxvis-training"
 
@@ -81,7 +80,7 @@ def save_checkpoint(
     arrays = {f"state/{k}": np.asarray(v) for k, v in name_leaves(state).items()}
     arrays |= {f"curve/{k}": np.asarray(v, float) for k, v in (curves or {}).items()}
     about = {"format": FORMAT, "step": str(step), "facts": json.dumps(facts or {})}
-    write_atomically(path, encode_safetensors(arrays, about))
+    write_tensors(path, arrays, metadata=about)
 
 
 def peek(path: str | os.PathLike) -> tuple[int, dict[str, Any]]:

@@ -254,6 +254,8 @@ def write_tensors(
                 file.write(len(header).to_bytes(8, "little") + header)
                 for name in names:
                     file.write(view_bytes(arrays[name]).data)
+                file.flush()
+                os.fsync(file.fileno())
             os.replace(part, path)
     except OSError as error:
         # The name of the temporary file would mean nothing to the user.

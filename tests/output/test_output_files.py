@@ -1,13 +1,10 @@
 """Atomic writing: the old file or the new one, whatever happens between."""
 
-import json
 import os
 
-import numpy as np
 import pytest
-from safetensors.numpy import load
 
-from jaxvis.output.files import encode_safetensors, read_regular_file, write_atomically
+from jaxvis.output.files import read_regular_file, write_atomically
 
 
 def test_write_atomically_replaces_the_whole_file_and_leaves_nothing_else(tmp_path):
@@ -47,31 +44,3 @@ def test_read_regular_file_reads_a_file_and_a_link_to_it(tmp_path):
     assert read_regular_file(tmp_path / "link") == b"content"
     with pytest.raises(IsADirectoryError):
         read_regular_file(tmp_path)
-
-
-ARRAYS = {
-    "b/kernel": np.arange(6, dtype=np.float32).reshape(2, 3).T,
-    "a": np.array(7, np.int64),
-    "ü": np.zeros((0, 2), np.uint8),
-}
-
-
-def test_encode_safetensors_is_read_back_and_sorts_its_metadata():
-    names = [f"name {i}" for i in range(20)]
-    data = encode_safetensors(ARRAYS, {name: '"ü"' for name in reversed(names)})
-    back = load(data)
-    assert set(back) == set(ARRAYS)
-    for name, array in ARRAYS.items():
-        assert back[name].dtype == array.dtype
-        np.testing.assert_array_equal(back[name], array)
-    length = int.from_bytes(data[:8], "little")
-    metadata = json.loads(data[8 : 8 + length])["__metadata__"]
-    assert list(metadata) == sorted(names) and set(metadata.values()) == {'"ü"'}
-    assert length % 8 == 0
-
-
-def test_encode_safetensors_gives_the_same_bytes_for_the_same_content():
-    # Unsorted, twenty entries would agree by chance once in 20! tries.
-    metadata = {f"name {i}": str(i) for i in range(20)}
-    files = {encode_safetensors(ARRAYS, metadata) for _ in range(5)}
-    assert len(files) == 1

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jaxvis.optimize import memory, step_programs, stepping
@@ -55,7 +56,8 @@ class Sweep(NamedTuple):
         own = self.own
         axis = None if own is None else 0
         params = self.params if own is None else problem.loss.prepare(own)
-        program = jax.tree.map(np.float32, problem.program)
+        # On the device once, not with every step.
+        program = jax.tree.map(jnp.float32, problem.program)
         return step_programs.Batch(program, axis, params, self.shared, self.items, self.keys)
 
 

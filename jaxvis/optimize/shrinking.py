@@ -25,7 +25,7 @@ class Collector:
         self._end: dict[str, np.ndarray] = {}
 
     def add_terms(self, terms: Terms) -> None:
-        """Adds the `terms` `[k, n]` of k more steps of the present batch."""
+        """Adds the `terms` of k more steps of the present batch, `[k, n]`, or `[n]` of one."""
         self._parts.append((self._slots, terms))
 
     def has_running(self, alive: np.ndarray) -> bool:
@@ -95,7 +95,7 @@ class Collector:
         that was.
         """
         # On the host: XLA takes half a second to compile a joint of 256 parts.
-        parts = [(slots, jax.tree.map(np.asarray, new)) for slots, new in self._parts]
+        parts = [(slots, jax.tree.map(np.atleast_2d, new)) for slots, new in self._parts]
         terms = {name: self._join_term(name, parts) for name in parts[0][1]}
         accepted = terms.pop("accepted", None)
         if accepted is None:

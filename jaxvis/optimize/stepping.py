@@ -91,13 +91,8 @@ def drive(
     try:
         while done < steps:
             many = scan and steps - done >= step_programs.SCAN
-            step, at = (
-                (step_programs.step_many if many else step_programs.step_once),
-                np.int32(done),
-            )
-            carry, new = step(batch.axis, batch.program, *batch[2:], carry, at)
-            if not many:
-                new = jax.tree.map(lambda value: value[None], new)
+            step = step_programs.step_many if many else step_programs.step_once
+            carry, new = step(batch.axis, batch.program, *batch[2:], carry, np.int32(done))
             jax.block_until_ready(carry.alive)
             collector.add_terms(new)
             count = step_programs.SCAN if many else 1

@@ -1,4 +1,4 @@
-"""Fixtures for all tests: where the real data is, one random key, a bound on memory."""
+"""Fixtures for all tests: where the real data is, one random key, JAX as it was found."""
 
 import ctypes
 import gc
@@ -8,9 +8,20 @@ from pathlib import Path
 
 import jax
 import pytest
+from jax.experimental.compilation_cache import compilation_cache
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = Path(os.environ.get("JAXVIS_TEST_DATA", ROOT.parent / "shared" / "data"))
+
+SET_BY_COMMANDS = (
+    "jax_compilation_cache_dir",
+    "jax_persistent_cache_min_compile_time_secs",
+    "jax_persistent_cache_min_entry_size_bytes",
+)
+
+AT_START = {name: getattr(jax.config, name) for name in SET_BY_COMMANDS}
+"""JAX's settings when the tests began. A fixture of a whole file may run a command before
+the fixtures of a test begin, so the settings before a test are not to be trusted."""
 
 
 @pytest.fixture
@@ -30,6 +41,23 @@ def data_file():
         return path
 
     return find
+
+
+@pytest.fixture(autouse=True)
+def jax_as_before():
+    """Puts the compilation cache back, so that no test sees the folder of another."""
+    restore_settings()
+    yield
+    restore_settings()
+
+
+def restore_settings():
+    """Gives JAX the settings with which the tests began."""
+    if AT_START == {name: getattr(jax.config, name) for name in SET_BY_COMMANDS}:
+        return
+    for name, value in AT_START.items():
+        jax.config.update(name, value)
+    compilation_cache.reset_cache()
 
 
 @pytest.fixture(autouse=True, scope="module")

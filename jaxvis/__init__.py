@@ -3,13 +3,14 @@
 An image is `[H, W, 3]` float32 RGB in [0, 1] everywhere; networks take it as it is.
 Everything that a user needs is one dot away and listed in `jaxvis.__all__`:
 
-- networks: `load`, `from_nnx`, `from_linen`, `from_function`,
+- networks: `load`, `from_nnx`, `from_linen`, `from_function`, `check`,
 - images: `read_image`, `write_image`,
 - methods: `maximize`, `dream`, `facets`, `invert`, `caricature`, `texture`, `style`,
   `feature_maps`, `generate`, `latent`, `stylize`, `fast_style`,
-- what methods are made of: `objectives`, `canvases`, `views`, `priors`, `recipes`,
-  `Status`, `Interrupted`,
-- figures: `plot`.
+- what methods are made of: `objectives`, `canvases` (`Canvas` for one of your own),
+  `views`, `priors`, `optimizers`, `recipes`, `Status`, `Interrupted`,
+- figures: `plot`,
+- compilation: `jit`, `compiles_wrongly`.
 """
 
 import importlib
@@ -17,8 +18,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from jaxvis import recipes
+    from jaxvis.compiler import compiles_wrongly, jit
     from jaxvis.loss import canvas as canvases
     from jaxvis.loss import objectives, priors, views
+    from jaxvis.methods.check.check import check
     from jaxvis.methods.coupled.generate import generate
     from jaxvis.methods.coupled.latent import latent
     from jaxvis.methods.dream import dream
@@ -33,18 +36,22 @@ if TYPE_CHECKING:
     from jaxvis.methods.style.texture import texture
     from jaxvis.nets.adapters import from_function, from_linen, from_nnx
     from jaxvis.network import Network
+    from jaxvis.optimize import rules as optimizers
     from jaxvis.output import plot
     from jaxvis.output.io import read_image, write_image
-    from jaxvis.types import Interrupted, Run, Status
+    from jaxvis.types import Canvas, Interrupted, Run, Status
     from jaxvis.weights.load import load
 
 __all__ = [
+    "Canvas",
     "Interrupted",
     "Network",
     "Run",
     "Status",
     "canvases",
     "caricature",
+    "check",
+    "compiles_wrongly",
     "dream",
     "facets",
     "fast_style",
@@ -54,10 +61,12 @@ __all__ = [
     "from_nnx",
     "generate",
     "invert",
+    "jit",
     "latent",
     "load",
     "maximize",
     "objectives",
+    "optimizers",
     "plot",
     "priors",
     "read_image",
@@ -73,17 +82,21 @@ __version__ = "0.1.0"
 _MODULES = {
     "canvases": "jaxvis.loss.canvas",
     "objectives": "jaxvis.loss.objectives",
+    "optimizers": "jaxvis.optimize.rules",
     "plot": "jaxvis.output.plot",
     "priors": "jaxvis.loss.priors",
     "recipes": "jaxvis.recipes",
     "views": "jaxvis.loss.views",
 }
 _PLACES = {
+    "Canvas": "jaxvis.types",
     "Interrupted": "jaxvis.types",
     "Network": "jaxvis.network",
     "Run": "jaxvis.types",
     "Status": "jaxvis.types",
     "caricature": "jaxvis.methods.preimage.caricature",
+    "check": "jaxvis.methods.check.check",
+    "compiles_wrongly": "jaxvis.compiler",
     "dream": "jaxvis.methods.dream",
     "facets": "jaxvis.methods.facets.visualize",
     "fast_style": "jaxvis.methods.fast_style.train",
@@ -93,6 +106,7 @@ _PLACES = {
     "from_nnx": "jaxvis.nets.adapters",
     "generate": "jaxvis.methods.coupled.generate",
     "invert": "jaxvis.methods.preimage.invert",
+    "jit": "jaxvis.compiler",
     "latent": "jaxvis.methods.coupled.latent",
     "load": "jaxvis.weights.load",
     "maximize": "jaxvis.methods.maximize",

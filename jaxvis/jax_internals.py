@@ -12,6 +12,7 @@ TESTED = ">=0.10.2,<0.11"
 """The versions of JAX that jaxvis is tested with, as in `pyproject.toml`."""
 
 try:
+    from jax._src.core import trace_state_clean
     from jax.core import Tracer
     from jax.experimental.xla_metadata import set_xla_metadata
     from jax.extend.core import Jaxpr, JaxprEqn, Var
@@ -22,7 +23,7 @@ except ImportError as error:
         f"pip install 'jax{TESTED}'"
     ) from error
 
-__all__ = ["TESTED", "Jaxpr", "JaxprEqn", "Var", "is_traced", "set_xla_metadata"]
+__all__ = ["TESTED", "Jaxpr", "JaxprEqn", "Var", "is_traced", "is_tracing", "set_xla_metadata"]
 
 
 def is_traced(value: Any) -> bool:
@@ -32,3 +33,8 @@ def is_traced(value: Any) -> bool:
       value: an array of any shape, or anything else.
     """
     return isinstance(value, Tracer)
+
+
+def is_tracing() -> bool:
+    """Returns whether the code that runs is being traced, by `jax.jit` or the like."""
+    return not trace_state_clean()

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from html import escape
 from typing import Any, NamedTuple
 
 import jax
 
+from jaxvis.compiler import jit
 from jaxvis.types import Array, ImageLike, Params, Taps
 
 
@@ -142,11 +142,8 @@ class Network:
                 f"start names {len(starts)} taps but {len(images)} activations came: "
                 "pass one activation per name"
             )
-        if starts == ("input",) and jax.numpy.ndim(images[0]) != 3:
-            raise ValueError(
-                f"{self.name} takes one image [H, W, 3], got shape "
-                f"{jax.numpy.shape(images[0])}; use jax.vmap for a batch"
-            )
+        if starts == ("input",):
+            _check_image_shape(self.name, jax.numpy.shape(images[0]))
         return self.forward(params, dict(zip(starts, images)), wanted)
 
     def shape(
@@ -221,7 +218,7 @@ class Network:
         return names
 
 
-@partial(jax.jit, static_argnums=(0, 1))
+@jit(static_argnums=(0, 1))
 def _compute_code(net: Network, tap: str, params: Params, image: Array) -> Array:
     return net.apply(params, image, stop=tap)[tap]
 
@@ -236,6 +233,16 @@ def _list_activations(
             "several activations came for one name: name as many taps, start=(tap, tap)"
         )
     return (image,)
+
+
+def _check_image_shape(name: str, shape: tuple[int, ...]) -> None:
+    if len(shape) == 3 and shape[-1] == 3:
+        return
+    cure = "use jax.vmap for a batch" if len(shape) == 4 else "pass RGB, with the channels last"
+    if len(shape) == 2 or shape[-1:] == (1,):
+        # Multiplied with the scale of three channels, it would become three without a word.
+        cure = "jaxvis.images.check_image(image, 'the image') makes RGB of a grey image"
+    raise ValueError(f"{name} takes one image [H, W, 3], got shape {shape}; {cure}")
 
 
 def _join(sides: tuple[int, ...]) -> str:

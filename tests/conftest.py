@@ -64,7 +64,38 @@ def restore_settings():
 def drop_programs():
     """Drops compiled programs after every file, so that a worker's memory stays small."""
     yield
+    free_memory()
+
+
+@pytest.fixture(autouse=True)
+def bound_memory(request):
+    """Drops them after a test too, where its worker has come to take much."""
+    yield
+    least = request.config.stash.get(LEAST, 0)
+    if read_resident_bytes() > max(MUCH, least + STEP):
+        free_memory()
+        request.config.stash[LEAST] = read_resident_bytes()
+
+
+MUCH, STEP = 900 * 2**20, 200 * 2**20
+"""Bytes that a worker may take before programs are dropped, and how many more it must
+have taken since: what is not a program cannot be dropped, and compiling takes time."""
+LEAST = pytest.StashKey[int]()
+"""Bytes that were left when programs were last dropped."""
+
+
+def free_memory():
+    """Drops compiled programs, and hands freed memory back to the system."""
     jax.clear_caches()
     gc.collect()
     if sys.platform == "linux":
-        ctypes.CDLL(None).malloc_trim(0)  # hands freed memory back to the system
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+def read_resident_bytes():
+    """Reads the memory that this process takes; 0 where the system does not say."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except (OSError, ValueError):
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE")

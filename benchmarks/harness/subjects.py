@@ -11,6 +11,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxvis.compiler import jit
 from jaxvis.nets import build, random_params
 from jaxvis.nets.table.layers import shapes
 from jaxvis.network import Network
@@ -119,7 +120,7 @@ def make_gradient(net: Network, tap: str, *, params_axis: int | None = None) -> 
         value = jax.value_and_grad(score)
         return jax.vmap(value, (0, params_axis, 0))(images, params, index)
 
-    return jax.jit(both)
+    return jit(both)
 
 
 def number_classes(count: int) -> np.ndarray:

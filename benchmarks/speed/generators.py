@@ -21,6 +21,7 @@ from benchmarks.harness.rows import Case, Row, make_row
 from benchmarks.harness.timing import interleave
 from benchmarks.harness.verdicts import Verdict, cosine_distance, judge, relative_difference
 from benchmarks.peers import torch_peer
+from jaxvis.compiler import jit
 from jaxvis.generators.deep import DeepGenerator, despraz_generator
 from jaxvis.generators.drawing import Learned, Noise
 from jaxvis.loss.compose import compose
@@ -69,7 +70,7 @@ class Coupling:
         canvas = Learned(generator, noise=Noise(0.0))
         problem = Problem(compose(self.net, canvas), canvas, adamax(RATE), 500)
         keys = jax.random.split(jax.random.key(0), count)
-        self.first = jax.jit(jax.vmap(canvas.init))(keys)
+        self.first = jit(jax.vmap(canvas.init))(keys)
         self.tap = self.net.scores or self.net.classes
         width = self.net.shape(self.params, self.tap, size=(self.side, self.side))[-1]
         others = jnp.full(count, OTHERS, jnp.float32)

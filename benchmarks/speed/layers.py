@@ -15,6 +15,7 @@ from benchmarks.harness import subjects
 from benchmarks.harness.rows import Case, Peer, Row, compare
 from benchmarks.harness.verdicts import judge, relative_difference
 from benchmarks.peers import torch_peer
+from jaxvis.compiler import jit
 from jaxvis.convolution.conv import conv_general_dilated
 from jaxvis.convolution.forms import NHWC
 from jaxvis.nets.table.layers import Layer, sources
@@ -102,7 +103,7 @@ def _make_step(layer: Layer) -> Callable[[Array, Array], tuple[Array, Array]]:
             feature_group_count=layer.groups,
         )
 
-    @jax.jit
+    @jit
     def step(x: Array, kernel: Array) -> tuple[Array, Array]:
         y, pull = jax.vjp(lambda x: convolve(x, kernel), x)
         return y, pull(y)[0]

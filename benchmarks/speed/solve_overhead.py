@@ -12,7 +12,6 @@ timed apart. The target is `solve` at most 5 % over `step`.
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import jax
@@ -23,6 +22,7 @@ import optax
 from benchmarks.harness import subjects
 from benchmarks.harness.rows import Case, Row, make_row
 from benchmarks.harness.verdicts import Verdict, judge, relative_difference
+from jaxvis.compiler import jit
 from jaxvis.loss.algebra import Algebra
 from jaxvis.loss.canvas import Fourier
 from jaxvis.loss.compose import compose
@@ -115,7 +115,7 @@ def run_step(given: Excitations) -> Timed:
     return time.perf_counter() - begin, carry.z
 
 
-@partial(jax.jit, static_argnums=0, donate_argnums=(3, 4))
+@jit(static_argnums=0, donate_argnums=(3, 4))
 def take_bare_step(problem: Problem, params: Params, items: Algebra, z: Any, state: Any):
     """Takes one step of every item; returns z, Adam's state and the losses."""
     net, canvas = problem.loss.net, problem.canvas

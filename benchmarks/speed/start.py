@@ -22,6 +22,7 @@ from benchmarks.harness.rows import Case, Row, make_row
 from benchmarks.harness.verdicts import Verdict, judge
 from benchmarks.peers import torch_peer
 from benchmarks.speed.sweep import seen_side
+from jaxvis.compiler import jit
 from jaxvis.images import RECORRELATE
 from jaxvis.nets import build
 from jaxvis.network import Network
@@ -82,7 +83,7 @@ def judge_pictures(net: Network, params: Params, folders: dict[str, Path]) -> Ve
       net, params: the network that they were made for.
       folders: side -> folder whose first .png file is the picture.
     """
-    look = jax.jit(lambda image: net.apply(params, image, stop=net.classes))
+    look = jit(lambda image: net.apply(params, image, stop=net.classes))
 
     def score(image: np.ndarray) -> float:
         values = np.asarray(look(image)[net.classes])

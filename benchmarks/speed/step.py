@@ -1,6 +1,6 @@
 """The step that everything is made of: the gradient of a class score in the image.
 
-Ours is `jax.jit(jax.vmap(jax.value_and_grad(...)))` of one-image functions, as the
+Ours is `jaxvis.jit(jax.vmap(jax.value_and_grad(...)))` of one-image functions, as the
 solver runs it. The peer is the same network in torch, on the same weights, in its
 fastest configuration.
 """

@@ -22,21 +22,22 @@ from benchmarks.harness.rows import Case, Row, make_row
 from benchmarks.harness.timing import interleave
 from benchmarks.harness.verdicts import Verdict, cosine_distance, judge, relative_difference
 from benchmarks.peers import torch_peer
+from jaxvis.compiler import jit
 from jaxvis.images import mix_noise
 from jaxvis.loss.algebra import Algebra
 from jaxvis.loss.matching.statistics import add_weighted
 from jaxvis.loss.matching.terms import match_statistics
 from jaxvis.methods.style.pixel_optimizers import MEMORY
-from jaxvis.methods.style.presets import TEXTURE_PRESETS
 from jaxvis.methods.style.texture import texture
 from jaxvis.nets import registry
 from jaxvis.network import Network
 from jaxvis.output.resample import crop_to
+from jaxvis.recipes.styles import TEXTURES
 from jaxvis.types import Image, Params
 
 VALUE, ANGLE = 1e-3, 1e-3
 """Tolerances: relative, of the loss at the start; 1 - cosine, of its gradient."""
-GATYS = replace(TEXTURE_PRESETS["gatys"], bounds="none")
+GATYS = replace(TEXTURES["gatys"], bounds="none")
 """The paper's settings, without bounds on the image."""
 
 
@@ -198,7 +199,7 @@ def _synthesise(problem: Problem) -> float:
         problem.net,
         problem.params,
         problem.source,
-        preset=replace(GATYS, taps=problem.setting.taps),
+        recipe=replace(GATYS, taps=problem.setting.taps),
         start=problem.start,
         steps=problem.setting.steps,
     )
@@ -209,7 +210,7 @@ def _judge_start(problem: Problem, theirs) -> Verdict:
     """Gives the verdict on the loss of the start and on its gradient."""
     net, item, start = problem.net, problem.item, np.asarray(problem.start)
 
-    @jax.jit
+    @jit
     def value_and_grad(params: Params, image: Image) -> tuple:
         def loss(image: Image) -> jax.Array:
             return item(net.apply(params, image, stop=item.taps))

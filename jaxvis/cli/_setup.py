@@ -1,11 +1,20 @@
 """What a command does before it runs, and the library never does on import."""
 
+import os
+
 import jax
 
+from jaxvis.compiler import extend_flags
 from jaxvis.weights.load import home
 
 SECONDS = 0.2
 """Programs that compile faster than this are not worth a file."""
+
+
+def prepare_process() -> None:
+    """Sets what all programs of a command share, before JAX first computes."""
+    extend_flags(os.environ)
+    enable_compilation_cache()
 
 
 def enable_compilation_cache() -> None:

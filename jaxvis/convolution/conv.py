@@ -22,6 +22,7 @@ import jax.numpy as jnp
 from jax import lax
 from jax.custom_batching import custom_vmap
 
+from jaxvis.compiler import jit
 from jaxvis.convolution.forms import (
     NHWC,
     Form,
@@ -239,7 +240,7 @@ def _compile_apart(form: Form) -> Form:
 
     Winograd's operations run up to half as long again where they are inlined.
     """
-    compiled = jax.jit(form)
+    compiled = jit(form)
 
     def call(*arrays: Any) -> Array:
         if not isinstance(arrays[1], PreparedKernel):

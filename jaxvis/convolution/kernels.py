@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 
+from jaxvis.compiler import jit
 from jaxvis.convolution.winograd import transform_kernel
 from jaxvis.types import Array
 
@@ -98,7 +99,7 @@ def prepare_kernels(kernels: Sequence[Array], tiles: Sequence[int]) -> list[Prep
     return [PreparedKernel(kernel, *pair) for kernel, pair in zip(kernels, pairs)]
 
 
-@partial(jax.jit, static_argnums=1)
+@jit(static_argnums=1)
 def _transform_kernels(kernels: tuple[Array, ...], tiles: tuple[int, ...]) -> list:
     return [
         (transform_kernel(kernel, m), None if m == 2 else transform_kernel(kernel, m, flip=True))

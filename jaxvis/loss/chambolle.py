@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 
+from jaxvis.pytrees import register_parts
 from jaxvis.types import Array, Image, Key
 
 
@@ -22,6 +23,7 @@ def _gradient(image: Array) -> Array:
     return jnp.stack([dy, dx])
 
 
+@register_parts("weight", "tolerance")
 @dataclass(frozen=True)
 class Chambolle:
     """A filter that smooths and keeps edges: argmin_u |u - x|^2 / 2 + weight |grad u|.

@@ -76,6 +76,9 @@ class Composed(Loss):
           item: the objective.
           key: serves the canvas, the views and dropout.
           shared: what the canvases of all items have in common.
+
+        Raises:
+          ValueError: for a prior that is no single number.
         """
         canvas_key, view_key = jax.random.split(key)
         drawing = self.canvas.draw(shared, z, canvas_key)
@@ -84,7 +87,7 @@ class Composed(Loss):
         look = jax.vmap(lambda key: self._look(params, drawing.image, item, key))
         terms = {"objective": jnp.mean(look(keys)), **drawing.terms}
         for entry in self.priors:
-            terms[entry.name] = entry.weight * entry.prior(drawing.image)
+            terms[entry.name] = entry.weight * _see_scalar(entry, drawing.image)
         first, *rest = terms.values()
         return sum(rest, first), terms, drawing.state
 
@@ -124,6 +127,17 @@ class Composed(Loss):
           ValueError: where the network is an adapted one, which cannot be cut.
         """
         return replace(self, net=self.net.rematerialise())
+
+
+def _see_scalar(entry: Weighted, image: Image) -> Array:
+    """Computes a prior, which must be one number; a user's own may be anything."""
+    value = jnp.asarray(entry.prior(image))
+    if value.ndim:
+        raise ValueError(
+            f"the prior {entry.name!r} returns an array of shape {value.shape}, not one number: "
+            "take its mean or its sum"
+        )
+    return value
 
 
 def compose(

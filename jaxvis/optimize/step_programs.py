@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from jaxvis.compiler import jit
 from jaxvis.optimize.problem import Program, Searching
 from jaxvis.optimize.rules.rule import transformation_of
 from jaxvis.types import Array, Item, Key, Params, Status, Terms
@@ -98,7 +99,7 @@ def _step(batch_axis, program, params, shared, items, keys, carry, step):
     return jax.vmap(one, axes)(params, shared, items, keys, carry, step)
 
 
-@partial(jax.jit, static_argnums=0, donate_argnums=6)
+@jit(static_argnums=0, donate_argnums=6)
 def step_once(
     axis: int | None,
     program: Program,
@@ -119,7 +120,7 @@ def step_once(
     return _step(axis, program, params, shared, items, keys, carry, step)
 
 
-@partial(jax.jit, static_argnums=0, donate_argnums=6)
+@jit(static_argnums=0, donate_argnums=6)
 def step_many(
     axis: int | None,
     program: Program,
@@ -152,7 +153,7 @@ def _begin_one(program: Program, key: Key, start: Any) -> Carry:
     return Carry(z, state, jnp.array(True), jnp.array(False))
 
 
-@jax.jit
+@jit
 def begin(program: Program, keys: Array, start: Any) -> Carry:
     """Makes the first carry of items.
 
@@ -164,7 +165,7 @@ def begin(program: Program, keys: Array, start: Any) -> Carry:
     return jax.vmap(partial(_begin_one, program))(keys, start)
 
 
-@jax.jit
+@jit
 def finish(program: Program, shared: Any, keys: Array, z: Any, steps: Array) -> Array:
     """Makes the images `[n, H, W, 3]` of z, finished and clipped to [0, 1].
 
@@ -186,7 +187,7 @@ def finish(program: Program, shared: Any, keys: Array, z: Any, steps: Array) -> 
     return jax.vmap(one)(keys, z)
 
 
-@jax.jit
+@jit
 def take(tree: Any, index: Array) -> Any:
     """Takes rows of every leaf.
 

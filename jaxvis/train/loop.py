@@ -9,7 +9,6 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,6 +17,8 @@ import jax.numpy as jnp
 import numpy as np
 from tqdm import tqdm
 
+from jaxvis.compiler import jit
+from jaxvis.interrupts import hold_interrupts
 from jaxvis.train.checkpoint import restore, save_checkpoint
 from jaxvis.train.images import Images, read_batches
 from jaxvis.types import Array, Key, Terms
@@ -84,14 +85,14 @@ class Training(NamedTuple):
     done: bool
 
 
-@partial(jax.jit, static_argnums=0, donate_argnums=1)
+@jit(static_argnums=0, donate_argnums=1)
 def _take_step(
     step: Step, state: Any, images: Array, key: Key, at: Array, *given: Any
 ) -> tuple[Any, Terms]:
     return step(state, _to_float(images), jax.random.fold_in(key, at), *given)
 
 
-@partial(jax.jit, static_argnums=0)
+@jit(static_argnums=0)
 def _measure(measure: Measure, state: Any, images: Array, key: Key, *given: Any) -> Terms:
     return measure(state, _to_float(images), key, *given)
 
@@ -144,11 +145,15 @@ def train(
     if checkpoint is not None and checkpoint.resume and Path(checkpoint.path).exists():
         saved = restore(checkpoint.path, state, facts=checkpoint.facts)
         state, first, curves = saved.state, saved.step, saved.curves
+        if validation and first < steps:
+            curves = _drop_last_validation(curves, validation.every)
     log = _Log(checkpoint, curves)
     feed = read_batches(images, range(first, steps), batch=batch, seed=seed)
     taken, given = first, () if given is None else (given,)
     try:
-        with tqdm(total=steps, initial=first, disable=not progress, delay=1) as bar:
+        # A step that is interrupted has consumed the old state and given no new one.
+        bar = tqdm(total=steps, initial=first, disable=not progress, delay=1)
+        with bar, hold_interrupts() as stopped:
             for pixels in feed:
                 state, terms = _take_step(step, state, pixels, key, np.int32(taken), *given)
                 taken += 1
@@ -161,12 +166,26 @@ def train(
                 bar.set_postfix_str(log.describe(), refresh=False)
                 bar.update()
                 log.save_if_due(state, taken)
+                if stopped():
+                    break
     except KeyboardInterrupt:
         pass
     finally:
         feed.close()
     log.save(state, taken)
     return Training(state, taken, log.to_arrays(), taken >= steps)
+
+
+def _drop_last_validation(curves: Mapping[str, np.ndarray], every: int) -> dict[str, np.ndarray]:
+    """Drops the validation after the last step of a shorter training that goes on.
+
+    A longer training would not have made it, and is to have the same curves.
+    """
+    kept = {
+        name: curve[curve[:, 0] % every == 0] if name.startswith("validation ") else curve
+        for name, curve in curves.items()
+    }
+    return {name: curve for name, curve in kept.items() if len(curve)}
 
 
 def _validate(

@@ -6,6 +6,7 @@ import pytest
 from skimage.restoration import denoise_tv_chambolle
 from tiny_nets import photograph
 
+from jaxvis.compiler import jit
 from jaxvis.loss.chambolle import Chambolle
 
 
@@ -24,3 +25,11 @@ def test_chambolle_leaves_a_flat_image_and_refuses_no_weight():
     np.testing.assert_allclose(Chambolle(0.2)(None, flat), flat, atol=1e-6)
     with pytest.raises(ValueError, match="weight must be above 0"):
         Chambolle(0.0)
+
+
+def test_another_weight_compiles_nothing():
+    run = jit(lambda smooth, image: smooth(None, image))
+    image = jnp.asarray(photograph(12))
+    weak, strong = run(Chambolle(0.01), image), run(Chambolle(0.5), image)
+    assert run.count_compilations() == 1
+    assert np.std(strong) < 0.9 * np.std(weak)

@@ -244,3 +244,10 @@ def test_a_rematerialised_loss_has_the_same_value_and_gradient(key):
     (value, grad), (other, again) = both(loss), both(loss.rematerialise())
     np.testing.assert_allclose(other, value, rtol=1e-5)
     np.testing.assert_allclose(again, grad, rtol=1e-4, atol=1e-6)
+
+
+def test_a_prior_that_is_no_number_is_refused(key):
+    net, params = conv_net(8)
+    loss = compose(net, CANVAS, priors=name_priors({"map": (1.0, lambda image: image**2)}))
+    with pytest.raises(ValueError, match=r"prior 'map' returns an array of shape \(8, 8, 3\)"):
+        jax.eval_shape(loss, params, CANVAS.init(key), Excite("fc", 1), key)

@@ -6,6 +6,7 @@ A new objective needs a row in `OBJECTIVES`; the tests over the table are inheri
 import functools
 from dataclasses import fields, is_dataclass
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -123,9 +124,8 @@ def test_value_is_a_scalar_and_gradient_finite_at_noise_and_at_grey(name):
     ]
     for image in (_image(), *flat):
         value, grad = _on_images()(image, _made(name))
-        assert value.shape == ()
-        assert np.isfinite(value)
-        assert np.all(np.isfinite(grad))
+        chex.assert_shape(value, ())
+        chex.assert_tree_all_finite((value, grad))
     _, grad = _on_images()(_image(), _made(name))
     assert np.abs(grad).max() > 0
 

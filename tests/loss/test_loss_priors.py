@@ -1,5 +1,6 @@
 """Priors: the papers' figures, their formulas in numpy, and their gradients."""
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -140,7 +141,7 @@ def test_gradient_is_finite_on_flat_images(name):
     grad = jax.jit(jax.grad(PRIORS[name]))
     for colour in (MEAN, (0.5, 0.5, 0.5), (0.0, 0.0, 0.0)):
         image = jnp.broadcast_to(jnp.asarray(colour), (4, 4, 3))
-        assert np.all(np.isfinite(grad(image)))
+        chex.assert_tree_all_finite(grad(image))
 
 
 @pytest.mark.parametrize("name", PRIORS)

@@ -1,5 +1,6 @@
 """Views: equal to independent implementations, pure, differentiable, per key."""
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -54,7 +55,7 @@ def test_gradient_through_a_view_is_finite_and_reaches_the_middle(name, image, k
     gradient = jax.jit(jax.grad(lambda x: jnp.sum(VIEWS[name](key, x) ** 2)))
     for start in (image, jnp.full_like(image, 0.5)):
         grad = gradient(start)
-        assert np.all(np.isfinite(grad))
+        chex.assert_tree_all_finite(grad)
         assert np.abs(grad[4:8, 4:8]).min() > 0
 
 

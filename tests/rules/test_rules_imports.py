@@ -37,6 +37,20 @@ def test_a_package_with_one_door_is_imported_there_alone(package):
     assert users <= ONLY[package], f"{package} is imported by {users - ONLY[package]}"
 
 
+COMPILING = {"jaxvis/compiler.py", "jaxvis/methods/fast_style/export.py"}
+"""Files that may call jax.jit or jax.pmap: the one door, and what jax.export compiles."""
+
+
+def test_every_program_goes_through_the_one_compiler():
+    users = set()
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Attribute) and node.attr in ("jit", "pmap"):
+                if isinstance(node.value, ast.Name) and node.value.id == "jax":
+                    users.add(str(path.relative_to(ROOT)))
+    assert users == COMPILING
+
+
 def test_the_library_imports_nothing_of_the_tests():
     for path in FILES:
         assert not imported(path) & TESTS_ONLY, path

@@ -6,11 +6,10 @@ to the image if the layer's code were zero. A factor on the kernels of any layer
 biases) then changes no weighted loss.
 """
 
-from functools import partial
-
 import jax
 import jax.numpy as jnp
 
+from jaxvis.compiler import jit
 from jaxvis.loss.matching.statistics import flatten, gram
 from jaxvis.network import Network
 from jaxvis.types import Array, Image, Params, Taps
@@ -160,7 +159,7 @@ def _balance(
     return found
 
 
-@partial(jax.jit, static_argnums=(0, 1, 2, 3))
+@jit(static_argnums=(0, 1, 2, 3))
 def _mean_gradient(
     net: Network, tap: str, mean: str, kind: str, params: Params, image: Image
 ) -> tuple[Array, Array]:

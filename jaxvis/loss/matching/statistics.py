@@ -9,11 +9,11 @@ masks are leaves of the objectives, so new ones never compile again.
 
 from collections.abc import Sequence
 from dataclasses import field
-from functools import partial
 
 import jax
 import jax.numpy as jnp
 
+from jaxvis.compiler import jit
 from jaxvis.loss.algebra import Algebra, OneTap, Sum, register_objective
 from jaxvis.network import Network
 from jaxvis.types import Array, Image, Params, Taps
@@ -121,7 +121,7 @@ def measure(
 _KINDS = {"code": lambda values: values, "gram": gram, "energy": energy}
 
 
-@partial(jax.jit, static_argnums=(0, 1, 2))
+@jit(static_argnums=(0, 1, 2))
 def _measure(net: Network, taps: tuple[str, ...], kind: str, params: Params, image: Image) -> Taps:
     values = net.apply(params, image, stop=taps)
     return {tap: _KINDS[kind](values[tap]) for tap in taps}

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import isfinite
 from typing import Any
 
 from jaxvis.images import resize, sides_of_area
@@ -15,8 +16,8 @@ from jaxvis.types import Array, Params
 
 
 @dataclass(frozen=True)
-class Preset:
-    """A balance of content and style.
+class StyleRecipe:
+    """A way to paint in a style: the balance of content and style, and how it is reached.
 
     Args:
       content_taps, style_taps: the names of the taps.
@@ -27,6 +28,13 @@ class Preset:
       optimizer: its name, or an optax transformation; the method knows the names.
       steps: updates of every scale.
       denoise: weight of a total variation filter on the last image; 0 has none.
+      style_scale: side of a style, as a factor of the picture's (of equal area); below 1
+        its strokes become small, above 1 large.
+      colour: whose colours the picture has: "style"; "histogram" gives the styles the
+        content's mean and covariance of colours first; "luminance" paints in grey and
+        keeps the content's colours.
+      scales: how many sizes, each sqrt 2 times the one before; a finer one starts from the
+        coarser one's picture.
     """
 
     content_taps: tuple[str, ...]
@@ -41,96 +49,100 @@ class Preset:
     optimizer: Any = "lbfgs"
     steps: int = 300
     denoise: float = 0.0
+    style_scale: float = 1.0
+    colour: str = "style"
+    scales: int = 1
 
 
-def adjust_preset(net: Network, preset: Preset, **changes: Any) -> Preset:
-    """Returns a preset with some of its fields replaced, checked against a network.
+def adjust_style(net: Network, recipe: StyleRecipe, **changes: Any) -> StyleRecipe:
+    """Returns a recipe with some of its fields replaced, checked against a network.
 
     Args:
       net: the network, which must have the taps.
-      preset: the preset.
-      **changes: fields of `Preset`; None keeps the preset's own.
+      recipe: the recipe.
+      **changes: fields of `StyleRecipe`; None keeps the recipe's own.
 
     Raises:
-      ValueError: for an unknown tap, a negative factor, a noise outside [0, 1], or if
-        nothing is left to match.
+      ValueError: for an unknown tap, a factor that is negative or not finite, a noise
+        outside [0, 1], a scale that is not above 0, or if nothing is left to match.
     """
     given = {name: value for name, value in changes.items() if value is not None}
-    preset = replace(preset, **given)
-    content_taps = net.check_taps(tuple(preset.content_taps)) if preset.alpha else ()
-    style_taps = net.check_taps(tuple(preset.style_taps)) if preset.beta else ()
+    recipe = replace(recipe, **given)
+    content_taps = net.check_taps(tuple(recipe.content_taps)) if recipe.alpha else ()
+    style_taps = net.check_taps(tuple(recipe.style_taps)) if recipe.beta else ()
     if not content_taps and not style_taps:
         raise ValueError("alpha and beta are both 0, or no taps are named: set one of them")
-    if min(preset.alpha, preset.beta, preset.gamma, preset.denoise) < 0:
+    if min(recipe.alpha, recipe.beta, recipe.gamma, recipe.denoise) < 0:
         raise ValueError("alpha, beta, gamma and denoise must not be negative")
-    if not 0 <= preset.noise <= 1:
-        raise ValueError(f"noise is a part, from 0 to 1, not {preset.noise}")
-    return replace(preset, content_taps=content_taps, style_taps=style_taps)
+    for name in ("alpha", "beta", "gamma", "denoise"):
+        if not isfinite(getattr(recipe, name)):
+            raise ValueError(f"{name} must be a finite number, not {getattr(recipe, name)}")
+    if not 0 < recipe.style_scale < float("inf"):
+        raise ValueError(f"style_scale must be above 0 and finite, got {recipe.style_scale}")
+    if not 0 <= recipe.noise <= 1:
+        raise ValueError(f"noise is a part, from 0 to 1, not {recipe.noise}")
+    return replace(recipe, content_taps=content_taps, style_taps=style_taps)
 
 
 def build_transfer(
     net: Network,
     params: Params,
-    preset: Preset,
+    recipe: StyleRecipe,
     content: Array,
     styles: Sequence[Array],
     size: tuple[int, int],
     *,
     mix: Sequence[float],
     masks: Sequence[Array] | None = None,
-    style_scale: float = 1.0,
 ) -> Sum:
     """Builds the objective of one picture size: alpha content + beta sum of the styles.
 
     Args:
       net, params: the network.
-      preset: what `adjust_preset` returned.
+      recipe: what `adjust_style` returned.
       content: `[H, W, 3]` in [0, 1]; it is resized to the picture.
       styles: `[H', W', 3]` in [0, 1] each; they are resized to the picture's area.
       size: (H, W) of the picture in pixels.
       mix: weight of each style.
       masks: `[H, W]` for each style, where on the content it applies.
-      style_scale: factor on the sides of the styles.
 
     Returns:
       Sum: an objective, a scalar `[]` of the taps.
 
     Raises:
-      ValueError: for a style too small for its taps, or a factor not above 0.
+      ValueError: for a style too small for its taps.
     """
-    if not style_scale > 0:
-        raise ValueError(f"style_scale must be above 0, got {style_scale}")
     parts: list[Algebra] = []
     factors: list[float] = []
-    if preset.content_taps:
+    if recipe.content_taps:
         contents = match_content(
             net,
             params,
             resize(content, size),
-            preset.content_taps,
-            weights=preset.content_weights,
+            recipe.content_taps,
+            weights=recipe.content_weights,
         )
         parts += contents
-        factors += [preset.alpha] * len(contents)
+        factors += [recipe.alpha] * len(contents)
     for i, (image, part) in enumerate(zip(styles, mix)):
-        if not preset.style_taps or not part:
+        if not recipe.style_taps or not part:
             continue
-        at = sides_of_area(image.shape, style_scale**2 * size[0] * size[1])
-        check_field(net, preset.style_taps, at, f"style image {i}")
+        at = sides_of_area(image.shape, recipe.style_scale**2 * size[0] * size[1])
+        check_field(net, recipe.style_taps, at, f"style image {i}")
         here = None
         if masks is not None:
-            here = _resize_mask_to_taps(net, params, masks[i], preset.style_taps, size)
+            here = _resize_mask_to_taps(net, params, masks[i], recipe.style_taps, size)
         terms = match_statistics(
             net,
             params,
             resize(image, at),
-            preset.style_taps,
+            recipe.style_taps,
             masks=here,
-            statistic=preset.statistic,
-            weights=preset.style_weights,
+            statistic=recipe.statistic,
+            weights=recipe.style_weights,
         )
         parts += terms
-        factors += [preset.beta * part] * len(terms)
+        factors += [recipe.beta * part] * len(terms)
     return add_weighted(parts, weights=factors)
 
 

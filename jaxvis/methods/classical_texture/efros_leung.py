@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from tqdm import tqdm
 
+from jaxvis.compiler import jit
 from jaxvis.methods.classical_texture.neighbours.masked import (
     compute_distances,
     gaussian_window,
@@ -238,7 +239,7 @@ def _match_all(match: partial, *queries: np.ndarray) -> tuple[np.ndarray, np.nda
     return places[:count], errors[:count]
 
 
-@jax.jit
+@jit
 def _match(
     texture: Array,
     gaussian: Array,

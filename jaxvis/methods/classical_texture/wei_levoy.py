@@ -1,7 +1,6 @@
 """Wei & Levoy's texture synthesis: noise made to match, from coarse to fine."""
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -9,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from tqdm import tqdm
 
+from jaxvis.compiler import jit
 from jaxvis.methods.classical_texture.neighbours.codebook import (
     Codebook,
     build_codebook,
@@ -214,7 +214,7 @@ def _list_columns(height: int, width: int, half: int) -> list[tuple[np.ndarray, 
     ]
 
 
-@partial(jax.jit, static_argnames="beam", donate_argnames="state")
+@jit(static_argnames="beam", donate_argnames="state")
 def _fill_column(
     search: Tree | Array,
     colours: Array,

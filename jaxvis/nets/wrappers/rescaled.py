@@ -7,12 +7,12 @@ comparable.
 """
 
 from collections.abc import Iterable, Mapping
-from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxvis.compiler import jit
 from jaxvis.nets.table.layers import Layer, shapes, sources
 from jaxvis.network import Network
 from jaxvis.types import Array, Image, Params
@@ -60,7 +60,7 @@ def average_activations(net: Network, params: Params, images: Iterable[Image]) -
     return jax.tree.map(lambda *parts: sum(parts) / len(parts), *means)
 
 
-@partial(jax.jit, static_argnums=(0, 1))
+@jit(static_argnums=(0, 1))
 def _average(net: Network, taps: tuple[str, ...], params: Params, image: Image) -> dict[str, Array]:
     found = net.apply(params, image, stop=taps)
     return {tap: jnp.mean(found[tap], axis=(0, 1)) for tap in taps}

@@ -1,13 +1,12 @@
 """Tree-structured vector quantisation: the nearest of many vectors, in a few steps."""
 
-from functools import partial
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from jaxvis.compiler import jit
 from jaxvis.types import Array
 
 ITERATIONS = 6
@@ -109,7 +108,7 @@ def _split(vectors: np.ndarray, group: np.ndarray) -> list[np.ndarray]:
     return [group[~side], group[side]]
 
 
-@partial(jax.jit, static_argnames="beam")
+@jit(static_argnames="beam")
 def search_tree(tree: Tree, queries: Array, *, beam: int = 4) -> Array:
     """Finds the nearest vectors that a walk down the tree meets, by index.
 

@@ -2,26 +2,23 @@
 
 import json
 import os
-import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from jaxvis.escape import describe_shape, escape
 from jaxvis.nets import registry
 from jaxvis.nets.table.layers import shapes, sources
 from jaxvis.network import Network
-from jaxvis.weights.escape import describe_shape, escape
 from jaxvis.weights.file import save, tensor_shapes
-from jaxvis.weights.tensor_file import check_regular, hash_file
+from jaxvis.weights.labels import read_label_file
+from jaxvis.weights.tensor_file import hash_file
 from weights_convert import names, preprocessing
 from weights_convert.checkpoint import Checkpoint, StoredTensor
 from weights_convert.layout import Arrange, file_shape, find_arrangement
 from weights_convert.readers import detect
-
-MAX_LABELS = 1 << 24
-"""Bytes of the largest file of labels."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +46,7 @@ def convert(
     preprocess: str | None = None,
     stop: str | None = None,
     labels: str | os.PathLike | None = None,
+    skip_first_label: bool = False,
     overwrite: bool = False,
 ) -> Path:
     """Writes a checkpoint as a file that `jaxvis.load` reads, whole or not at all.
@@ -64,8 +62,9 @@ def convert(
         the file or its naming.
       stop: the last tap that is wanted; later layers are left out ("pool5" of a VGG
         saves nine tenths of the file).
-      labels: a text file with one class label a line, by class index; WordNet ids in
-        front of them are dropped. None takes the checkpoint's own, if it has any.
+      labels: a file with a label for each class, as `jaxvis.weights.labels` reads it. None
+        takes the checkpoint's own, if it has any.
+      skip_first_label: leave the first label of the file out, such as "background".
       overwrite: whether `out` may be replaced if it exists.
 
     Returns:
@@ -75,13 +74,16 @@ def convert(
       FileNotFoundError: if an input does not exist.
       FileExistsError: if `out` exists and `overwrite` is off.
       ValueError: for damaged, refused or unknown files, for values that are not
-        finite, and for names that differ: every one is listed.
+        finite, for names that differ (every one is listed), and for labels that are
+        not one for each class.
     """
     paths, out = [Path(path) for path in inputs], Path(out)
     if not paths:
         raise ValueError("name at least one checkpoint to convert")
-    _check_out(out, paths, overwrite)
+    kept = [*paths, *([] if labels is None else [Path(labels)])]
+    _check_out(out, kept, overwrite)
     network = registry.build(net) if isinstance(net, str) else net
+    names_of_classes = _read_labels(labels, network, skip_first_label)
     found = {path: detect.read(path) for path in paths}
     parts = _match_tensors(network, found, stop)
     convention = _choose_convention(preprocess, network, found.values())
@@ -91,7 +93,7 @@ def convert(
         "sha256": json.dumps([hash_file(path) for path in found]),
         "preprocess": str(convention),
         "stop": stop or "",
-        "labels": json.dumps(_read_labels(labels, found.values())),
+        "labels": json.dumps(names_of_classes or _find_labels(network, found.values())),
     }
     save(out, network, params, facts=facts)
     return out
@@ -99,12 +101,17 @@ def convert(
 
 def _check_out(out: Path, inputs: Sequence[Path], overwrite: bool) -> None:
     """Raises an error, before any work, if `out` must not be written."""
+    if not out.parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {out.parent} to write {out.name} to: make it")
     if not out.exists():
         return
     if not out.is_file():
         raise ValueError(f"{out} is no file that could be replaced: name another with --out")
+    # `samefile` sees through links of both kinds and other spellings of a path.
     if any(path.exists() and path.samefile(out) for path in inputs):
-        raise ValueError(f"{out} is the checkpoint itself: name another file with --out")
+        raise ValueError(
+            f"{out} is the checkpoint itself, or its labels: name another file with --out"
+        )
     if not overwrite:
         raise FileExistsError(
             f"{out} exists already: name another file with --out, or replace it with "
@@ -127,7 +134,7 @@ def _match_tensors(
             tensor, target = checkpoint.tensors[name], rename(bare)
             shape, shown = describe_shape(tensor.shape), escape(name)
             if target not in known and not names.HARMLESS.search(bare):
-                problems.append(f"extra {shown} {shape} in {path.name}")
+                problems.append(f"extra {shown} {shape} in {escape(path.name)}")
             if target not in wanted:
                 continue
             if target in parts:
@@ -144,7 +151,7 @@ def _match_tensors(
         if target not in parts and not target.startswith("input/")
     ]
     if problems:
-        files = ", ".join(path.name for path in found)
+        files = ", ".join(escape(path.name) for path in found)
         raise ValueError(
             f"{files} is not {net.name}: {len(problems)} names differ; nothing was "
             "written:\n  " + "\n  ".join(problems)
@@ -173,7 +180,7 @@ def _read_params(
             array = array[:, :, ::-1]
         params.setdefault(row, {})[leaf] = array
     if broken:
-        files = ", ".join(sorted({part.path.name for part in parts.values()}))
+        files = ", ".join(sorted({escape(part.path.name) for part in parts.values()}))
         raise ValueError(
             f"{files}: values that are not finite (NaN or infinite) in:\n  " + "\n  ".join(broken)
         )
@@ -191,13 +198,27 @@ def _choose_convention(
     return preprocessing.default_preprocess(next(iter(found)).naming, net.name)
 
 
-def _read_labels(path: str | os.PathLike | None, found: Collection[Checkpoint]) -> list[str]:
-    if path is None:
-        return next((list(each.labels) for each in found if each.labels), [])
-    if check_regular(path) > MAX_LABELS:
-        raise ValueError(f"{path} is no list of class labels: it is too large")
-    try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is no text in UTF-8 ({error}): save it as that") from None
-    return [re.sub(r"^n\d{8}\s+", "", line) for line in lines]
+def _read_labels(
+    path: str | os.PathLike | None, net: Network, skip_first_label: bool
+) -> tuple[str, ...]:
+    if path is not None:
+        return read_label_file(path, classes=_count_classes(net), skip_first_label=skip_first_label)
+    if skip_first_label:
+        raise ValueError("skip_first_label (--skip-first-label) belongs to labels (--labels FILE)")
+    return ()
+
+
+def _find_labels(net: Network, found: Collection[Checkpoint]) -> tuple[str, ...]:
+    """Returns the labels that a checkpoint itself has, () where none has any."""
+    labels = next((tuple(each.labels) for each in found if each.labels), ())
+    count = _count_classes(net)
+    if labels and count not in (None, len(labels)):
+        raise ValueError(
+            f"the checkpoint has {len(labels)} class labels and {net.name} has {count} classes: "
+            "give the labels in a file, labels= (--labels FILE)"
+        )
+    return labels
+
+
+def _count_classes(net: Network) -> int | None:
+    return shapes(net.rows, net.input_size)[net.scores][-1] if net.scores else None

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Callable, Iterable
 
+from jaxvis.escape import escape
 from jaxvis.network import Network
-from jaxvis.weights.escape import escape
 from weights_convert.checkpoint import CheckpointError
 
 LEAVES = {

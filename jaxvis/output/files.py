@@ -8,19 +8,22 @@ from pathlib import Path
 
 import numpy as np
 
+from jaxvis.escape import escape_path
+
 MAX_BYTES = 2**30
 """The largest file that `read_regular_file` reads, in bytes."""
 
 
-def read_regular_file(path: str | Path) -> bytes:
+def read_regular_file(path: str | Path, *, most: int = MAX_BYTES) -> bytes:
     """Reads a whole file; pipes, sockets and devices are refused without waiting for them.
 
     Args:
       path: the file.
+      most: how many bytes it may have.
 
     Raises:
       OSError: if it cannot be opened or is a folder.
-      ValueError: if it is no regular file, or larger than `MAX_BYTES`.
+      ValueError: if it is no regular file, or larger than `most`.
     """
 
     def open_now(name: str, flags: int) -> int:
@@ -30,12 +33,13 @@ def read_regular_file(path: str | Path) -> bytes:
     with open(path, "rb", opener=open_now) as file:
         facts = os.fstat(file.fileno())
         if not stat.S_ISREG(facts.st_mode):
-            raise ValueError(f"{path} is a pipe, socket or device: name a file")
-        if facts.st_size > MAX_BYTES:
+            raise ValueError(f"{escape_path(path)} is a pipe, socket or device: name a file")
+        if facts.st_size > most:
             raise ValueError(
-                f"{path} has {facts.st_size} bytes: files of at most {MAX_BYTES} bytes are read"
+                f"{escape_path(path)} has {facts.st_size} bytes: files of at most {most} bytes "
+                "are read"
             )
-        return file.read()
+        return file.read(facts.st_size)
 
 
 def write_atomically(path: str | os.PathLike, data: bytes) -> None:

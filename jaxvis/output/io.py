@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image as Pillow
 
+from jaxvis.escape import escape_path
 from jaxvis.output.arrays import blend_over, check_pixels
-from jaxvis.output.decode import decode_image
+from jaxvis.output.decode import Levels, decode_image
 from jaxvis.output.files import encode_png_16, read_regular_file, write_atomically
 from jaxvis.output.resample import crop_to
 
@@ -26,6 +27,8 @@ FORMATS = {
     ".tiff": "TIFF",
 }
 """File name endings that are written."""
+STRIP = 1 << 18
+"""Pixels of an image that are converted at a time."""
 SAMPLES = ("astronaut", "chelsea", "coffee", "rocket")
 """Names of the photographs that come with jaxvis."""
 
@@ -51,8 +54,8 @@ def read_image(
         as a browser does.
 
     Returns:
-      numpy.ndarray: `[H, W, 3]` float32 RGB in [0, 1]. 16-bit PNG and grey files keep
-      their 16 bits; 16-bit colour in other formats is read at 8.
+      numpy.ndarray: `[H, W, 3]` float32 RGB in [0, 1]. 16-bit PNG, PPM and grey files
+      keep their 16 bits; 16-bit colour in other formats is read at 8.
 
     Raises:
       OSError: FileNotFoundError, PermissionError... if the file cannot be opened.
@@ -60,8 +63,19 @@ def read_image(
         image, damaged or truncated, animated or of several pages, more than 100
         megapixels or 1 GiB.
     """
-    image = blend_over(decode_image(read_regular_file(path), str(path)), background)
+    image = _blend(decode_image(read_regular_file(path), escape_path(path)), background)
     return image if size is None else crop_to(image, size)
+
+
+def _blend(levels: Levels, background: float | tuple[float, float, float]) -> np.ndarray:
+    """Returns `[H, W, 3]` float32 in [0, 1], made strip by strip: little memory beside it."""
+    values, top = levels.values, np.float32(levels.top)
+    image = np.empty((*values.shape[:2], 3), np.float32)
+    rows = max(1, STRIP // image.shape[1])
+    for row in range(0, len(image), rows):
+        strip = values[row : row + rows].astype(np.float32) / top
+        image[row : row + rows] = blend_over(strip, background)
+    return image
 
 
 def write_image(path: str | Path, image: np.ndarray, *, bits: int = 8) -> None:

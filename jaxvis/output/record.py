@@ -10,6 +10,7 @@ import datetime
 import importlib.metadata
 import json
 import math
+import os
 import platform
 import re
 from collections.abc import Mapping, Sequence
@@ -19,12 +20,16 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxvis.output.files import write_atomically
+from jaxvis.escape import escape, escape_path
+from jaxvis.output.files import read_regular_file, write_atomically
 from jaxvis.types import Run, Status
 
 SCHEMA = 1
 """Grows when a field changes its meaning; new fields do not change it."""
-PACKAGES = ("jaxvis", "jax", "jaxlib", "flax", "optax", "numpy")
+PACKAGES = ("jaxvis", "jax", "jaxlib", "flax", "optax", "numpy", "pillow", "matplotlib")
+MAX_BYTES = 1 << 25
+"""The longest record that is read; that of a thousand pictures has a hundredth of it."""
+CPUINFO = Path("/proc/cpuinfo")
 VALUES = 100_000
 """The longest array that a record takes, in values."""
 
@@ -41,6 +46,8 @@ def make_record(
     seconds: float | None = None,
     run: Run | None = None,
     pictures: Sequence[Mapping[str, Any]] = (),
+    inputs: Mapping[str, Any] | None = None,
+    files: Mapping[str, Any] | None = None,
     **facts: Any,
 ) -> dict[str, Any]:
     """Makes the record of a command, ready for `write_record`.
@@ -57,12 +64,16 @@ def make_record(
       run: what a method returned. The first and the last value of its terms, the words
         of its status and its facts are kept, as nested lists `[N]` or `[N, S]`.
       pictures: facts on each picture, such as {"file": ..., "index": ..., "seed": ...}.
+      inputs: path as the user gave it -> sha256 of the file in hex; of a folder, name of
+        each of its files -> sha256, or None for one that cannot be read.
+      files: name of each file that was written -> its sha256 in hex.
       **facts: further JSON values, arrays, keys or dataclasses.
 
     Returns:
-      dict: "schema", "command", "arguments", "network", "key", "steps", "seconds",
-      "loss", "status", "facts", "pictures", "versions", "device", "created" (UTC), and
-      `facts`.
+      dict: "schema", "command", "arguments", "network", "inputs", "key", "steps",
+      "chunk" (how many items were optimised together; None where that was not always
+      the same number), "seconds", "loss", "status", "facts", "pictures", "files",
+      "versions", "device", "created" (UTC), and `facts`, which come last and win.
 
     Raises:
       ValueError: names a value that does not belong in a record.
@@ -73,19 +84,29 @@ def make_record(
         "command": command,
         "arguments": dict(arguments),
         "network": {"name": net, "weights": weights, "sha256": sha256},
+        "inputs": dict(inputs or {}),
         "key": key,
         "steps": steps,
+        "chunk": _find_chunk(run),
         "seconds": None if seconds is None else round(seconds, 3),
         "loss": {name: _first_and_last(values) for name, values in terms.items()},
         "status": None if run is None else name_status(run.status),
         "facts": {} if run is None else run.facts,
         "pictures": list(pictures),
+        "files": dict(files or {}),
         "versions": read_versions(),
         "device": describe_device(),
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         **facts,
     }
     return {name: to_json(value, name) for name, value in whole.items()}
+
+
+def _find_chunk(run: Run | None) -> int | None:
+    """Finds how many items were optimised together, if it was one number throughout."""
+    sizes = np.unique([] if run is None else run.facts.get("chunk", []))
+    sizes = sizes[sizes > 0]  # 0 is of a picture that Ctrl-C came before
+    return int(sizes[0]) if len(sizes) == 1 else None
 
 
 def _first_and_last(values: Any) -> dict[str, Any]:
@@ -124,13 +145,32 @@ def read_versions() -> dict[str, str]:
 
 
 def describe_device() -> dict[str, Any]:
-    """Gives the default device's platform and kind, and how many there are."""
-    first = jax.devices()[0]
-    return {
+    """Gives what computes: what programs are compiled for, and with which flags.
+
+    Returns:
+      dict: "platform" and "kind" of the default device, "count" of devices, "flags" of
+      the compiler (but those that name a file); of a CPU also "processor" and "cores".
+    """
+    first, flags = jax.devices()[0], os.environ.get("XLA_FLAGS", "").split()
+    found: dict[str, Any] = {
         "platform": first.platform,
         "kind": first.device_kind,
         "count": jax.device_count(),
+        "flags": " ".join(flag for flag in flags if "/" not in flag),
     }
+    if first.platform == "cpu":
+        found |= {"processor": _name_processor(), "cores": os.cpu_count()}
+    return found
+
+
+def _name_processor() -> str:
+    """Names the CPU as the system does, or by the kind of machine."""
+    try:
+        text = CPUINFO.read_text(encoding="utf-8")
+    except OSError:  # not Linux
+        text = ""
+    found = re.search(r"^model name\s*: (.+)$", text, re.MULTILINE)
+    return found[1].strip() if found else platform.processor() or platform.machine()
 
 
 def to_json(value: Any, name: str) -> Any:
@@ -208,11 +248,13 @@ def read_record(path: str | Path) -> dict[str, Any]:
       OSError: if the file cannot be opened.
       ValueError: if it is no record, or was written by a later jaxvis.
     """
+    data, shown = read_regular_file(path, most=MAX_BYTES), escape_path(path)
     try:
-        found = json.loads(Path(path).read_text(encoding="utf-8"))
+        found = json.loads(data.decode("utf-8"))
         schema = found["schema"]
-    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError):
-        raise ValueError(f"{path} is not a record of a jaxvis run") from None
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise ValueError(f"{shown} is not a record of a jaxvis run") from None
     if not isinstance(schema, int) or schema > SCHEMA:
-        raise ValueError(f"{path} has schema {schema}, this jaxvis reads up to {SCHEMA}: update it")
+        held = escape(schema)
+        raise ValueError(f"{shown} has schema {held}, this jaxvis reads up to {SCHEMA}: update it")
     return found

@@ -15,11 +15,11 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from jaxvis.escape import describe_shape, escape
 from jaxvis.nets.table.forward import parameter_shapes
 from jaxvis.nets.table.layers import rows_between
 from jaxvis.network import Network
 from jaxvis.types import ArrayLike, Params
-from jaxvis.weights.escape import describe_shape, escape
 from jaxvis.weights.tensor_file import (
     CONVERT,
     TensorFile,
@@ -30,6 +30,10 @@ from jaxvis.weights.tensor_file import (
 
 CHECKSUMS = "crc32"
 """Key of the metadata: JSON, the name of a tensor -> the CRC-32 of its bytes."""
+ABOUT = "__metadata__"
+"""Key of the checksums: that of the other metadata, as sorted JSON. No tensor is called so."""
+
+AGAIN = "convert the checkpoint again, or get it again with --overwrite"
 
 
 class WeightsFile(NamedTuple):
@@ -67,7 +71,7 @@ def read_file(
     """
     with open_tensors(path) as file:
         metadata = _check_metadata(path, file.metadata, net.name)
-        wanted = _shapes_in_file(path, net, stop or metadata.get("stop") or None)
+        wanted = tensor_shapes(net, stop=stop or _read_stop(path, metadata, net))
         beyond = tensor_shapes(net).keys() - wanted.keys()
         found = {name: file.shape_of(name) for name in sorted({*file.names} - beyond)}
         problems = compare_shapes(wanted, found)
@@ -102,7 +106,8 @@ def read_metadata(path: str | os.PathLike) -> dict[str, str]:
     Returns:
       dict: strings under "net", "source" and "sha256" (JSON lists: the checkpoints it
       was made from), "preprocess", "stop" (the last tap, or empty), "labels" (a JSON
-      list, by class index) and "crc32" (a JSON object, the checksum of each tensor).
+      list, by class index) and "crc32" (a JSON object, the checksum of each tensor and
+      of the rest of the metadata).
 
     Raises:
       FileNotFoundError: as `read_file`.
@@ -156,6 +161,7 @@ def save(
     if problems:
         raise ValueError(_describe_mismatch("the parameters", net, problems))
     checksums = {name: zlib.crc32(view_bytes(array).data) for name, array in arrays.items()}
+    checksums[ABOUT] = _sum_metadata(facts)
     facts[CHECKSUMS] = json.dumps(checksums, sort_keys=True)
     write_tensors(path, arrays, metadata=facts)
 
@@ -209,36 +215,53 @@ def _check_metadata(path: Any, metadata: dict[str, str], name: str | None) -> di
     if "net" not in metadata:
         raise ValueError(
             f"{path} is not converted yet; run: "
-            + CONVERT.format(source=Path(path).name, net=name or "NET")
+            + CONVERT.format(source=escape(Path(path).name), net=name or "NET")
         )
     if name is not None and metadata["net"] != name:
         held = escape(metadata["net"])
         raise ValueError(
-            f"{path} holds weights of {held}, not of {name}: load {held!r}, or convert a "
+            f"{path} holds weights of {held}, not of {name}: load {held}, or convert a "
             f"checkpoint of {name}"
+        )
+    if _parse_checksums(path, metadata).get(ABOUT) not in (None, _sum_metadata(metadata)):
+        raise ValueError(
+            f"{path} is damaged: what it says of itself is not what was written; " + AGAIN
         )
     return metadata
 
 
-def _shapes_in_file(path: Any, net: Network, stop: str | None) -> dict[str, tuple[int, ...]]:
-    try:
-        return tensor_shapes(net, stop=stop)
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
+def _sum_metadata(metadata: Mapping[str, str]) -> int:
+    others = {name: text for name, text in metadata.items() if name != CHECKSUMS}
+    return zlib.crc32(json.dumps(others, sort_keys=True).encode())
+
+
+def _parse_checksums(path: Any, metadata: Mapping[str, str]) -> dict[str, Any]:
+    return _parse_json(path, metadata.get(CHECKSUMS) or "{}", dict, "checksums")
+
+
+def _read_stop(path: Any, metadata: Mapping[str, str], net: Network) -> str | None:
+    """Returns the last tap that a file has the parameters of; None if it has all."""
+    stop = metadata.get("stop") or None
+    if stop is not None and stop not in net.taps:
+        raise ValueError(
+            f"{path} is damaged: it ends at {escape(stop)!r}, which is no tap of {net.name}; "
+            "convert it again"
+        )
+    return stop
 
 
 def _read_params(
     path: Any, file: TensorFile, names: Iterable[str]
 ) -> dict[str, dict[str, jax.Array]]:
     """Returns the tensors as float32; refuses one whose checksum is another."""
-    checksums = _parse_json(path, file.metadata.get(CHECKSUMS) or "{}", dict, "checksums")
+    checksums = _parse_checksums(path, file.metadata)
     params: dict[str, dict[str, jax.Array]] = {}
     for name in names:
         array = file.read(name)
         if name in checksums and zlib.crc32(view_bytes(array).data) != checksums[name]:
             raise ValueError(
                 f"{path} is damaged: the numbers of {name} are not those that were written; "
-                "convert the checkpoint again, or get it again with --overwrite"
+                + AGAIN
             )
         row, _, leaf = name.rpartition("/")
         # Cast in NumPy: JAX would compile one cast for each shape. `device_put` takes the

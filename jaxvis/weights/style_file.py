@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from jaxvis.escape import escape
 from jaxvis.nets.zoo.style_net import NAMES, build_style_net, styles_in
 from jaxvis.network import Network
 from jaxvis.types import Params
-from jaxvis.weights.escape import escape
 from jaxvis.weights.file import read_file, save
 from jaxvis.weights.tensor_file import TensorFile, open_tensors
 

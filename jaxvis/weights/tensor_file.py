@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from jaxvis.weights.escape import escape
+from jaxvis.escape import escape, escape_path
 
 CONVERT = "jaxvis convert {source} --net {net} --out {net}.safetensors"
 """The command that makes a converted file."""
@@ -51,7 +51,7 @@ class TensorFileError(ValueError):
     """
 
     def __init__(self, path: str | os.PathLike, reason: str) -> None:
-        super().__init__(f"{path} {reason}")
+        super().__init__(f"{escape_path(path)} {reason}")
         self.reason = reason
 
 
@@ -180,7 +180,7 @@ def open_tensors(path: str | os.PathLike) -> Iterator[TensorFile]:
         start = file.read(9)
         length = int.from_bytes(start[:8], "little")
         if len(start) < 9 or start[8:9] != b"{":
-            command = CONVERT.format(source=Path(path).name, net="NET")
+            command = CONVERT.format(source=escape(Path(path).name), net="NET")
             raise TensorFileError(
                 path, f"is not a safetensors file; to convert a checkpoint run: {command}"
             )
@@ -195,10 +195,16 @@ def open_tensors(path: str | os.PathLike) -> Iterator[TensorFile]:
         try:
             header = json.loads(start[8:] + file.read(length - 1))
             metadata, entries = _parse_header(header, length + 8, size)
-        except (ValueError, TypeError, KeyError, RecursionError) as error:
+        except _UnknownType as error:
+            raise TensorFileError(path, str(error)) from None
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             reason = f"is damaged or truncated ({escape(str(error))}); fetch it again"
             raise TensorFileError(path, reason) from error
         yield TensorFile(Path(path), file, metadata, entries)
+
+
+class _UnknownType(ValueError):
+    """Numbers of a type that NumPy does not have, as the end of a sentence."""
 
 
 def _parse_header(
@@ -206,13 +212,16 @@ def _parse_header(
 ) -> tuple[dict[str, str], dict[str, Entry]]:
     """Returns metadata and entries; tensors must fill the bytes from `start` to `end`."""
     metadata = header.pop("__metadata__", {})
-    if not all(isinstance(text, str) for text in metadata.values()):
+    if not isinstance(metadata, dict) or not all(isinstance(v, str) for v in metadata.values()):
         raise ValueError("its metadata are not texts")
     entries, at = {}, start
     for name, about in sorted(header.items(), key=lambda item: item[1]["data_offsets"]):
         dtype, shape, offsets = about["dtype"], about["shape"], about["data_offsets"]
         if dtype not in NUMPY_DTYPES:
-            raise ValueError(f"numbers of type {dtype} in {escape(name)}: save them as float32")
+            raise _UnknownType(
+                f"holds numbers of type {escape(dtype)} in {escape(name)}, which are not read: "
+                "save them as float32"
+            )
         if not all(type(n) is int and n >= 0 for n in (*shape, *offsets)) or len(shape) > MAX_AXES:
             raise ValueError(f"{escape(name)} has no sensible shape")
         entry = Entry(NUMPY_DTYPES[dtype], tuple(shape), at)
@@ -241,9 +250,8 @@ def write_tensors(
     """
     path = Path(path)
     if not path.parent.is_dir():
-        raise FileNotFoundError(
-            f"there is no folder {path.parent} to write {path.name} to: make it"
-        )
+        folder, name = escape_path(path.parent), escape(path.name)
+        raise FileNotFoundError(f"there is no folder {folder} to write {name} to: make it")
     # Wide types first: every array then starts at a multiple of its item's size.
     names = sorted(arrays, key=lambda name: (-arrays[name].itemsize, name))
     header = _encode_header({name: arrays[name] for name in names}, metadata)

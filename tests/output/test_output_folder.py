@@ -97,3 +97,29 @@ def test_a_folder_that_cannot_serve_is_refused(tmp_path, make, error, message):
     make(where)
     with pytest.raises(error, match=message):
         list(read_folder(where, skipped={}))
+
+
+@pytest.mark.parametrize("name", ["\x1b[31mred\nforged.png", "x" * 200 + ".png"])
+def test_names_of_pictures_are_shown_escaped_and_cut(tmp_path, name):
+    (tmp_path / name).write_bytes(b"no picture")
+    skipped = {}
+    with pytest.raises(ValueError, match="none of the 1 images") as caught:
+        list(read_folder(tmp_path, skipped=skipped))
+    assert list(skipped) == [name]  # whole, as JSON escapes it
+    for text in (str(caught.value), *skipped.values()):
+        assert text.isprintable() and "x" * 81 not in text
+    os.truncate(tmp_path / name, 0)
+    with pytest.raises(ValueError, match="is empty") as caught:
+        list(read_folder(tmp_path, skipped=skipped))
+    assert str(caught.value).isprintable()
+
+
+def test_a_name_that_is_no_text_is_skipped_and_shown(tmp_path):
+    path = os.fsencode(tmp_path) + b"/bad\xff.png"
+    try:
+        with open(path, "wb") as file:
+            file.write(b"no picture")
+    except OSError:
+        pytest.skip("this file system has names of text alone")
+    with pytest.raises(ValueError, match=r"bad\\udcff\.png is not an image"):
+        list(read_folder(tmp_path, skipped={}))

@@ -176,11 +176,11 @@ def test_read_image_of_float_files_wants_the_unit_range(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["a.gif", "a.png", "a.tif", "a.webp"])
-def test_read_image_refuses_several_frames_and_says_how_many(tmp_path, name):
+def test_read_image_refuses_several_frames(tmp_path, name):
     frames = [Pillow.new("RGB", (8, 8), c) for c in (RED, GREEN, (0, 0, 255))]
     options = {"save_all": True, "append_images": frames[1:]}
     path = saved(tmp_path, name, frames[0], **options)
-    with pytest.raises(ValueError, match=rf"{name} holds 3 frames or pages: save"):
+    with pytest.raises(ValueError, match=rf"{name} holds several frames or pages: save"):
         read_image(path)
 
 

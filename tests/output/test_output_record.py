@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from jaxvis.output.record import (
     SCHEMA,
+    describe_device,
     make_record,
     name_status,
     read_record,
@@ -64,6 +65,34 @@ def test_record_says_what_is_needed_to_repeat_the_run():
     assert found["canvas"] == {"type": "Pixels", "size": [8, 8], "spread": 0.1}
     assert found["versions"]["jax"] == jax.__version__
     assert found["device"]["platform"] == jax.devices()[0].platform
+
+
+@pytest.mark.parametrize(
+    ("chunks", "wanted"), [([8, 8], 8), ([8, 4], None), ([8, 0], 8), (None, None)]
+)
+def test_record_says_how_many_items_were_made_together(chunks, wanted):
+    facts = {} if chunks is None else {"chunk": np.array(chunks, np.int32)}
+    run = Run(None, None, {}, np.zeros(2, np.int8), facts)
+    assert make_record("sweep", {}, run=run)["chunk"] == wanted
+    assert make_record("sweep", {}, run=run, chunk=3)["chunk"] == 3
+
+
+def test_record_keeps_the_sums_of_inputs_and_files():
+    inputs = {"x.png": "ab", "photos": {"a.png": "cd", "b.png": None}}
+    found = make_record("style", {}, inputs=inputs, files={"art.png": "ef"})
+    assert found["inputs"] == inputs and found["files"] == {"art.png": "ef"}
+
+
+def test_record_says_what_programs_are_compiled_for(monkeypatch, tmp_path):
+    monkeypatch.setenv("XLA_FLAGS", "--xla_a=1 --xla_dump_to=/home/me --xla_b=")
+    (tmp_path / "cpuinfo").write_text("vendor_id\t: x\nmodel name\t: A Processor \n")
+    monkeypatch.setattr("jaxvis.output.record.CPUINFO", tmp_path / "cpuinfo")
+    found = describe_device()
+    assert found["flags"] == "--xla_a=1 --xla_b="
+    if found["platform"] == "cpu":
+        assert found["processor"] == "A Processor" and found["cores"] >= 1
+        monkeypatch.setattr("jaxvis.output.record.CPUINFO", tmp_path / "gone")
+        assert describe_device()["processor"]
 
 
 def test_record_keeps_the_key_whole():

@@ -4,6 +4,7 @@ import hashlib
 import os
 
 import checkpoint_writers as write
+import chex
 import jax
 import numpy as np
 import pytest
@@ -37,7 +38,7 @@ def file(net, tmp_path):
 
 def test_a_file_gives_all_it_has_together(net, file):
     found = weights_file.read_file(file, net)
-    assert jax.tree.all(jax.tree.map(np.array_equal, found.params, weights_file.read(file, net)))
+    chex.assert_trees_all_equal(found.params, weights_file.read(file, net))
     assert found.labels == weights_file.read_labels(file) == ("a", "b, c")
     assert found.metadata == weights_file.read_metadata(file)
     assert found.metadata["source"] == '["x.pth"]'
@@ -49,7 +50,7 @@ def test_the_demo_network_is_loaded_with_its_facts():
     found = weights.load_network("demo")
     net, params = weights.load("demo")
     assert found.net == net and found.weights == "embedded"
-    assert jax.tree.all(jax.tree.map(np.array_equal, found.params, params))
+    chex.assert_trees_all_equal(found.params, params)
     assert found.labels == weights.labels_of("demo")
     with weights.open_path("demo") as path:
         assert found.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
@@ -70,7 +71,7 @@ def test_where_weights_came_from_is_said(tmp_path):
 def test_random_and_a_seed_is_the_key_of_the_seed():
     _, params = weights.load("demo", weights="random:3")
     _, same = weights.load("demo", weights=jax.random.key(3))
-    assert jax.tree.all(jax.tree.map(np.array_equal, params, same))
+    chex.assert_trees_all_equal(params, same)
     assert weights.labels_of("demo", weights="random:3") == ()
 
 
@@ -96,6 +97,43 @@ def test_numbers_that_changed_after_writing_are_refused_by_name(net, file):
     with pytest.raises(ValueError, match="net.safetensors is damaged: the numbers of conv2/kernel"):
         weights_file.read(file, net)
     assert "conv1" in weights_file.read(file, net, stop="pool1")
+
+
+@pytest.mark.parametrize("old, new", [(b"b, c", b"b; c"), (b"x.pth", b"y.pth"), (b"unit", b"unix")])
+def test_words_that_changed_after_writing_are_refused(net, file, old, new):
+    body = file.read_bytes()
+    assert body.count(old) == 1
+    file.write_bytes(body.replace(old, new))
+    for read in (weights_file.read_metadata, weights_file.read_labels):
+        with pytest.raises(ValueError, match="net.safetensors is damaged: what it says of itself"):
+            read(file)
+    with pytest.raises(ValueError, match="net.safetensors is damaged: what it says of itself"):
+        weights_file.read(file, net)
+
+
+def test_every_flipped_bit_of_a_file_is_seen_or_harmless(net, file):
+    body, good = file.read_bytes(), weights_file.read_file(file, net, with_sha256=False)
+    draw, seen = np.random.default_rng(0), 0
+    for at in draw.choice(len(body), 300, replace=False):
+        file.write_bytes(body[:at] + bytes([body[at] ^ 1 << at % 8]) + body[at + 1 :])
+        try:
+            found = weights_file.read_file(file, net, with_sha256=False)
+        except ValueError:
+            seen += 1
+            continue
+        # Only what the file is not read for may differ, such as the name of a checksum.
+        assert jax.tree.all(jax.tree.map(np.array_equal, found.params, good.params))
+        assert found.labels == good.labels
+    assert seen > 250
+
+
+def test_files_without_checksums_are_read(net, file):
+    from safetensors.numpy import load_file, save_file
+
+    facts = weights_file.read_metadata(file)
+    del facts["crc32"]
+    save_file(load_file(file), file, metadata=facts)
+    assert weights_file.read_labels(file) == ("a", "b, c")
 
 
 @pytest.mark.parametrize("kind", [np.float32, np.float16, "bfloat16"])
@@ -129,7 +167,9 @@ def test_equal_parameters_give_equal_bytes(net, tmp_path):
 def test_malformed_metadata_are_told_with_the_files_name(net, file, key, text):
     from safetensors.numpy import load_file, save_file
 
-    facts = {**weights_file.read_metadata(file), key: text}
+    facts = weights_file.read_metadata(file)
+    del facts["crc32"]  # it holds the sum of the others
+    facts |= {key: text}
     save_file(load_file(file), file, metadata=facts)
     with pytest.raises(ValueError, match="net.safetensors"):
         weights_file.read_file(file, net)

@@ -47,12 +47,14 @@ def test_the_module_runs_as_a_program(squeezenet, tmp_path):
 
 
 def test_flags_reach_the_conversion(squeezenet, tmp_path):
-    (tmp_path / "labels.txt").write_text("n01440764 tench, Tinca tinca\nplain word\n")
+    lines = ["n01440764 tench, Tinca tinca", *(f"word {i}" for i in range(1, 1000))]
+    (tmp_path / "labels.txt").write_text("\n".join(["background", *lines]))
     out = tmp_path / "out.safetensors"
     words = [squeezenet, "--net", "squeezenet1_1", "--out", out, "--stop", "pool3"]
-    words += ["--preprocess", "unit", "--labels", tmp_path / "labels.txt"]
+    words += ["--preprocess", "unit", "--labels", tmp_path / "labels.txt", "--skip-first-label"]
     assert main(["convert", *map(str, words)]) == 0
-    assert weights_file.read_labels(out) == ("tench, Tinca tinca", "plain word")
+    labels = weights_file.read_labels(out)
+    assert labels[:2] == ("tench, Tinca tinca", "word 1") and len(labels) == 1000
     assert weights_file.read_metadata(out)["stop"] == "pool3"
     rows = {name.rpartition("/")[0] for name in load_file(out)}
     assert rows == {

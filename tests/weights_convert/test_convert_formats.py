@@ -9,6 +9,7 @@ from safetensors.numpy import load_file, save_file
 
 from jaxvis.weights import file as weights_file
 from weights_convert import convert
+from weights_convert.checkpoint import CheckpointError
 from weights_convert.readers.detect import read
 
 IMAGE = np.stack([np.full((8, 12), c) for c in (120.0, 110.0, 100.0)], -1)
@@ -175,12 +176,40 @@ def test_matconvnet_mean_and_labels_are_kept(tmp_path, name):
     np.testing.assert_allclose(load_file(out)["input/scale"], [255, 255, 255])
 
 
-@pytest.mark.parametrize("length", [128, 640, 60, 80 + 256 * 75])
-def test_safetensors_are_known_whatever_the_length_of_their_header(tmp_path, length):
-    # 128 begins as a pickle, 60 as a web page, 19280 (PK) as a zip file.
-    header = b'{"a.weight":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'
-    if len(header) > length:
-        header = b'{"a.weight":{"dtype":"F32","shape":[],"data_offsets":[0,4]}}'
-    header = header.ljust(length)
-    (tmp_path / "a.bin").write_bytes(struct.pack("<Q", length) + header + bytes(4))
-    assert list(read(tmp_path / "a.bin").tensors) == ["a.weight"]
+def test_safetensors_are_known_whatever_the_length_of_their_header(tmp_path):
+    # A header of 128 bytes, or 640, begins as a pickle; of 60 as a web page; of 19280 as a
+    # zip file ("PK"), of 35153 as HDF5, of 16717 as MATLAB.
+    path = tmp_path / "a.bin"
+    header = b'{"a.weight":{"dtype":"F32","shape":[],"data_offsets":[0,4]}}'
+    signs = (19280, 18569, 0x4D41, 0x80 + 256 * 2)
+    for length in (*range(len(header), len(header) + 1024), *signs):
+        body = struct.pack("<Q", length) + header.ljust(length) + struct.pack("<f", 7)
+        path.write_bytes(body)
+        tensor = read(path).tensors["a.weight"]
+        assert tensor.read() == 7, length
+
+
+@pytest.mark.parametrize("protocol", range(2, 6))
+def test_streams_of_pickles_are_known_whatever_their_protocol(tmp_path, protocol):
+    # The byte behind the first one is the protocol; torch itself writes 2.
+    path = tmp_path / "a.bin"
+    write.write_torch_stream(path, {"a.weight": np.full(3, 7, np.float32)})
+    path.write_bytes(bytes([0x80, protocol]) + path.read_bytes()[2:])
+    np.testing.assert_array_equal(read(path).tensors["a.weight"].read(), [7, 7, 7])
+
+
+def test_a_first_byte_alone_is_no_format(tmp_path):
+    for start in (b"\x80", b"P", b"\x89", b"M"):
+        (tmp_path / "a.weights").write_bytes(start + bytes(range(200, 256)))
+        with pytest.raises(CheckpointError, match="of no format that is read here"):
+            read(tmp_path / "a.weights")
+
+
+def test_compressed_chunks_of_hdf5_are_read(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    array = np.random.default_rng(0).random((70, 50)).astype(np.float32)
+    name, options = "fc1/kernel:0", {"chunks": (32, 16), "compression": "gzip"}
+    for extra in ({}, {"shuffle": True}, {"shuffle": True, "fletcher32": True}):
+        with h5py.File(tmp_path / "a.h5", "w") as file:
+            file.create_dataset(name, data=array, **options, **extra)
+        np.testing.assert_array_equal(read(tmp_path / "a.h5").tensors["fc1/kernel"].read(), array)

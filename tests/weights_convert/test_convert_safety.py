@@ -3,6 +3,7 @@
 import os
 import re
 import threading
+from pathlib import Path
 
 import checkpoint_writers as write
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from safetensors.numpy import save_file
 from test_convert_formats import FORMATS
 
+from jaxvis.cli import main
 from weights_convert import convert
 from weights_convert.checkpoint import CheckpointError
 from weights_convert.readers.detect import read
@@ -40,14 +42,67 @@ def test_an_existing_file_is_replaced_only_when_asked(checkpoint, tmp_path):
     assert len(out.read_bytes()) > 1000
 
 
-def test_the_checkpoint_itself_is_never_replaced(checkpoint, tmp_path):
+def _spell(path, kind):
+    """Returns another spelling of a path."""
+    other = path.with_name(f"{kind}.pth")
+    match kind:
+        case "symbolic":
+            other.symlink_to(path)
+        case "chain":
+            (path.parent / "first").symlink_to(path)
+            other.symlink_to(path.parent / "first")
+        case "hard":
+            os.link(path, other)
+        case "folder":
+            (path.parent / "sub").symlink_to(path.parent)
+            other = path.parent / "sub" / path.name
+        case "dots":
+            other = path.parent / ".." / path.parent.name / "." / path.name
+        case "relative":
+            other = Path(os.path.relpath(path))
+        case "same":
+            other = path
+    return other
+
+
+SPELLINGS = ("same", "symbolic", "chain", "hard", "folder", "dots", "relative")
+
+
+@pytest.mark.parametrize("kind", SPELLINGS)
+def test_the_checkpoint_itself_is_never_replaced(checkpoint, kind):
     net, path = checkpoint
+    before, out = path.read_bytes(), _spell(path, kind)
+    for overwrite, error in ((True, ValueError), (False, (ValueError, FileExistsError))):
+        with pytest.raises(error, match="is the checkpoint itself"):
+            convert([path], net=net, out=out, overwrite=overwrite)
+        with pytest.raises(error, match="is the checkpoint itself"):
+            convert([out], net=net, out=path, overwrite=overwrite)
+        assert path.read_bytes() == before and out.exists()
+
+
+def test_the_file_of_labels_is_never_replaced(checkpoint, tmp_path):
+    net, path = checkpoint
+    (tmp_path / "labels.txt").write_text("a\nb\nc\n")
+    options = {"labels": tmp_path / "labels.txt", "overwrite": True}
+    with pytest.raises(ValueError, match="or its labels"):
+        convert([path], net=net, out=tmp_path / "labels.txt", **options)
+    assert (tmp_path / "labels.txt").read_text() == "a\nb\nc\n"
+
+
+def test_the_command_keeps_the_checkpoint(checkpoint, capsys):
+    _, path = checkpoint
     before = path.read_bytes()
-    os.symlink(path, tmp_path / "alias")
-    for out in (path, tmp_path / "alias"):
-        with pytest.raises(ValueError, match="is the checkpoint itself"):
-            convert([path], net=net, out=out, overwrite=True)
+    words = ["convert", str(path), "--net", "vgg19", "--out", str(path)]
+    for flags in ([], ["--overwrite"]):
+        assert main([*words, *flags]) == 2
+        assert "is the checkpoint itself" in capsys.readouterr().err
     assert path.read_bytes() == before
+
+
+def test_a_missing_folder_is_named_before_any_work(tmp_path):
+    out = tmp_path / "nowhere" / "out.safetensors"
+    with pytest.raises(FileNotFoundError, match="no folder .*nowhere to write out.safetensors to"):
+        convert([tmp_path / "no_checkpoint.pth"], net=write.tiny_net(), out=out)
 
 
 def test_a_folder_is_no_output(checkpoint, tmp_path):
@@ -160,6 +215,23 @@ def test_names_in_a_file_are_shown_escaped_and_cut(tmp_path, name):
     assert re.search(SHOWN if name != "c.pth" else r"os\.\\x1b\[31mred", text), text
     assert "\x1b" not in text and "\r" not in text and "\nerror" not in text
     assert max(map(len, text.splitlines())) < 400
+
+
+@pytest.mark.parametrize("name", ["\x1b[31mred\nforged.pth", "x" * 200 + ".pth"])
+def test_names_of_files_are_shown_escaped_and_cut(checkpoint, tmp_path, name):
+    net, good = checkpoint
+    bad = tmp_path / name
+    for body in (b"no checkpoint", good.read_bytes()[:-30], b"\x80\2cos\nsystem\n."):
+        bad.write_bytes(body)
+        with pytest.raises(CheckpointError) as caught:
+            convert([bad], net=net, out=tmp_path / "out")
+        text = str(caught.value)
+        assert text.isprintable() and name not in text and "x" * 81 not in text
+    bad.write_bytes(good.read_bytes())
+    with pytest.raises(ValueError, match="names differ") as caught:
+        convert([bad], net=write.tiny_net(norm=True), out=tmp_path / "out")
+    text = str(caught.value)
+    assert text.replace("\n  ", "").isprintable() and "x" * 81 not in text
 
 
 # --- files that are no files -------------------------------------------------------

@@ -6,7 +6,7 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from jaxvis.weights.escape import escape
+from jaxvis.escape import escape
 from weights_convert.checkpoint import CheckpointError
 from weights_convert.readers.bounds import MAX_DESCRIPTION, Budget
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxvis.weights.escape import describe_shape
+from jaxvis.escape import describe_shape
 from weights_convert.checkpoint import Checkpoint, CheckpointError, DamageError, StoredTensor
 from weights_convert.readers.bounds import Budget, check_axes, check_end, map_file
 

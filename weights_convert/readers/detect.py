@@ -12,7 +12,7 @@ from pathlib import Path
 import jax.numpy as jnp
 import numpy as np
 
-from jaxvis.weights.escape import escape
+from jaxvis.escape import escape, escape_path
 from jaxvis.weights.tensor_file import TensorFileError, check_regular
 from weights_convert.checkpoint import Checkpoint, CheckpointError, DamageError, StoredTensor
 from weights_convert.readers import (
@@ -28,7 +28,7 @@ from weights_convert.readers.archive import open_archive
 
 FORMATS = ".pth, .safetensors, .npz, .h5, .caffemodel, .mat"
 STARTS: dict[bytes, Callable[[Path], Checkpoint]] = {
-    b"\x80": torch_stream.read,
+    **{bytes([0x80, protocol]): torch_stream.read for protocol in range(6)},
     b"\x89HDF\r\n": keras_h5.read,
     b"MATLAB ": matconvnet.read,
 }
@@ -95,13 +95,13 @@ def _name_file(path: Path, *, passing: tuple[type[Exception], ...] = ()) -> Iter
     except passing:
         raise
     except CheckpointError as error:
-        error.args = (f"{path} {error}",)
+        error.args = (f"{escape_path(path)} {error}",)
         raise
     except TensorFileError as error:
         raise CheckpointError(str(error)) from error
     except Exception as error:
         damage = DamageError(f"{type(error).__name__}, {escape(str(error))}")
-        damage.args = (f"{path} {damage}",)
+        damage.args = (f"{escape_path(path)} {damage}",)
         raise damage from error
 
 

@@ -4,14 +4,23 @@ A file may point to other files: external links, external storage, virtual datas
 None of them is followed: other files on this machine are no part of a checkpoint.
 """
 
+import zlib
+from math import prod
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-from jaxvis.weights.escape import escape
-from weights_convert.checkpoint import CheckpointError
+from jaxvis.escape import escape
+from weights_convert.checkpoint import CheckpointError, DamageError
+from weights_convert.readers.bounds import Budget
+
+DEFLATE, SHUFFLE, CHECKSUM = 1, 2, 3
+"""HDF5's numbers of the filters that Keras and MATLAB use."""
+CHECKSUM_BYTES, MAX_WORD = 4, 256
+MAX_CHUNK, MAX_CHUNKS = 1 << 24, 100_000
+"""Bytes of a chunk that is larger than its dataset, and compressed chunks of a dataset."""
 
 
 def import_h5py() -> ModuleType:
@@ -57,8 +66,10 @@ def get_item(group: Any, name: str) -> Any:
     return group[name]
 
 
-def check_local(dataset: Any) -> None:
-    """Raises an error if the content of a dataset is in another file.
+def check_storage(dataset: Any) -> None:
+    """Raises an error if a dataset is in other files, or stored as no checkpoint is.
+
+    HDF5 looks for filters that it does not know among the programs on this machine.
 
     Args:
       dataset: the dataset.
@@ -68,6 +79,47 @@ def check_local(dataset: Any) -> None:
     """
     if dataset.external or dataset.is_virtual:
         raise CheckpointError(f"keeps {escape(dataset.name)} in another file, which is not read")
+    if dataset.chunks is None:
+        return
+    size = _find_chunk_size(dataset)
+    if size > max(dataset.nbytes, MAX_CHUNK):
+        raise CheckpointError(f"has chunks of {size} bytes in {escape(dataset.name)}")
+    filters = _list_filters(dataset)
+    inner = [code for code in filters if code != CHECKSUM]
+    known = inner in ([], [DEFLATE], [SHUFFLE], [SHUFFLE, DEFLATE])
+    if not known or filters.count(CHECKSUM) > 1:
+        raise CheckpointError(
+            f"compresses {escape(dataset.name)} as neither Keras nor MATLAB does: save it with "
+            "gzip, or uncompressed"
+        )
+
+
+def _find_chunk_size(dataset: Any) -> int:
+    return prod(dataset.chunks) * int(dataset.dtype.itemsize)
+
+
+def _list_filters(dataset: Any) -> list[int]:
+    """Returns the filters that a dataset is written with, in their order."""
+    plan = dataset.id.get_create_plist()
+    return [plan.get_filter(i)[0] for i in range(plan.get_nfilters())]
+
+
+def _check_chunks(dataset: Any) -> None:
+    """Raises an error if a chunk is larger than it says: HDF5 would inflate all of it."""
+    filters = [] if dataset.chunks is None else _list_filters(dataset)
+    if DEFLATE not in filters:
+        return
+    size, skipped = _find_chunk_size(dataset), 1 << filters.index(DEFLATE)
+    chunks: list[Any] = []
+    dataset.id.chunk_iter(chunks.append)
+    Budget(MAX_CHUNKS, "compressed chunks").spend(len(chunks))
+    for chunk in chunks:
+        if chunk.filter_mask & skipped:
+            continue
+        _, stored = dataset.id.read_direct_chunk(chunk.chunk_offset)
+        most = size + CHECKSUM_BYTES
+        if len(zlib.decompressobj().decompress(stored, most + 1)) > most:
+            raise DamageError(f"a chunk of {escape(dataset.name)} is larger than it says")
 
 
 def check_numbers(dataset: Any) -> tuple[int, ...]:
@@ -77,9 +129,9 @@ def check_numbers(dataset: Any) -> tuple[int, ...]:
       dataset: the dataset.
 
     Raises:
-      CheckpointError: if it is empty, holds other things, or keeps them in another file.
+      CheckpointError: if it is empty, holds other things, or as `check_storage`.
     """
-    check_local(dataset)
+    check_storage(dataset)
     if dataset.shape is None or dataset.dtype.kind not in "biuf":
         held = "nothing" if dataset.shape is None else escape(str(dataset.dtype))
         raise CheckpointError(f"holds no numbers in {escape(dataset.name)}, but {held}")
@@ -100,4 +152,32 @@ def read_array(path: Path, name: str) -> np.ndarray:
     with open_file(path) as file:
         dataset = file[name]
         check_numbers(dataset)
-        return dataset[()]
+        return read_values(dataset)
+
+
+def read_values(dataset: Any) -> np.ndarray:
+    """Returns the values of a dataset that has been checked, of any shape.
+
+    Args:
+      dataset: the dataset; its size and kind are known to be right.
+
+    Raises:
+      DamageError: if a chunk inflates to more than it says.
+      OSError: if the file is damaged.
+    """
+    _check_chunks(dataset)
+    return dataset[()]
+
+
+def read_word(item: Any, name: str) -> bytes:
+    """Returns an attribute that is a short text; b"" if there is none.
+
+    Args:
+      item: the group or dataset.
+      name: the attribute's name.
+    """
+    if name not in item.attrs:
+        return b""
+    about = item.attrs.get_id(name)
+    short = about.shape == () and about.dtype.kind == "S" and about.dtype.itemsize <= MAX_WORD
+    return bytes(item.attrs[name]) if short else b""

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxvis.weights.escape import describe_shape, escape
+from jaxvis.escape import describe_shape, escape
 from weights_convert.checkpoint import Checkpoint, CheckpointError, StoredTensor
 from weights_convert.preprocessing import Preprocess
 from weights_convert.readers import matlab5, matlab73

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxvis.escape import escape
 from weights_convert.checkpoint import CheckpointError, DamageError, StoredTensor
 from weights_convert.readers import hdf5
 from weights_convert.readers.bounds import Budget
@@ -51,17 +52,27 @@ class _Reader:
             return {key: self.read_value(hdf5.get_item(item, key), depth + 1) for key in item}
         if "MATLAB_empty" in item.attrs:
             return None
-        hdf5.check_local(item)
-        kind = item.attrs.get("MATLAB_class", b"")
+        hdf5.check_storage(item)
+        kind = hdf5.read_word(item, "MATLAB_class")
         if kind == b"cell":
             self.budget.spend(item.size or 0)
-            return [self.read_value(self.file[ref], depth + 1) for ref in item[()].ravel()]
+            references = _read(item, "O")
+            return [self.read_value(self.file[ref], depth + 1) for ref in references]
         if kind == b"char":
             if (item.size or 0) > MAX_TEXT:
                 raise CheckpointError(f"has a text of {item.size} characters")
-            return "".join(map(chr, item[()].ravel()))
+            return "".join(map(chr, _read(item, "ui")))
         shape = hdf5.check_numbers(item)
         return StoredTensor(shape[::-1], partial(_read_array, self.path, item.name))
+
+
+def _read(item: Any, kinds: str) -> np.ndarray:
+    """Returns the values of a cell or a text, `[n]`."""
+    sound = item.shape is not None and item.dtype.kind in kinds
+    # Texts of any length are objects, as references are: many may share one in the file.
+    if not sound or kinds == "O" and hdf5.import_h5py().check_ref_dtype(item.dtype) is None:
+        raise DamageError(f"a cell or a text of {escape(str(item.dtype))}")
+    return hdf5.read_values(item).ravel()
 
 
 def _read_array(path: Path, name: str) -> np.ndarray:

@@ -4,6 +4,7 @@ A quantised Keras kernel is a pair: `fc1/kernel_q` (uint8) and `fc1/kernel_scale
 (scale and minimum); kernel = kernel_q * scale + minimum.
 """
 
+import warnings
 import zipfile
 import zlib
 from functools import partial
@@ -12,13 +13,15 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxvis.weights.escape import describe_shape, escape
+from jaxvis.escape import describe_shape, escape
 from weights_convert.checkpoint import Checkpoint, CheckpointError, DamageError, StoredTensor
 from weights_convert.names import naming_of
 from weights_convert.readers.archive import open_archive
 
 RATIO = 1100
 """Deflate cannot make a file smaller than about its 1032nd part."""
+MAX_SIZE = 1 << 63
+"""Numbers along an axis; a header may state any, of thousands of digits."""
 HEADERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
@@ -49,15 +52,18 @@ def _describe(
     name = escape(entry.filename)
     with archive.open(entry) as raw:
         try:
-            shape, _, dtype = HEADERS[np.lib.format.read_magic(raw)](raw)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of headers that Python 2 wrote
+                shape, _, dtype = HEADERS[np.lib.format.read_magic(raw)](raw)
         except (zipfile.BadZipFile, zlib.error, EOFError):
             raise
         except Exception as error:  # NumPy parses the header as Python, which raises anything
-            text = f"{type(error).__name__}: {escape(str(error))}"
-            raise CheckpointError(f"has an entry {name} that is not an array ({text})") from error
+            raise CheckpointError(f"has an entry {name} that is not an array") from error
         start = raw.tell()
     if dtype.hasobject:
         raise CheckpointError(f"holds Python objects in {name}, which may run code: refused")
+    if not all(0 <= n < MAX_SIZE for n in shape):
+        raise DamageError(f"{name} has no sensible shape")
     claimed = start + prod(shape) * dtype.itemsize
     end = entry.header_offset + entry.compress_size
     possible = claimed <= RATIO * (entry.compress_size + 1)
@@ -70,7 +76,8 @@ def _describe(
 
 
 def _read_array(path: Path, name: str) -> np.ndarray:
-    with open_archive(path) as archive, archive.open(name) as raw:
+    with open_archive(path) as archive, archive.open(name) as raw, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         return np.lib.format.read_array(raw, allow_pickle=False)
 
 

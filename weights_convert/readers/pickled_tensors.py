@@ -6,7 +6,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from jaxvis.weights.escape import describe_shape, escape
+from jaxvis.escape import describe_shape, escape
 from weights_convert.checkpoint import DamageError
 from weights_convert.readers.bounds import check_axes
 

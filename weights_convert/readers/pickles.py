@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from jaxvis.weights.escape import escape
+from jaxvis.escape import escape
 from weights_convert.checkpoint import CheckpointError, DamageError, Refusal
 from weights_convert.readers.bounds import Budget
 from weights_convert.readers.pickled_tensors import (

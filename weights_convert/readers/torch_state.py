@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxvis.weights.escape import escape
+from jaxvis.escape import escape
 from weights_convert.checkpoint import Checkpoint, CheckpointError, DamageError, StoredTensor
 from weights_convert.names import naming_of
 from weights_convert.readers.bounds import map_file

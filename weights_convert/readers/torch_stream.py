@@ -9,7 +9,7 @@ import io
 from pathlib import Path
 from typing import Any
 
-from jaxvis.weights.escape import escape
+from jaxvis.escape import escape
 from weights_convert.checkpoint import Checkpoint, CheckpointError, DamageError
 from weights_convert.readers import pickles, torch_state
 from weights_convert.readers.bounds import MAX_DESCRIPTION, check_end, map_file, unpack

@@ -7,7 +7,7 @@ import io
 import zipfile
 from pathlib import Path
 
-from jaxvis.weights.escape import escape
+from jaxvis.escape import escape
 from weights_convert.checkpoint import Checkpoint, CheckpointError
 from weights_convert.readers import pickles, torch_state
 from weights_convert.readers.archive import open_archive, read_entry

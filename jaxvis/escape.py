@@ -1,4 +1,10 @@
-"""Texts that a file contains, made safe to print."""
+"""Texts that a file contains, and names of files, made safe to print.
+
+A name in a file, or of a file that came with others, may hold escape sequences or line
+ends, which would otherwise reach the terminal.
+"""
+
+import os
 
 LONGEST = 80
 """Characters of a text that are shown."""
@@ -9,8 +15,6 @@ MOST_AXES = 8
 def escape(text: object) -> str:
     """Returns a text of a file as one short line without control characters.
 
-    A name in a file may hold escape sequences, which would otherwise reach the terminal.
-
     Args:
       text: a name or another text; of anything else, only its type is shown.
     """
@@ -19,8 +23,26 @@ def escape(text: object) -> str:
     if not isinstance(text, str):
         # The text of a nested object can be exponentially long.
         return f"a {type(text).__name__}"
-    shown = "".join(map(_escape_character, text[:LONGEST]))
+    shown = escape_characters(text[:LONGEST])
     return f"{shown}..." if len(text) > LONGEST else shown
+
+
+def escape_path(path: str | os.PathLike) -> str:
+    """Returns a path as one line without control characters, each of its names cut.
+
+    Args:
+      path: the path.
+    """
+    return "/".join(map(escape, os.fspath(path).split("/")))
+
+
+def escape_characters(text: str) -> str:
+    """Returns a text in which control characters and the like are written as letters.
+
+    Args:
+      text: of any length.
+    """
+    return text if text.isprintable() else "".join(map(_escape_character, text))
 
 
 def _escape_character(character: str) -> str:

@@ -1,4 +1,4 @@
-"""Reads the README's code blocks, so that the checks run exactly what it says.
+"""Reads the code blocks of the README and of docs/, so that the checks run what they say.
 
 A block may have a comment on the line before it:
 
@@ -6,7 +6,8 @@ A block may have a comment on the line before it:
     <!-- skip: REASON -->  a Python block that is not executed
 
 Usage: readme.py command NAME   prints that block
-       readme.py python FOLDER  executes every Python block, in order, in one namespace
+       readme.py python FOLDER  executes every Python block, those of a page in order and
+                                in one namespace
 """
 
 import os
@@ -16,7 +17,13 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-README = Path(__file__).resolve().parent.parent / "README.md"
+ROOT = Path(__file__).resolve().parent.parent
+README = ROOT / "README.md"
+
+
+def list_pages() -> list[Path]:
+    """Lists the README and the pages of docs/."""
+    return [README, *sorted((ROOT / "docs").glob("*.md"))]
 
 
 class Block(NamedTuple):
@@ -28,9 +35,9 @@ class Block(NamedTuple):
     comment: str
 
 
-def read_blocks(readme: Path = README) -> list[Block]:
-    """Reads the fenced code blocks of a README."""
-    source = readme.read_text(encoding="utf-8")
+def read_blocks(page: Path = README) -> list[Block]:
+    """Reads the fenced code blocks of a page."""
+    source = page.read_text(encoding="utf-8")
     fence = re.compile(r"(?:^<!-- ([^\n]*) -->\n)?^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
     return [
         Block(m[2], m[3], source.count("\n", 0, m.start(3)) + 1, (m[1] or "").strip())
@@ -48,27 +55,29 @@ def find_command(name: str) -> str:
     return found[0].strip()
 
 
-def execute(folder: Path) -> None:
-    """Executes the Python blocks in one namespace, in `folder`."""
+def execute(page: Path, folder: Path) -> None:
+    """Executes the Python blocks of a page in one namespace, in `folder`."""
     os.chdir(folder)
     namespace: dict[str, object] = {"__name__": "__main__"}
-    for block in read_blocks():
+    for block in read_blocks(page):
         if block.language != "python":
             continue
+        place = f"{page.relative_to(ROOT)}:{block.line}"
         if block.comment.startswith("skip:"):
-            print(f"README.md:{block.line} not executed: {block.comment[5:].strip()}")
+            print(f"{place} not executed: {block.comment[5:].strip()}")
             continue
         start = time.perf_counter()
-        # Blank lines in front make a traceback name the README's own line.
+        # Blank lines in front make a traceback name the page's own line.
         source = "\n" * (block.line - 1) + block.text
-        exec(compile(source, str(README), "exec"), namespace)
-        print(f"README.md:{block.line} ran in {time.perf_counter() - start:.1f} s")
+        exec(compile(source, str(page), "exec"), namespace)
+        print(f"{place} ran in {time.perf_counter() - start:.1f} s")
 
 
 if __name__ == "__main__":
     if len(sys.argv) == 3 and sys.argv[1] == "command":
         print(find_command(sys.argv[2]))
     elif len(sys.argv) == 3 and sys.argv[1] == "python":
-        execute(Path(sys.argv[2]))
+        for page in list_pages():
+            execute(page, Path(sys.argv[2]).resolve())
     else:
         raise SystemExit(__doc__)

@@ -7,6 +7,7 @@ dictionary that is not available. Further rows show what Adam (with a falling ra
 L-BFGS (without jitter and projection) reach with the same number of gradients.
 """
 
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -57,9 +58,10 @@ def measure_table(setting: Setting) -> list[Row]:
     if setting.few:
         few = images[:: max(len(images) // setting.few, 1)]
         arms += [("", few, {"fidelity": level}) for level in setting.levels]
-        arms.append((", Adam", few, {"optimizer": preimages.make_adam(setting.steps)}))
-        arms.append((", L-BFGS", few, preimages.lbfgs_options(CODE)))
-        arms.append((", no regulariser", few, {"natural": without_priors(CODE)}))
+        adam = replace(CODE, optimizer=preimages.make_adam(setting.steps))
+        arms.append((", Adam", few, {"recipe": adam}))
+        arms.append((", L-BFGS", few, {"recipe": preimages.with_lbfgs(CODE)}))
+        arms.append((", no regulariser", few, {"recipe": without_priors(CODE)}))
     out: list[Row] = []
     for words, some, options in arms:
         for name in PAPER:
@@ -78,7 +80,7 @@ def _measure_cell(
 ) -> Row:
     """Measures one descriptor with one set of options."""
     net, params = jaxvis.load(name, input_size=(setting.side, setting.side))
-    given = {"natural": CODE, "fidelity": 100.0, **options}
+    given = {"recipe": CODE, "fidelity": 100.0, **options}
     run = jaxvis.invert(net, params, images, tap=net.taps[-1], steps=setting.steps, **given)
     level = given["fidelity"]
     sizes = {

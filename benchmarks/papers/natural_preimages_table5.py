@@ -8,6 +8,7 @@ regulariser, the spread over seeds. The last row is speed: images a second again
 torch's same update in batches.
 """
 
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -124,7 +125,7 @@ def _measure_layer(subject: Subject) -> list[Row]:
     setting = subject.setting
     code = Natural(second=setting.second)
     run = subject.invert(
-        subject.images, natural=code, fidelity=list(setting.levels), steps=setting.steps
+        subject.images, recipe=code, fidelity=list(setting.levels), steps=setting.steps
     )
     out = [
         _make_row(subject, f"C = {level:g}", level, run, at)
@@ -140,16 +141,16 @@ def _measure_further(subject: Subject, code: Natural) -> list[Row]:
     setting = subject.setting
     level, total = setting.levels[-1], setting.steps + setting.second
     options: dict[str, dict[str, Any]] = {
-        "Adam": {"optimizer": preimages.make_adam(total), "steps": total},
-        "L-BFGS": {**preimages.lbfgs_options(code), "steps": total},
-        "no regulariser": {"natural": without_priors(code), "steps": setting.steps},
+        "Adam": {"recipe": replace(code, optimizer=preimages.make_adam(total)), "steps": total},
+        "L-BFGS": {"recipe": preimages.with_lbfgs(code), "steps": total},
+        "no regulariser": {"recipe": without_priors(code), "steps": setting.steps},
     }
     out = []
     for words, given in options.items():
-        run = subject.invert(subject.images, fidelity=[level], **{"natural": code, **given})
+        run = subject.invert(subject.images, fidelity=[level], **{"recipe": code, **given})
         out.append(_make_row(subject, f"C = {level:g}, {words}", level, run, 0))
     run = subject.invert(
-        subject.images[0], natural=code, seeds=4, steps=setting.steps, fidelity=level
+        subject.images[0], recipe=code, seeds=4, steps=setting.steps, fidelity=level
     )
     out[-1]["seeds_std"] = round(float(np.std(255 * run.image, axis=0).mean()), 2)
     return out

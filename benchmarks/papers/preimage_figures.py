@@ -80,8 +80,8 @@ def _invert(
     net: Network, params: Params, image: np.ndarray, tap: str, setting: Setting, **more
 ) -> tuple[list[np.ndarray], list[float]]:
     """Inverts one layer; returns reconstructions and their errors in percent."""
-    natural = replace(more.pop("natural", Natural()), second=setting.second)
-    run = jaxvis.invert(net, params, image, tap=tap, natural=natural, steps=setting.steps, **more)
+    recipe = replace(more.pop("recipe", Natural()), second=setting.second)
+    run = jaxvis.invert(net, params, image, tap=tap, recipe=recipe, steps=setting.steps, **more)
     pictures = run.image.reshape(-1, *run.image.shape[-3:])
     return list(pictures), (100 * run.facts["code_error"]).ravel().tolist()
 
@@ -99,7 +99,7 @@ def draw_levels(setting: Setting) -> Mosaic:
     found = _invert(net, params, image, tap, setting, fidelity=levels)
     out.add_errors(found[0], [f"C = {level:g}" for level in levels], found[1])
     for beta in BETAS:
-        options = {"fidelity": 20.0, "natural": Natural(beta=beta)}
+        options = {"fidelity": 20.0, "recipe": Natural(beta=beta)}
         pictures, errors = _invert(net, params, image, tap, setting, **options)
         out.add_errors(pictures, [f"C = 20, beta = {beta:g}"], errors)
     return out
@@ -115,8 +115,8 @@ def draw_jitter(setting: Setting) -> Mosaic:
     out, found = Mosaic([], [], len(BETAS), []), _measure_peaks(net, params)
     for offsets, words in ((None, "jitter"), (1, "none")):
         for beta in BETAS:
-            recipe = Natural(jitter=offsets, beta=beta)
-            pictures, values = _maximize(net, params, setting, index=31, recipe=recipe, peaks=found)
+            recipe = Natural(jitter=offsets, beta=beta, peaks=found)
+            pictures, values = _maximize(net, params, setting, index=31, recipe=recipe)
             out.add(pictures, [f"{words}, beta = {beta:g}"], values)
     return out
 
@@ -215,7 +215,8 @@ def draw_filters(name: str, setting: Setting) -> Mosaic:
             continue
         found = _measure_peaks(net, params, tap)
         alive = np.flatnonzero(found > 0)[: setting.filters].tolist()
-        pictures, values = _maximize(net, params, setting, tap=tap, index=alive, peaks=found)
+        recipe = Natural(peaks=found)
+        pictures, values = _maximize(net, params, setting, tap=tap, index=alive, recipe=recipe)
         out.add(pictures, [f"{tap} {channel}" for channel in alive], values)
     return out
 
@@ -230,8 +231,8 @@ def draw_classes(setting: Setting) -> Mosaic:
     out = Mosaic([], [], len(numbers), [])
     for name in setting.layers:
         net, params, _ = load_network(name, 224, drawn=setting.drawn)
-        found = _measure_peaks(net, params)
-        pictures, values = _maximize(net, params, setting, index=numbers, peaks=found)
+        recipe = Natural(peaks=_measure_peaks(net, params))
+        pictures, values = _maximize(net, params, setting, index=numbers, recipe=recipe)
         out.add(pictures, [f"{name}: {CLASSES[n]}" for n in numbers], values)
     return out
 

@@ -8,7 +8,7 @@ of ImageNet-A and the networks those whose weights can be had.
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ import optax
 import jaxvis
 from benchmarks.harness.paths import DATA
 from benchmarks.harness.rows import Case, Row, make_row
+from jaxvis.compiler import jit
 from jaxvis.network import Network
 from jaxvis.optimize import lbfgs
 from jaxvis.output.io import SAMPLES, read_image, read_sample_photo
@@ -129,8 +130,8 @@ def make_adam(steps: int) -> optax.GradientTransformation:
     return optax.adam(optax.cosine_decay_schedule(RATE, steps))
 
 
-def lbfgs_options(natural: Natural) -> dict[str, Any]:
-    """Gives the options of `jaxvis.invert` for L-BFGS, one stage.
+def with_lbfgs(natural: Natural) -> Natural:
+    """Gives the recipe of `jaxvis.invert` for L-BFGS, one stage.
 
     A line search compares values of one function along a straight line. So there is no
     jitter and no projection: the priors alone bound the image.
@@ -138,11 +139,10 @@ def lbfgs_options(natural: Natural) -> dict[str, Any]:
     Args:
       natural: all other settings.
     """
-    plain = replace(natural, jitter=1, radius=None, second=0)
-    return {"natural": plain, "optimizer": lbfgs(memory=20)}
+    return replace(natural, jitter=1, radius=None, second=0, optimizer=lbfgs(memory=20))
 
 
-@partial(jax.jit, static_argnums=0)
+@jit(static_argnums=0)
 def _direction_histogram(net: Network, image: jax.Array) -> jax.Array:
     bins = net.apply({}, image, stop="bins")["bins"].sum((0, 1))
     return bins / bins.sum()

@@ -22,7 +22,7 @@ from benchmarks.harness.rows import Case, Row, make_row
 from benchmarks.harness.verdicts import Verdict, judge
 from jaxvis.methods.ranvgg.candidates import draw_networks
 from jaxvis.methods.ranvgg.reconstruct import reconstruct
-from jaxvis.methods.ranvgg.stack import stack
+from jaxvis.methods.ranvgg.stack import StackRecipe, stack
 from jaxvis.nets import registry
 from jaxvis.network import Network
 from jaxvis.output.io import read_sample_photo
@@ -100,9 +100,8 @@ def make_networks(setting: Setting) -> tuple[Network, dict[str, tuple[Params, in
         net,
         reference,
         networks=setting.networks,
-        candidates=setting.candidates,
-        steps=setting.stacking,
         stop=stop,
+        recipe=StackRecipe(setting.candidates, steps=setting.stacking),
         progress=True,
     )
     kinds: dict[str, tuple[Params, int | None]] = {
@@ -181,7 +180,7 @@ def make_rows(tap: str, runs: Mapping[str, list[Run]], setting: Setting) -> list
 
 
 def _count_failed(run: Run) -> int:
-    bad = np.isin(run.status, (Status.FAILED, Status.UNFINISHED))
+    bad = np.isin(run.status, (Status.FAILED, Status.DEAD, Status.UNFINISHED))
     return int(np.sum(bad | ~np.isfinite(run.facts["distance"])))
 
 

@@ -13,7 +13,6 @@ import json
 import sys
 import time
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import jax
@@ -22,6 +21,7 @@ import tyro
 
 import jaxvis
 from jaxvis.cli.parsing import parse_indices
+from jaxvis.compiler import jit
 from jaxvis.network import Network
 from jaxvis.output.io import write_image
 from jaxvis.output.sheet import contact_sheet
@@ -77,7 +77,7 @@ def judge_pictures(
       classes: `[N]`, the class that each should show.
     """
 
-    @partial(jax.jit, static_argnums=0)
+    @jit(static_argnums=0)
     def look(net, params, batch):
         size = (len(batch), *net.input_size, 3)
         small = jax.image.resize(batch, size, "linear")

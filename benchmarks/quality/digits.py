@@ -6,6 +6,7 @@ weights and the digits are read from the data folder of the tests.
 
 import gzip
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import numpy as np
 
 from benchmarks.harness.paths import DATA
 from benchmarks.harness.rows import Case, Row, make_row
+from jaxvis.compiler import jit
 from jaxvis.methods.coupled.autoencode import (
     Denoising,
     decoder_of,
@@ -26,6 +28,7 @@ from jaxvis.methods.coupled.latent import latent
 from jaxvis.nets.table.forward import build_network
 from jaxvis.nets.table.layers import Layer
 from jaxvis.network import Network
+from jaxvis.recipes import GENERATORS, LatentRecipe
 from jaxvis.train.images import Images, from_array, split
 from jaxvis.train.loop import CheckpointFile
 from jaxvis.types import Array, Image, Params, Run
@@ -138,7 +141,7 @@ def find_hits(net: Network, params: Params, images: np.ndarray) -> np.ndarray:
       net, params: the network.
       images: `[10, S, 32, 32, 3]`, judged as 8-bit files hold them.
     """
-    look = jax.jit(jax.vmap(lambda x: net.apply(params, x, stop="fc7")["fc7"]))
+    look = jit(jax.vmap(lambda x: net.apply(params, x, stop="fc7")["fc7"]))
     flat = np.round(images.reshape(-1, 32, 32, 3) * 255) / 255
     best = np.argmax(look(flat), axis=-1).reshape(images.shape[:2])
     return best == np.arange(10)[:, None]
@@ -162,9 +165,8 @@ def draw_from_latents(data: Path, *, seeds: int, steps: int, starts: int = 32) -
         shape=(64,),
         index=range(10),
         seeds=seeds,
+        recipe=LatentRecipe(starts=starts, bound=2.5),
         steps=steps,
-        starts=starts,
-        bound=2.5,
     )
 
 
@@ -189,17 +191,15 @@ def draw_with_decoder(data: Path, path: Path, *, training: int, seeds: int, step
         checkpoint=CheckpointFile(path, resume=True),
     )
     model, state, _ = load_autoencoder(path)
+    recipe = replace(GENERATORS["frozen"], generator=model.decoder, gain=model.gain, others=0.1)
     return generate(
         net,
         params,
         index=range(10),
         seeds=seeds,
         decoder=decoder_of(state),
-        frozen=True,
-        generator=model.decoder,
-        gain=model.gain,
+        recipe=recipe,
         steps=steps,
-        others=0.1,
     )
 
 

@@ -1,6 +1,6 @@
 """DeepDream: a photograph in which a layer sees ever more of what it knows."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 
 import jax
@@ -17,6 +17,9 @@ from jaxvis.optimize import Box, Problem, solve
 from jaxvis.optimize.keys import item_keys
 from jaxvis.optimize.rules import normalized_sgd
 from jaxvis.optimize.runs import repeat_item, run_stages
+from jaxvis.optimize.watch import Progress
+from jaxvis.recipes.dreams import DREAMS, DreamRecipe
+from jaxvis.recipes.named import look_up
 from jaxvis.types import Array, ImageLike, Key, Params, Run, Taps, as_key
 
 
@@ -29,13 +32,11 @@ def dream(
     objective: Algebra | Callable[[Taps], Array] | None = None,
     seeds: int = 1,
     key: Key | int = 0,
-    octaves: int = 4,
-    octave_scale: float = 1.4,
-    steps: int = 10,
-    step_size: float = 1.5,
-    jitter: int = 32,
+    recipe: str | DreamRecipe = "deepdream",
+    steps: int | None = None,
+    skip: Collection[int] = (),
     chunk: int | None = None,
-    progress: bool = False,
+    progress: Progress = False,
 ) -> Run:
     """Amplifies the activations of a layer in an image, octave by octave.
 
@@ -51,11 +52,10 @@ def dream(
         function `taps -> scalar`.
       seeds: dreams, which differ by their jitter.
       key: a typed random key, or an integer seed.
-      octaves: sizes, each `octave_scale` times the one before.
-      octave_scale: ratio of neighbouring octaves, above 1.
-      steps: updates per octave.
-      step_size: mean change of a step in grey levels of 255.
-      jitter: largest circular shift, in pixels.
+      recipe: "deepdream", or a `jaxvis.recipes.DreamRecipe`: the octaves, the size of a
+        step, the jitter.
+      steps: updates per octave, instead of the recipe's.
+      skip: numbers of seeds that are left out: they are NaN and UNFINISHED.
       chunk, progress: see `jaxvis.optimize.solve`.
 
     Returns:
@@ -69,28 +69,38 @@ def dream(
     Source: Mordvintsev, Olah & Tyka, DeepDream (2015); Lecture 21, 21.10.
     """
     item = _choose_objective(tap, objective)
-    if octaves < 1 or octave_scale <= 1:
-        raise ValueError("octaves must be at least 1 and octave_scale above 1")
+    how = look_up(recipe, DREAMS, DreamRecipe)
+    steps = how.steps if steps is None else steps
     if steps < 1:
         raise ValueError(f"steps must be at least 1, got {steps}")
     for name in item.taps or ():
         net.check_taps(name)
     image = check_image(image, "the image")
-    sizes = _octave_sizes((image.shape[0], image.shape[1]), octaves, octave_scale)
+    sizes = _octave_sizes((image.shape[0], image.shape[1]), how.octaves, how.octave_scale)
     items = repeat_item(1.0 * item, seeds)  # the weight is a leaf that has the seeds' axis
 
-    def dream_octave(octave: int, before: Run | None) -> Run:
+    def dream_octave(octave: int, before: Run | None, progress: Progress) -> Run:
         size = sizes[octave]
         base = _resize(image[None], size)
         detail: Array | float = 0.0
         if before is not None:
             detail = _resize(before.z - _resize(image[None], sizes[octave - 1]), size)
         start = jnp.broadcast_to(jnp.clip(base + detail, 0, 1), (seeds, *size, 3))
-        problem = _build_problem(net, size, steps, step_size / 255, jitter)
+        problem = _build_problem(net, size, steps, how.step_size / 255, how.jitter)
         keys = item_keys(jax.random.fold_in(as_key(key), octave), seeds=seeds)
-        return solve(problem, params, items, keys, start=start, chunk=chunk, progress=progress)
+        return solve(
+            problem,
+            params,
+            items,
+            keys,
+            start=start,
+            skip=skip,
+            chunk=chunk,
+            progress=progress,
+        )
 
-    return run_stages([partial(dream_octave, octave) for octave in range(len(sizes))])
+    stages = [partial(dream_octave, octave) for octave in range(len(sizes))]
+    return run_stages(stages, progress=progress)
 
 
 def _choose_objective(

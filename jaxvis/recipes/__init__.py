@@ -1,7 +1,43 @@
-"""Recipes: named ways to make a picture, and how stages of them follow each other."""
+"""Recipes: ways to make a picture, which have names, can be printed and can be changed.
 
-from jaxvis.recipes.natural import Natural
+Every method takes `recipe=`: a name, or a recipe that `dataclasses.replace` has changed.
+"""
+
+from jaxvis.loss.matching.transfer import StyleRecipe
+from jaxvis.recipes.dreams import DREAMS, DreamRecipe
+from jaxvis.recipes.generators import GENERATORS, LATENTS, GeneratorRecipe, LatentRecipe
+from jaxvis.recipes.natural import NATURALS, Natural
 from jaxvis.recipes.presets import RECIPES, lucid, maco, plain, robust
 from jaxvis.recipes.recipe import Recipe
+from jaxvis.recipes.styles import (
+    FAST_STYLES,
+    MAPS,
+    STYLES,
+    TEXTURES,
+    MapRecipe,
+    TextureRecipe,
+)
 
-__all__ = ["RECIPES", "Natural", "Recipe", "lucid", "maco", "plain", "robust"]
+__all__ = [
+    "DREAMS",
+    "FAST_STYLES",
+    "GENERATORS",
+    "LATENTS",
+    "MAPS",
+    "NATURALS",
+    "RECIPES",
+    "STYLES",
+    "TEXTURES",
+    "DreamRecipe",
+    "GeneratorRecipe",
+    "LatentRecipe",
+    "MapRecipe",
+    "Natural",
+    "Recipe",
+    "StyleRecipe",
+    "TextureRecipe",
+    "lucid",
+    "maco",
+    "plain",
+    "robust",
+]

@@ -8,7 +8,7 @@ which is set to the code's value.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -23,6 +23,7 @@ from jaxvis.network import Network
 from jaxvis.optimize import Ball, solve
 from jaxvis.optimize.rules import Optimizer, learning_rate, preimage_sgd
 from jaxvis.optimize.runs import run_stages
+from jaxvis.optimize.watch import Progress
 from jaxvis.recipes.recipe import Recipe, Size
 from jaxvis.types import Item, Key, Params, Run
 
@@ -70,6 +71,10 @@ class Natural:
       grey: whether the image has one channel (HOG and SIFT see grey levels alone).
       norm: 1/Z of Eq. 4: "code", 10^4 / (M rho^2) for maximisation and 1 / |r|^2 for
         caricature; "print", M rho^2 and 1 / |Phi0|.
+      optimizer: one of grey levels instead of Algorithm 1: a rule of
+        `jaxvis.optimize.rules`, or an optax transformation. There is no second stage then.
+      peaks: of maximisation, M of every channel of the tap, `[c]`, as
+        `jaxvis.methods.preimage.peaks` measures them; None takes 1.
 
     Raises:
       ValueError: for a constant that is not positive, or an unknown rate or norm.
@@ -91,9 +96,14 @@ class Natural:
     second: int = 50
     grey: bool = False
     norm: str = "code"
+    optimizer: Optimizer | None = None
+    peaks: Sequence[float] | np.ndarray | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         """Raises ValueError for constants without a meaning."""
+        if self.peaks is not None:
+            # A tuple compares and hashes; an array does not.
+            object.__setattr__(self, "peaks", tuple(map(float, self.peaks)))
         if isinstance(self.rate, str) and self.rate not in WHOSE:
             raise ValueError(f"rate is 'code', 'print' or a number, not {self.rate!r}")
         if self.norm not in WHOSE:
@@ -150,6 +160,10 @@ class Natural:
         return (grey, grey, grey) if self.grey else MEAN
 
 
+NATURALS = {"short": Natural(second=0), "mahendran": Natural()}
+"""Name -> recipe of `jaxvis.invert`: one stage, and the authors' two."""
+
+
 def without_priors(natural: Natural) -> Natural:
     """Gives the settings without priors, projection and jitter.
 
@@ -165,7 +179,6 @@ def natural_stages(
     size: Size,
     stride: int,
     steps: int = 300,
-    optimizer: Optimizer | None = None,
 ) -> tuple[Recipe, ...]:
     """Builds the one or two recipes that follow each other.
 
@@ -174,7 +187,6 @@ def natural_stages(
       size: (H, W) in pixels of what the network sees.
       stride: of the tap, in pixels.
       steps: of the first stage.
-      optimizer: instead of Algorithm 1, in grey levels.
     """
     offsets = natural.offsets(stride)
 
@@ -182,7 +194,7 @@ def natural_stages(
         return Recipe(
             canvas=natural.canvas((size[0] + margin, size[1] + margin)),
             view=Crop(size) if margin else None,
-            optimizer=optimizer or preimage_sgd(eta, rho=natural.rho),
+            optimizer=natural.optimizer or preimage_sgd(eta, rho=natural.rho),
             steps=steps,
             priors=natural.priors(),
             projection=None if natural.radius is None else Ball(natural.radius),
@@ -191,7 +203,7 @@ def natural_stages(
 
     eta = natural.eta(size)
     first = build(offsets - 1, eta, steps)
-    if not natural.second:
+    if not natural.second or natural.optimizer is not None:
         return (first,)
     return first, build(0, eta / 10, natural.second)
 
@@ -205,7 +217,7 @@ def solve_stages(
     *,
     start: Any = None,
     chunk: int | None = None,
-    progress: bool = False,
+    progress: Progress = False,
 ) -> Run:
     """Runs recipes that follow each other, each from where the one before ended.
 
@@ -222,12 +234,12 @@ def solve_stages(
       Interrupted: as `jaxvis.optimize.runs.run_stages`.
     """
 
-    def stage(recipe: Recipe, before: Run | None) -> Run:
+    def stage(recipe: Recipe, before: Run | None, progress: Progress) -> Run:
         begin = start if before is None else _cut_centre(before.z, recipe.canvas.image_size())
         problem = recipe.problem(net)
         return solve(problem, params, items, keys, start=begin, chunk=chunk, progress=progress)
 
-    return run_stages([partial(stage, recipe) for recipe in recipes])
+    return run_stages([partial(stage, recipe) for recipe in recipes], progress=progress)
 
 
 def _cut_centre(z: np.ndarray, size: Size) -> np.ndarray:

@@ -13,7 +13,7 @@ from jaxvis.recipes.recipe import Recipe, Size
 from jaxvis.types import Params
 
 
-def robust(size: Size, seen: Size) -> Recipe:
+def robust(size: Size, *, seen: Size | None = None) -> Recipe:
     """Gives the default: Fourier canvas; random windows, scales, light and colour.
 
     A pattern that only one exact position, size or tint excites does not survive the
@@ -21,8 +21,9 @@ def robust(size: Size, seen: Size) -> Recipe:
 
     Args:
       size: (H, W) of the picture in pixels.
-      seen: (H, W) of what the network is shown.
+      seen: (H, W) of what the network is shown; None is the picture's.
     """
+    seen = seen or size
     zoom = seen[0] / size[0]
     view = views.in_order(
         views.Scale(0.82 * zoom, 1.28 * zoom, size=seen, shift=0.1 * seen[0]),
@@ -31,12 +32,12 @@ def robust(size: Size, seen: Size) -> Recipe:
     return Recipe(Fourier(size), view, adam(0.05), 256)
 
 
-def lucid(size: Size, seen: Size) -> Recipe:
+def lucid(size: Size, *, seen: Size | None = None) -> Recipe:
     """Gives Lucid's recipe: pad, roll, scale, rotate, roll on a Fourier canvas.
 
     Args:
       size: (H, W) of the picture in pixels.
-      seen: (H, W) of what the network is shown.
+      seen: (H, W) of what the network is shown; None is the picture's.
 
     Source: Olah, Mordvintsev & Schubert, Feature Visualization (2017).
     """
@@ -46,12 +47,12 @@ def lucid(size: Size, seen: Size) -> Recipe:
         views.Scale(0.9, 1.1),
         views.Rotate(10),
         views.Roll(4),
-        views.Centre(seen),
+        views.Centre(seen or size),
     )
     return Recipe(Fourier(size), view, adam(0.05), 256)
 
 
-def plain(size: Size, seen: Size) -> Recipe:
+def plain(size: Size, *, seen: Size | None = None) -> Recipe:
     """Gives the lecture's recipe: zero image, L2, blur, small values set to zero.
 
     Args:
@@ -71,28 +72,29 @@ def plain(size: Size, seen: Size) -> Recipe:
     )
 
 
-def maco(size: Size, seen: Size) -> Recipe:
+def maco(size: Size, *, seen: Size | None = None) -> Recipe:
     """Gives the MACO recipe: phases alone, random crops, noise.
 
     Args:
       size: (H, W) of the picture in pixels.
-      seen: (H, W) of what the network is shown.
+      seen: (H, W) of what the network is shown; None is the picture's.
 
     Source: Fel et al., MACO (2023), section 3.
     """
+    seen = seen or size
     zoom = seen[0] / size[0]
     crop = views.Scale(0.82 * zoom, 1.28 * zoom, size=seen, shift=0.1 * seen[0])
     view = views.in_order(crop, views.Noise(0.08))
     return Recipe(Phase(size), view, nadam(1.0), 256)
 
 
-RECIPES: dict[str, Callable[[Size, Size], Recipe]] = {
+RECIPES: dict[str, Callable[..., Recipe]] = {
     "robust": robust,
     "lucid": lucid,
     "plain": plain,
     "maco": maco,
 }
-"""Name -> recipe for a picture's size and the size that the network is shown."""
+"""Name -> the function that gives the recipe, of a picture's size and of `seen=`."""
 NATURAL = "mahendran"
 """The name of natural pre-images (`jaxvis.recipes.natural.Natural`). It is not among
 `RECIPES`, because it depends on the layer too."""

@@ -25,11 +25,13 @@ class Target:
       items: objectives, leaves `[n, ...]`.
       tap: the layer, or None for objectives of one's own.
       indices: which neurons, channels or classes, `[n]`; zeros for objectives of one's own.
+      whole: whether each is the mean of a channel of a tap that was named.
     """
 
     items: Algebra
     tap: str | None
     indices: np.ndarray
+    whole: bool = False
 
     @property
     def name(self) -> str:
@@ -79,7 +81,13 @@ def choose_target(
 def _stack(objectives: Sequence[AnyObjective]) -> Target:
     if not objectives:
         raise ValueError("objective= is an empty list: pass at least one objective")
-    items = stack_objectives([as_objective(one) for one in objectives])
+    words = [as_objective(one) for one in objectives]
+    items = stack_objectives(words)
+    units = [word for word in words if isinstance(word, Excite)]
+    if len(units) == len(words) and len({unit.tap for unit in units}) == 1:
+        # A unit has the same picture whether it is named by an index or by an objective.
+        indices = np.array([unit.index for unit in units], np.int32)
+        return Target(items, units[0].tap, indices)
     return Target(items, None, np.zeros(len(objectives), int))
 
 
@@ -98,8 +106,8 @@ def _choose_units(
     net.check_taps(tap)
     indices = np.atleast_1d(np.asarray(0 if index is None else index))
     width = net.shape(params, tap)[-1]
-    whole = np.issubdtype(indices.dtype, np.integer)
-    if not whole or not indices.size or indices.min() < 0 or indices.max() >= width:
+    integers = np.issubdtype(indices.dtype, np.integer)
+    if not integers or not indices.size or indices.min() < 0 or indices.max() >= width:
         raise ValueError(
             f"{tap!r} of {net.name} has {width} channels, 0..{width - 1}; got index {index!r}"
         )
@@ -110,4 +118,5 @@ def _choose_units(
             return Excite(tap, index) + CrossEntropy(tap, index)
         return Excite(tap, index, position=position)
 
-    return Target(jax.vmap(build)(jnp.asarray(indices)), tap, indices)
+    whole = not of_class and position is None
+    return Target(jax.vmap(build)(jnp.asarray(indices)), tap, indices, whole)

@@ -1,6 +1,7 @@
 """DeepDream: octaves, steps of a known length, and what it amplifies."""
 
 import importlib
+from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
@@ -10,10 +11,11 @@ from tiny_nets import SIDE, compilations, conv_net, counted_net, fc_net, photogr
 
 from jaxvis import dream
 from jaxvis.loss.objectives import Amplify, Excite
+from jaxvis.recipes import DreamRecipe
 from jaxvis.types import Interrupted, Status
 
 METHOD = importlib.import_module("jaxvis.methods.dream")
-OPTIONS = {"octaves": 2, "steps": 4, "jitter": 2}
+OPTIONS = {"recipe": DreamRecipe(octaves=2, steps=4, jitter=2)}
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +59,7 @@ def test_one_step_moves_by_its_size_on_average():
     net, params = conv_net()
     photo = 0.25 + 0.5 * photograph(SIDE)  # away from black and white: no clipping
     for size in (1.5, 4.0):
-        run = dream(net, params, photo, tap="relu2", octaves=1, steps=1, step_size=size)
+        run = dream(net, params, photo, tap="relu2", recipe=DreamRecipe(1, steps=1, step_size=size))
         moved = np.abs(run.image[0] - photo).mean() * 255
         assert moved == pytest.approx(size, rel=1e-2)
 
@@ -65,7 +67,7 @@ def test_one_step_moves_by_its_size_on_average():
 def test_step_follows_the_gradient_of_half_the_squared_activations():
     net, params = conv_net()
     photo = 0.25 + 0.5 * photograph(SIDE)
-    run = dream(net, params, photo, tap="relu2", octaves=1, steps=1, jitter=0)
+    run = dream(net, params, photo, tap="relu2", recipe=DreamRecipe(1, steps=1, jitter=0))
     grad = jax.grad(
         lambda image: jnp.sum(net.apply(params, image, stop="relu2")["relu2"] ** 2) / 2
     )(photo)
@@ -88,7 +90,7 @@ def test_details_of_small_octaves_are_carried_up(monkeypatch):
 
     monkeypatch.setattr(METHOD, "solve", watched)
     photo = photograph(SIDE)
-    dream(net, params, photo, tap="relu2", octaves=3, steps=2, jitter=0)
+    dream(net, params, photo, tap="relu2", recipe=DreamRecipe(3, steps=2, jitter=0))
     assert [start.shape[1] for start in starts] == [8, 11, 16]
     small = jax.image.resize(photo, (8, 8, 3), "linear")
     np.testing.assert_allclose(starts[0][0], small, atol=1e-5)
@@ -123,11 +125,10 @@ def test_objective_instead_of_a_tap():
         ({"tap": "relu2", "objective": Amplify("relu2")}, "pass either"),
         ({"tap": "relu9"}, "no tap 'relu9'; its taps are input, conv1"),
         ({"objective": Excite("relu9", 0)}, "no tap 'relu9'"),
-        ({"tap": "relu2", "octaves": 0}, "octaves must be at least 1"),
-        ({"tap": "relu2", "octave_scale": 1.0}, "octave_scale above 1"),
+        ({"tap": "relu2", "recipe": "nightmare"}, "recipe must be one of deepdream, or a Dream"),
         ({"tap": "relu2", "steps": 0}, "steps must be at least 1"),
         ({"tap": "relu2", "seeds": 0}, "at least 1"),
-        ({"tap": "relu2", "octaves": 12}, "too small"),
+        ({"tap": "relu2", "recipe": DreamRecipe(12)}, "too small"),
     ],
 )
 def test_what_does_not_fit_is_refused(options, message):
@@ -136,10 +137,16 @@ def test_what_does_not_fit_is_refused(options, message):
         dream(net, params, photograph(SIDE), **options)
 
 
+def test_octaves_without_a_meaning_are_refused():
+    for options in ({"octaves": 0}, {"octave_scale": 1.0}):
+        with pytest.raises(ValueError, match="octaves must be at least 1 and octave_scale above"):
+            DreamRecipe(**options)
+
+
 def test_octaves_that_a_fully_connected_layer_cannot_take_are_refused():
     net, params = fc_net()
     with pytest.raises(ValueError, match="'fc' takes images of 16x16"):
-        dream(net, params, photograph(SIDE), tap="fc", octaves=2)
+        dream(net, params, photograph(SIDE), tap="fc", recipe=DreamRecipe(2))
 
 
 def test_an_interruption_keeps_the_octaves_so_far(monkeypatch):
@@ -166,8 +173,8 @@ def test_a_second_call_compiles_nothing():
 
     def again(seed, step_size, steps):
         image = np.random.default_rng(seed).random((SIDE, SIDE, 3))
-        options = OPTIONS | {"step_size": step_size, "steps": steps}
-        dream(net, params, image, tap="map", key=seed, seeds=2, **options)
+        recipe = replace(OPTIONS["recipe"], step_size=step_size)
+        dream(net, params, image, tap="map", key=seed, seeds=2, recipe=recipe, steps=steps)
 
     assert compilations(lambda: again(0, 1.5, 4)) > 0
     assert compilations(lambda: again(1, 3.0, 2)) == 0

@@ -1,5 +1,7 @@
 """Maximise: shapes, presets, what is refused, and pictures with known answers."""
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -26,9 +28,12 @@ from jaxvis.methods.maximize import _join_groups, plan_maximize
 from jaxvis.nets import from_nnx
 from jaxvis.nets.demo.images import CLASSES
 from jaxvis.optimize import lbfgs, step_programs
+from jaxvis.optimize.keys import item_keys
 from jaxvis.optimize.rules import adam, sgd
-from jaxvis.recipes import RECIPES, Natural, Recipe
+from jaxvis.recipes import RECIPES, Natural, Recipe, plain, robust
+from jaxvis.recipes.choose import choose_recipe
 from jaxvis.recipes.presets import choose_seen
+from jaxvis.recipes.targets import choose_target
 from jaxvis.types import Interrupted, Run, Status
 from tests.demo_answers import matches
 
@@ -36,6 +41,13 @@ STEPS = 3
 SWEEP = {"tap": "relu2", "index": [0, 3], "seeds": 2, "steps": STEPS}
 # The recipe that compiles fastest, where any would do.
 PLAIN = {"recipe": "plain", "steps": STEPS}
+
+
+def plan(net, params, *, seeds=1, recipe="robust", steps=None, **what):
+    """Plans what `maximize` makes."""
+    target = choose_target(net, params, **what)
+    target, chosen = choose_recipe(net, params, target, recipe, steps=steps)
+    return plan_maximize(net, params, target, chosen, seeds=seeds)
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +91,7 @@ def test_a_plan_makes_every_picture_chunk_by_chunk():
     options = {"tap": "relu2", "index": [0, 3, 5], "seeds": 2, **PLAIN}
     run = maximize(net, params, chunk=4, **options)
     assert run.image.shape == (3, 2, SIDE, SIDE, 3)
-    chunks = list(plan_maximize(net, params, **options).chunks(chunk=4))
+    chunks = list(plan(net, params, **options).chunks(chunk=4))
     assert [(where.tolist(), part.image.shape) for where, part in chunks] == [
         ([0, 1, 2, 3], (4, SIDE, SIDE, 3)),
         ([4, 5], (2, SIDE, SIDE, 3)),
@@ -102,10 +114,10 @@ def test_every_recipe_excites_its_channel_and_compiles_once(recipe):
     assert np.all(terms[:, -15:].mean(1) < terms[:, :5].mean(1))
 
     programs = (step_programs.begin, step_programs.step_once, step_programs.finish)
-    before = [program._cache_size() for program in programs]
+    before = [program.count_compilations() for program in programs]
     weights = jax.tree.map(lambda leaf: 0.5 * leaf, params)
     maximize(net, weights, index=[2, 4], key=5, **options)
-    assert [program._cache_size() for program in programs] == before
+    assert [program.count_compilations() for program in programs] == before
 
 
 def test_pictures_have_the_size_asked_for():
@@ -116,18 +128,32 @@ def test_pictures_have_the_size_asked_for():
 
 def test_plain_starts_at_the_mean_colour():
     net, params = conv_net()
-    still = maximize(net, params, tap="relu2", recipe="plain", steps=1, optimizer=adam(0.0))
+    recipe = replace(plain((SIDE, SIDE)), optimizer=adam(0.0))
+    still = maximize(net, params, tap="relu2", recipe=recipe, steps=1)
     np.testing.assert_allclose(still.image[0, 0, 3, 3], (0.485, 0.456, 0.406), atol=1e-6)
 
 
 @pytest.mark.parametrize("position", ["centre", (1, 6)])
 def test_position_excites_one_neuron(position):
     net, params = conv_net()
-    run = maximize(net, params, tap="conv2", index=2, position=position, recipe="plain", steps=20)
+    neuron = Excite("conv2", 2, position=position)
+    run = maximize(net, params, objective=neuron, recipe="plain", steps=20)
     code = np.asarray(net.code(params, run.image[0, 0], "conv2"))[..., 2]
     assert np.unravel_index(code.argmax(), code.shape) == (
         (4, 4) if position == "centre" else position
     )
+
+
+def test_a_unit_is_the_same_by_its_index_and_by_its_objective():
+    net, params = conv_net()
+    named = starts_of(tap="relu2", index=[0, 3])
+    units = [Excite("relu2", index) for index in (0, 3)]
+    np.testing.assert_array_equal(starts_of(objective=units), named)
+    target = choose_target(net, params, tap="relu2", index=[3], position="centre")
+    (key,) = item_keys(jax.random.key(0), seeds=1, indices=target.indices, name=target.name)
+    alone = choose_target(net, params, objective=Excite("relu2", 3, position="centre"))
+    (same,) = item_keys(jax.random.key(0), seeds=1, indices=alone.indices, name=alone.name)
+    assert jax.random.key_data(key).tolist() == jax.random.key_data(same).tolist()
 
 
 def test_class_scores_are_the_default():
@@ -189,13 +215,12 @@ def test_one_objective_is_one_picture():
         ({"priors": {"l2": L2()}}, r"maps a name to \(weight, prior\)"),
         ({"priors": {"loss": (1.0, L2())}}, "every prior needs a name of its own"),
         ({"start": photograph(8)}, "has 8x8 pixels, this recipe makes 16x16: resize it"),
-        ({"optimizer": lbfgs()}, "lower=, upper="),
+        ({"recipe": replace(plain((SIDE, SIDE)), optimizer=lbfgs())}, "lower=, upper="),
         ({"seeds": 0}, "seeds must be at least 1"),
         ({"steps": 0}, "steps must be at least 1"),
         ({"chunk": 0}, "chunk must be at least 1"),
-        ({"tap": "relu2", "position": (8, 0)}, r"8x8 cells of 'relu2', not \(8, 0\)"),
+        ({"objective": Excite("relu2", 0, position=(8, 0))}, r"8x8 cells of 'relu2', not \(8, 0\)"),
         ({"objective": Excite("nowhere", 1)}, "no tap 'nowhere'"),
-        ({"position": "centre"}, "pass tap= too"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
@@ -222,7 +247,8 @@ def test_a_second_call_compiles_nothing():
 
     def again(index, seed):
         weights = jax.tree.map(lambda leaf: leaf * (1 + seed), params)
-        options = {"recipe": "robust", "steps": 8 + seed, "optimizer": adam(0.05 + 0.01 * seed)}
+        recipe = replace(robust((SIDE, SIDE)), optimizer=adam(0.05 + 0.01 * seed))
+        options = {"recipe": recipe, "steps": 8 + seed}
         priors = {"l2": (0.1 + seed, L2())}
         maximize(net, weights, index=index, seeds=2, key=seed, priors=priors, **options)
 
@@ -291,7 +317,7 @@ def test_objectives_whose_targets_differ_in_shape_go_in_one_call():
     run = maximize(net, params, objective=pair, **PLAIN)
     np.testing.assert_allclose(run.image[0], run.image[1], atol=1e-5)
     with pytest.raises(ValueError, match="differ in their numbers alone"):
-        plan_maximize(net, params, objective=pair, **PLAIN)
+        plan(net, params, objective=pair, **PLAIN)
 
 
 def test_groups_whose_canvases_differ_leave_z_out():
@@ -373,7 +399,7 @@ def test_a_picture_is_the_same_alone_and_among_others():
 
 def test_what_is_left_of_a_sweep_comes_out_byte_for_byte():
     net, params = conv_net()
-    job = plan_maximize(net, params, **SWEEP)
+    job = plan(net, params, **SWEEP)
     whole, rest = job.run(chunk=2), job.run(chunk=2, skip=(0, 3))
     np.testing.assert_array_equal(rest.image[[0, 1], [1, 0]], whole.image[[0, 1], [1, 0]])
     left = Status.UNFINISHED
@@ -399,8 +425,9 @@ def test_a_canvas_a_view_and_priors_of_ones_own():
 def test_pictures_begin_from_an_image(recipe):
     net, params = conv_net()
     photo = 0.1 + 0.8 * photograph(SIDE)
-    options = {"tap": "relu2", "index": [1, 3], "recipe": recipe, "steps": 1}
-    run = maximize(net, params, start=photo, optimizer=adam(1e-9), priors={}, **options)
+    still = replace(RECIPES[recipe]((SIDE, SIDE)), optimizer=adam(1e-9))
+    options = {"tap": "relu2", "index": [1, 3], "recipe": still, "steps": 1}
+    run = maximize(net, params, start=photo, priors={}, **options)
     # The plain recipe blurs a little after every step, and sets small values to zero.
     error = np.abs(run.image - photo).mean(axis=(1, 2, 3, 4))
     assert np.all(error < (0.1 if recipe == "plain" else 1e-3))
@@ -409,7 +436,7 @@ def test_pictures_begin_from_an_image(recipe):
 def test_natural_pictures_begin_from_an_image_inside_their_margin():
     net, params = conv_net()
     photo = 0.3 + 0.4 * photograph(SIDE)
-    options = {"recipe": Natural(jitter=5), "optimizer": adam(1e-6), "steps": 1}
+    options = {"recipe": Natural(jitter=5, optimizer=adam(1e-6)), "steps": 1}
     run = maximize(net, params, objective=Excite("relu2", 1), start=photo, **options)
     assert run.z.shape == (1, 1, SIDE + 4, SIDE + 4, 3)
     np.testing.assert_allclose(run.image[0, 0], photo, atol=1e-4)

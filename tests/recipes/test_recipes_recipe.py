@@ -35,9 +35,9 @@ def test_a_problem_has_all_that_the_recipe_says():
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_presets_are_recipes_of_the_size_asked_for(name):
-    recipe = RECIPES[name]((24, 20), (16, 16))
+    recipe = RECIPES[name]((24, 20), seen=(16, 16))
     assert recipe.size == (24, 20) and recipe.steps == 256
-    assert recipe == RECIPES[name]((24, 20), (16, 16))
+    assert recipe == RECIPES[name]((24, 20), seen=(16, 16))
     assert replace(recipe, steps=3).steps == 3
 
 

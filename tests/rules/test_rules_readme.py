@@ -1,4 +1,4 @@
-"""The README's code blocks: marked, parsed, and found by the check script."""
+"""The code blocks of README and docs: marked, parsed, and found by the check script."""
 
 import ast
 import importlib.util
@@ -24,9 +24,15 @@ def test_the_two_commands_are_the_readmes(readme):
     assert readme.find_command("command-two") == 'pip install -e ".[test]" && pytest -n auto'
 
 
-def test_every_python_block_is_executed_or_says_why_not(readme):
-    blocks = [block for block in readme.read_blocks() if block.language == "python"]
-    fences = re.findall(r"^```python$", (ROOT / "README.md").read_text(), re.MULTILINE)
+def test_readme_and_docs_are_read(readme):
+    pages = [page.relative_to(ROOT).as_posix() for page in readme.list_pages()]
+    assert {"README.md", "docs/coming_from.md", "docs/gallery.md"} <= set(pages)
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/coming_from.md", "docs/gallery.md"])
+def test_every_python_block_is_executed_or_says_why_not(page, readme):
+    blocks = [block for block in readme.read_blocks(ROOT / page) if block.language == "python"]
+    fences = re.findall(r"^```python$", (ROOT / page).read_text(), re.MULTILINE)
     assert len(blocks) == len(fences) > 0
     for block in blocks:
         ast.parse(block.text)

@@ -3,13 +3,13 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 
+from jaxvis.compiler import jit
 from jaxvis.generators.autoencoder import AUTOENCODERS, Autoencoder, update_averages
 from jaxvis.optimize.rules import Rule, adam, transformation_of
 from jaxvis.train.checkpoint import peek, restore
@@ -209,7 +209,7 @@ def train_autoencoder(
     return training
 
 
-@partial(jax.jit, static_argnums=0)
+@jit(static_argnums=0)
 def _begin(update: _Update, key: Key, rule: Rule) -> dict[str, Any]:
     return update.init(key, rule)
 
@@ -255,7 +255,7 @@ def decoder_of(state: Mapping[str, Any]) -> dict[str, Any]:
     return {**decoder, "code": state["statistics"]["code"]}
 
 
-@partial(jax.jit, static_argnums=0)
+@jit(static_argnums=0)
 def reconstruct_images(model: Autoencoder, state: Mapping[str, Any], images: Array) -> Array:
     """Computes what an autoencoder makes of images, `[B, H, W, 3]`, not clipped to [0, 1].
 

@@ -1,11 +1,13 @@
 """Generators coupled to a network: pictures drawn by a network that learns to."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import jax
 import numpy as np
 
-from jaxvis.generators.deep import DeepGenerator, despraz_decoder, despraz_generator
+from jaxvis.generators.deep import DeepGenerator
 from jaxvis.generators.drawing import MOMENTUM, Driven, Learned
 from jaxvis.loss.compose import compose
 from jaxvis.methods.coupled.objectives import (
@@ -20,8 +22,10 @@ from jaxvis.network import Network
 from jaxvis.optimize.job import Job
 from jaxvis.optimize.keys import item_keys
 from jaxvis.optimize.problem import Problem
-from jaxvis.optimize.rules import Optimizer, adam, adamax, nesterov
+from jaxvis.optimize.rules import Optimizer, adam
 from jaxvis.optimize.runs import repeat_items
+from jaxvis.recipes.generators import GENERATORS, GeneratorRecipe
+from jaxvis.recipes.named import look_up
 from jaxvis.types import Canvas, Key, Params, Run, as_key
 
 
@@ -34,15 +38,7 @@ def generate(
     seeds: int = 1,
     key: Key | int = 0,
     decoder: dict[str, Any] | None = None,
-    frozen: bool = False,
-    generator: DeepGenerator | None = None,
-    others: float | None = 0.01,
-    penalty: float | None = None,
-    gain: float = 1.0,
-    stretched: str = "none",
-    dropout: tuple[str, ...] = (),
-    rectified: bool = False,
-    optimizer: Optimizer | None = None,
+    recipe: str | GeneratorRecipe | None = None,
     steps: int | None = None,
     chunk: int | None = None,
     progress: bool = False,
@@ -63,23 +59,11 @@ def generate(
       seeds: pictures per item, from different random starts.
       key: a typed random key, or an integer seed.
       decoder: {"params", "statistics", "code"} of a trained decoder, see
-        `jaxvis.methods.coupled.autoencode.decoder_of`; None learns the whole.
-      frozen: whether the decoder works as it was trained, from the mean code of its
-        images on, see `jaxvis.generators.drawing.Driven`; not as in the paper.
-      generator: the table; None takes the paper's. The picture is resized for the
-        network where its size is another.
-      others: lambda; None maximises log softmax(s)_c instead.
-      penalty: of R; None is 0.01 without and 0.1 with `decoder`. With `frozen` R is the
-        square distance from the mean code, in units of its own.
-      gain: grey levels per unit of the generator's output. The original's is 1, whose
-        pictures span few of them and are meant to be stretched.
-      stretched: how the pictures are returned, one of `STRETCHES`.
-      dropout: taps with dropout in every step, VGG's ("relu6", "relu7") in the paper.
-      rectified: see `jaxvis.methods.coupled.objectives.Couple`.
-      optimizer: see `jaxvis.optimize.rules`; None is AdaMax (0.002), with `decoder` SGD
-        (0.01, Nesterov momentum 0.1), with `frozen` Adam (5 % of the mean code's root
-        mean square).
-      steps: updates; None is 500, with `decoder` 1200, with `frozen` 100.
+        `jaxvis.methods.coupled.autoencode.decoder_of`; None learns a whole generator.
+      recipe: "paper", with a decoder "decoder" or "frozen" (`jaxvis.recipes.GENERATORS`),
+        or a `jaxvis.recipes.GeneratorRecipe`; None takes "decoder" where there is one,
+        and "paper" else.
+      steps: updates, instead of the recipe's.
       chunk, progress: see `jaxvis.optimize.solve`.
 
     Returns:
@@ -87,7 +71,8 @@ def generate(
       trace["loss"] `[n, seeds, steps]`; z is empty.
 
     Raises:
-      ValueError: for an unknown tap or option, or an index outside the tap.
+      ValueError: for an unknown tap or recipe, an index outside the tap, or a decoder of
+        another table than the recipe's.
 
     Source: Despraz, Gomez, Satizabal & Pena-Reyes, Towards a better understanding of
       deep neural networks representations using deep generative networks (2017), Eq.
@@ -96,87 +81,49 @@ def generate(
     Departures: pictures are upright and get their mean colour back; below 500 steps the
       running averages keep less than 0.99 a step (1 - 5 / steps); see `Couple`.
     """
-    job = plan_generate(
-        net,
-        params,
-        tap=tap,
-        index=index,
-        seeds=seeds,
-        key=key,
-        decoder=decoder,
-        frozen=frozen,
-        generator=generator,
-        others=others,
-        penalty=penalty,
-        gain=gain,
-        stretched=stretched,
-        dropout=dropout,
-        rectified=rectified,
-        optimizer=optimizer,
-        steps=steps,
-    )
+    chosen, groups = choose_generator(recipe, decoder=decoder, steps=steps), group_targets(index)
+    job = plan_generate(net, params, groups, chosen, tap=tap, decoder=decoder, seeds=seeds, key=key)
     return job.run(chunk=chunk, progress=progress)
 
 
 def plan_generate(
     net: Network,
     params: Params,
+    groups: Sequence[tuple[int, ...]],
+    recipe: GeneratorRecipe,
     *,
     tap: str | None = None,
-    index: Targets = 0,
+    decoder: dict[str, Any] | None = None,
     seeds: int = 1,
     key: Key | int = 0,
-    decoder: dict[str, Any] | None = None,
-    frozen: bool = False,
-    generator: DeepGenerator | None = None,
-    others: float | None = 0.01,
-    penalty: float | None = None,
-    gain: float = 1.0,
-    stretched: str = "none",
-    dropout: tuple[str, ...] = (),
-    rectified: bool = False,
-    optimizer: Optimizer | None = None,
-    steps: int | None = None,
 ) -> Job:
-    """Plans what `generate` makes, whose options these are.
+    """Plans pictures by generators, so that a sweep can be made chunk by chunk.
 
     Args:
       net, params: the network.
-      tap, index, seeds, key, decoder, frozen, generator, others: see `generate`.
-      penalty, gain, stretched, dropout, rectified, optimizer, steps: see `generate`.
+      groups: the classes or channels of each picture, as
+        `jaxvis.methods.coupled.objectives.group_targets` gives them.
+      recipe: what `choose_generator` returned.
+      tap, decoder, seeds, key: see `generate`.
 
     Raises:
       ValueError: as `generate`.
     """
-    tap, groups = scores_tap(net, tap), group_targets(index)
-    items = build_objectives(net, params, groups, tap=tap, others=others, rectified=rectified)
-    if decoder is None and frozen:
-        raise ValueError("frozen is of a trained decoder: pass decoder= too")
-    steps = steps if steps is not None else _default_steps(decoder is not None, frozen)
-    # Where there are few steps the averages must forget their start all the same.
-    momentum = min(MOMENTUM, max(1 - 5 / max(steps, 1), 0.0))
+    tap = scores_tap(net, tap)
+    items = build_objectives(
+        net, params, groups, tap=tap, others=recipe.others, rectified=recipe.rectified
+    )
     keys = item_keys(as_key(key), seeds=seeds, indices=number_groups(groups), name=tap)
-    canvas: Canvas
-    start = None
-    if decoder is None:
-        penalty = 0.01 if penalty is None else penalty
-        table = generator or despraz_generator()
-        canvas = Learned(table, gain=gain, penalty=penalty, momentum=momentum)
-        optimizer = optimizer or adamax(0.002)
-    else:
-        every = max(steps // 30, 1)
-        driven = canvas = Driven(
-            generator or despraz_decoder(),
-            penalty=0.1 if penalty is None else penalty,
-            gain=gain,
-            keep=max(min(10, steps // every), 1),
-            frozen=frozen,
-            momentum=momentum,
-        )
-        optimizer = optimizer or _choose_optimizer(decoder, frozen)
-        start = _copy(driven.start(decoder, steps=steps, every=every), len(keys))
-    loss = compose(net, canvas, view=choose_view(net, canvas), dropout=tuple(dropout))
-    problem = Problem(loss, canvas, optimizer, steps, finish=choose_finish(stretched))
+    optimizer, start = _choose_optimizer(recipe, decoder), None
+    canvas: Canvas = _build_learned(recipe)
+    if decoder is not None:
+        _check_table(recipe.generator, decoder)
+        every = max(recipe.steps // 30, 1)
+        driven = canvas = _build_driven(recipe, every)
+        start = _copy(driven.start(decoder, steps=recipe.steps, every=every), len(keys))
+    loss = compose(net, canvas, view=choose_view(net, canvas), dropout=tuple(recipe.dropout))
+    finish = choose_finish(recipe.stretched)
+    problem = Problem(loss, canvas, optimizer, recipe.steps, finish=finish)
     return Job(
         problem,
         params,
@@ -189,10 +136,72 @@ def plan_generate(
     )
 
 
-def _default_steps(driven: bool, frozen: bool) -> int:
-    if not driven:
-        return 500
-    return 100 if frozen else 1200
+def choose_generator(
+    recipe: str | GeneratorRecipe | None,
+    *,
+    decoder: dict[str, Any] | None = None,
+    steps: int | None = None,
+) -> GeneratorRecipe:
+    """Gives the recipe of a name, or the paper's with or without a decoder.
+
+    Args:
+      recipe: a name of `jaxvis.recipes.GENERATORS`, a recipe, or None.
+      decoder: see `generate`.
+      steps: instead of the recipe's.
+
+    Raises:
+      ValueError: for an unknown name, or a recipe that needs a decoder where there is none.
+    """
+    if recipe is None:
+        recipe = "paper" if decoder is None else "decoder"
+    chosen = look_up(recipe, GENERATORS, GeneratorRecipe)
+    if decoder is None and chosen.frozen:
+        raise ValueError("frozen is of a trained decoder: pass decoder= too")
+    if decoder is None and chosen.optimizer is None:
+        raise ValueError("the recipe's optimizer is None, which is of a trained decoder: name one")
+    return chosen if steps is None else replace(chosen, steps=steps)
+
+
+def _build_learned(recipe: GeneratorRecipe) -> Learned:
+    return Learned(
+        recipe.generator,
+        gain=recipe.gain,
+        penalty=recipe.penalty,
+        momentum=_choose_momentum(recipe.steps),
+    )
+
+
+def _build_driven(recipe: GeneratorRecipe, every: int) -> Driven:
+    return Driven(
+        recipe.generator,
+        penalty=recipe.penalty,
+        gain=recipe.gain,
+        keep=max(min(10, recipe.steps // every), 1),
+        frozen=recipe.frozen,
+        momentum=_choose_momentum(recipe.steps),
+    )
+
+
+def _choose_momentum(steps: int) -> float:
+    """Chooses what averages keep: with few steps they must forget their start all the same."""
+    return min(MOMENTUM, max(1 - 5 / max(steps, 1), 0.0))
+
+
+def _check_table(table: DeepGenerator, decoder: dict[str, Any]) -> None:
+    """Refuses a decoder whose parameters are of another table than the recipe's."""
+    found = {
+        row: {name: np.shape(leaf) for name, leaf in leaves.items()}
+        for row, leaves in decoder["params"].items()
+    }
+    if any(
+        found.get(row) != leaves
+        for row, leaves in table.parameter_shapes().items()
+        if row != "alpha"
+    ):
+        raise ValueError(
+            "the decoder has another table than the recipe: pass "
+            "recipe=dataclasses.replace(recipe, generator=...), the decoder's own"
+        )
 
 
 def _copy(z: Any, count: int) -> Any:
@@ -200,10 +209,11 @@ def _copy(z: Any, count: int) -> Any:
     return jax.tree.map(lambda leaf: np.broadcast_to(np.asarray(leaf), (count, *leaf.shape)), z)
 
 
-def _choose_optimizer(decoder: dict[str, Any], frozen: bool) -> Optimizer:
-    """Chooses the optimizer of alpha."""
-    if not frozen:
-        return nesterov(0.01, momentum=0.1)
+def _choose_optimizer(recipe: GeneratorRecipe, decoder: dict[str, Any] | None) -> Optimizer:
+    """Gives the recipe's optimizer, or the one that suits a decoder's mean code."""
+    if recipe.optimizer is not None:
+        return recipe.optimizer
+    assert decoder is not None, "choose_generator has checked it"
     rms = float(np.sqrt(np.mean(np.square(decoder["code"]))))
     if not rms > 0:
         raise ValueError("the decoder's mean code is zero: train it first")

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxvis.compiler import jit
 from jaxvis.generators.drawing import stretch
 from jaxvis.loss.algebra import Algebra
 from jaxvis.loss.views import Resize
@@ -16,9 +17,6 @@ from jaxvis.network import Network
 from jaxvis.optimize.problem import Problem, Program
 from jaxvis.optimize.step_programs import START
 from jaxvis.types import Canvas, Image, Key, Params
-
-STRETCHES = ("none", "linear", "root")
-"""How a picture is shown: as it is; stretched to [0, 1]; the square root of that."""
 
 
 @dataclass(frozen=True)
@@ -41,13 +39,8 @@ def choose_finish(stretched: str) -> Callable[[Key, Image], Image] | None:
     """Gives the last step of a picture `[H, W, 3]`.
 
     Args:
-      stretched: one of `STRETCHES`.
-
-    Raises:
-      ValueError: for another word.
+      stretched: one of `jaxvis.recipes.generators.STRETCHES`.
     """
-    if stretched not in STRETCHES:
-        raise ValueError(f"stretched is one of {', '.join(STRETCHES)}, not {stretched!r}")
     return None if stretched == "none" else Stretch(stretched == "root")
 
 
@@ -86,7 +79,7 @@ def choose_starts(
     return best
 
 
-@jax.jit
+@jit
 def _take_better(
     program: Program,
     params: Params,

@@ -1,11 +1,11 @@
 """Multifaceted visualization: every kind of image that excites a neuron, one by one."""
 
-from functools import partial
 from typing import NamedTuple
 
 import jax
 import numpy as np
 
+from jaxvis.compiler import jit
 from jaxvis.images import check_images
 from jaxvis.loss.objectives import average_positions
 from jaxvis.network import Network
@@ -121,7 +121,7 @@ def _find_before(net: Network, tap: str) -> str:
     return net.taps[place - 1]
 
 
-@partial(jax.jit, static_argnums=(0, 1))
+@jit(static_argnums=(0, 1))
 def _look(net: Network, taps: tuple[str, str], params: Params, image: Image) -> tuple[Array, Array]:
     found = net.apply(params, image, stop=taps)
     return found[taps[1]], average_positions(found[taps[0]])

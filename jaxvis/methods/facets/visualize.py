@@ -1,12 +1,12 @@
 """A picture of every facet of a neuron."""
 
 from dataclasses import dataclass
-from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxvis.compiler import jit
 from jaxvis.images import check_images
 from jaxvis.loss.canvas import Fourier
 from jaxvis.loss.compose import Weighted
@@ -18,6 +18,7 @@ from jaxvis.optimize import solve
 from jaxvis.optimize.keys import item_keys
 from jaxvis.optimize.rules import adam
 from jaxvis.optimize.runs import repeat_item
+from jaxvis.optimize.watch import Progress
 from jaxvis.recipes.recipe import Recipe
 from jaxvis.types import Array, ArrayLike, Image, Key, Params, Run, as_key
 
@@ -34,7 +35,7 @@ def facets(
     steps: int = 200,
     key: Key | int = 0,
     chunk: int | None = None,
-    progress: bool = False,
+    progress: Progress = False,
 ) -> Run:
     """Makes one picture of every facet of a neuron: `find_facets`, then `visualize_facets`.
 
@@ -107,7 +108,7 @@ def visualize_facets(
     centre: float = 10.0,
     key: Key | int = 0,
     chunk: int | None = None,
-    progress: bool = False,
+    progress: Progress = False,
 ) -> Run:
     """Makes one picture of every facet, started from the facet's mean image.
 
@@ -157,6 +158,6 @@ def visualize_facets(
     )
 
 
-@partial(jax.jit, static_argnums=0)
+@jit(static_argnums=0)
 def _encode(canvas: Fourier, images: Array) -> Array:
     return jax.vmap(canvas.encode)(images)

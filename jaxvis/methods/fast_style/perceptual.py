@@ -13,7 +13,7 @@ from jaxvis.images import check_image, resize
 from jaxvis.loss.algebra import Sum
 from jaxvis.loss.matching.statistics import Code
 from jaxvis.loss.matching.terms import match_content
-from jaxvis.loss.matching.transfer import Preset, build_transfer
+from jaxvis.loss.matching.transfer import StyleRecipe, build_transfer
 from jaxvis.loss.priors import TotalVariation
 from jaxvis.nets.zoo.style_net import mix_styles
 from jaxvis.network import Network
@@ -80,19 +80,17 @@ class PerceptualLoss:
 def build_given(
     judge: Network,
     params: Params,
-    preset: Preset,
+    recipe: StyleRecipe,
     size: tuple[int, int],
     styles: Sequence[ImageLike],
-    style_scale: float,
 ) -> dict[str, Any]:
     """Builds what every step reads: the judge's parameters, terms and factors.
 
     Args:
       judge, params: the network whose activations are compared.
-      preset: the layers and the factors, checked against the judge.
+      recipe: the layers, the factors and the side of the styles, checked against the judge.
       size: (H, W) of the photographs in pixels.
       styles: `[H', W', 3]` in [0, 1] each.
-      style_scale: side of the styles, as a factor of the photographs' (of equal area).
 
     Returns:
       dict: "judge", parameters; "alpha" and, unless it is 0, "gamma", factors;
@@ -102,44 +100,43 @@ def build_given(
     Raises:
       ValueError: without a layer of the style, or for images that are none or too small.
     """
-    if not preset.style_taps:
+    if not recipe.style_taps:
         raise ValueError(
             "nothing is left to learn: beta must be above 0, and a style tap must be named"
         )
     given: dict[str, Any] = {
         "judge": judge.prepare(params, size=size),
-        "alpha": np.float32(preset.alpha),
-        "content": _build_content(judge, params, preset, size),
-        "style": _build_styles(judge, params, preset, size, styles, style_scale),
+        "alpha": np.float32(recipe.alpha),
+        "content": _build_content(judge, params, recipe, size),
+        "style": _build_styles(judge, params, recipe, size, styles),
     }
-    if preset.gamma:
-        given["gamma"] = np.float32(preset.gamma)
+    if recipe.gamma:
+        given["gamma"] = np.float32(recipe.gamma)
     return given
 
 
 def _build_styles(
     judge: Network,
     params: Params,
-    preset: Preset,
+    recipe: StyleRecipe,
     size: tuple[int, int],
     styles: Sequence[ImageLike],
-    style_scale: float,
 ) -> Sum:
-    alone = replace(preset, alpha=0.0, content_taps=())
+    alone = replace(recipe, alpha=0.0, content_taps=())
     sums: list[Sum] = []
     for i, image in enumerate(styles):
         style = check_image(image, f"style image {i}")
         build = partial(build_transfer, judge, params, alone, style, [style], size)
-        sums.append(build(mix=[1.0], style_scale=style_scale))
+        sums.append(build(mix=[1.0]))
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *sums)
 
 
 def _build_content(
-    judge: Network, params: Params, preset: Preset, size: tuple[int, int]
+    judge: Network, params: Params, recipe: StyleRecipe, size: tuple[int, int]
 ) -> tuple[Code, ...]:
-    if not preset.content_taps:
+    if not recipe.content_taps:
         return ()
     # The weights do not depend on the image; the targets are every photograph's own.
     grey = resize(jnp.full((1, 1, 3), 0.5), size)
-    terms = match_content(judge, params, grey, preset.content_taps, weights=preset.content_weights)
+    terms = match_content(judge, params, grey, recipe.content_taps, weights=recipe.content_weights)
     return tuple(replace(term, target=jnp.zeros(())) for term in terms)

@@ -1,13 +1,13 @@
 """Pictures by a trained style network: of any size, in tiles, in mixed styles."""
 
 from collections.abc import Sequence
-from functools import partial
 from typing import TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxvis.compiler import jit
 from jaxvis.images import check_image
 from jaxvis.methods.fast_style.tiles import paint_in_tiles
 from jaxvis.nets.zoo.style_net import mix_styles, styles_in
@@ -82,7 +82,7 @@ def stylize(
     return np.clip(_crop(net, picture, image.shape), 0, 1)
 
 
-@partial(jax.jit, static_argnums=0)
+@jit(static_argnums=0)
 def paint(net: Network, params: Params, image: Image) -> Image:
     """Paints an image as a whole, `[H, W, 3]` in [0, 1]; compiled, and traceable.
 

@@ -11,13 +11,13 @@ rounding.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxvis.compiler import jit
 from jaxvis.nets.table.fields import round_up
 from jaxvis.nets.table.forward import Table
 from jaxvis.nets.table.layers import Layer
@@ -77,9 +77,9 @@ def paint_in_tiles(net: Network, params: Params, image: ImageLike, *, tile: int)
         grid = _cut_image(seen.shape, tile, stride)
         known[norm] = _fix_norm(net, norm, known, _run_tiles(net, begin, conv, known, seen, grid))
     grid = _cut_image(seen.shape, tile, COARSE)
-    trunk = _join(_run_tiles(net, begin, "conv3", known, seen, grid))
+    joined = _join(_run_tiles(net, begin, "conv3", known, seen, grid))
     last = next(row.name for row in reversed(net.rows) if row.op == "add")
-    trunk = _run(net, "conv3", last, params, jnp.asarray(trunk))
+    trunk = _run(net, "conv3", last, params, jnp.asarray(joined))
     for conv, norm, factor in (("up1", "up1_norm", 2), ("up2", "up2_norm", 4)):
         grid = _cut_trunk(trunk.shape, tile // COARSE, factor)
         known[norm] = _fix_norm(net, norm, known, _run_tiles(net, last, conv, known, trunk, grid))
@@ -88,12 +88,12 @@ def paint_in_tiles(net: Network, params: Params, image: ImageLike, *, tile: int)
     return np.asarray(_run(net, "conv4", "image", params, jnp.asarray(picture)))
 
 
-@partial(jax.jit, static_argnums=(0, 1, 2))
+@jit(static_argnums=(0, 1, 2))
 def _run(net: Network, start: str, stop: str, params: Params, value: Array) -> Array:
     return net.apply(params, value, start=start, stop=stop)[stop]
 
 
-@partial(jax.jit, static_argnums=(0, 1, 2, 5))
+@jit(static_argnums=(0, 1, 2, 5))
 def _run_window(
     net: Network,
     start: str,

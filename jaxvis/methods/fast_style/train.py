@@ -2,25 +2,22 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import isfinite
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 import optax
 
-from jaxvis.loss.matching.transfer import Preset, adjust_preset
+from jaxvis.loss.matching.transfer import StyleRecipe, adjust_style
 from jaxvis.methods.fast_style.perceptual import PerceptualLoss, build_given
 from jaxvis.nets.random import random_params
 from jaxvis.nets.zoo.style_net import build_style_net
 from jaxvis.network import Network
+from jaxvis.recipes.named import look_up
+from jaxvis.recipes.styles import FAST_STYLES
 from jaxvis.train.images import Images
 from jaxvis.train.loop import CheckpointFile, Training, Validation, train
 from jaxvis.types import Array, ImageLike, Interrupted, Key, Params, Terms, as_key
-
-JOHNSON = Preset(("relu3_3",), ("relu1_2", "relu2_2", "relu3_3", "relu4_3"), beta=5.0, gamma=0.065)
-"""Johnson et al.'s balance (their VGG-16; the layers are VGG-19's too): Gram matrices
-over C H W and mean squares, in 0..255; gamma is their 1e-6 in [0, 1]."""
 
 CONTRAST = 0.3
 """First scale of the last norm, with which pictures begin with the contrast of
@@ -127,8 +124,7 @@ def fast_style(
     styles: Sequence[ImageLike],
     *,
     style_net: Network | None = None,
-    preset: Preset = JOHNSON,
-    style_scale: float = 1.0,
+    recipe: str | StyleRecipe = "johnson",
     schedule: Schedule = Schedule(),
     held_out: Images | None = None,
     key: Key | int = 0,
@@ -147,9 +143,9 @@ def fast_style(
         knows them all, with a scale and a bias of each in every norm.
       style_net: what is trained, from `jaxvis.nets.zoo.style_net.build_style_net` with
         as many `styles` (0 for one); None takes transform_reflect.
-      preset: the layers, their weights, and alpha, beta and gamma. Its noise, optimizer,
-        steps and filter are not used here.
-      style_scale: side of the styles, as a factor of the photographs' (of equal area).
+      recipe: "johnson", or a `jaxvis.recipes.StyleRecipe`: the layers, their weights,
+        alpha, beta and gamma, and the side of the styles as a factor of the photographs'
+        (of equal area). The rest of it is not used here.
       schedule: steps, batches and learning rate.
       held_out: photographs that are measured and not trained on; None measures none.
       key: a typed random key, or an integer seed, of weights and styles.
@@ -169,12 +165,13 @@ def fast_style(
     Departures: Gram matrices are means over positions; layers can be VGG-19's; the last
       norm's scale begins at `CONTRAST`.
     """
-    recipe, key = _check(net, preset, style_scale), as_key(key)
+    how = adjust_style(net, look_up(recipe, FAST_STYLES, StyleRecipe))
+    key = as_key(key)
     style_net = _check_style_net(style_net, len(styles))
-    given = build_given(net, params, recipe, images.size, styles, style_scale)
+    given = build_given(net, params, how, images.size, styles)
     start = draw_params(style_net, key)
     given |= {"input": start.pop("input"), "learning_rate": np.float32(schedule.learning_rate)}
-    loss = PerceptualLoss(style_net, net, recipe.content_taps, recipe.style_taps, len(styles))
+    loss = PerceptualLoss(style_net, net, how.content_taps, how.style_taps, len(styles))
     training = train(
         Update(loss),
         {"params": start, "optimizer": optax.adam(schedule.learning_rate).init(start)},
@@ -194,18 +191,6 @@ def fast_style(
         raise Interrupted
     learned = {**training.state["params"], "input": given["input"]}
     return FastStyle(style_net, jax.tree.map(np.asarray, learned), training)
-
-
-def _check(net: Network, preset: Preset, style_scale: float) -> Preset:
-    """Returns a preset checked against the network that judges."""
-    if not 0 < style_scale < float("inf"):
-        raise ValueError(f"style_scale must be above 0 and finite, got {style_scale}")
-    preset = adjust_preset(net, preset)
-    for name in ("alpha", "beta", "gamma"):
-        value = getattr(preset, name)
-        if not isfinite(value):
-            raise ValueError(f"{name} must be a finite number, not {value}")
-    return preset
 
 
 def _check_style_net(net: Network | None, count: int) -> Network:

@@ -14,7 +14,9 @@ from jaxvis.nets.table.geometry import stride_of
 from jaxvis.network import Network
 from jaxvis.optimize.keys import item_keys
 from jaxvis.optimize.runs import change_when_interrupted, split_axis
-from jaxvis.recipes.natural import Natural, natural_stages, solve_stages
+from jaxvis.optimize.watch import Progress, change_looks
+from jaxvis.recipes.named import look_up
+from jaxvis.recipes.natural import NATURALS, Natural, natural_stages, solve_stages
 from jaxvis.types import Array, ImageLike, Key, Params, Run, as_key
 
 
@@ -24,13 +26,13 @@ def caricature(
     image: ImageLike | Sequence[ImageLike],
     *,
     tap: str,
-    natural: Natural | None = None,
+    recipe: str | Natural = "mahendran",
     seeds: int = 1,
     key: Key | int = 0,
     fidelity: float = 1.0,
     steps: int = 300,
     chunk: int | None = None,
-    progress: bool = False,
+    progress: Progress = False,
 ) -> Run:
     """Makes `image` changed to excite the pattern that `tap` finds in it.
 
@@ -41,8 +43,8 @@ def caricature(
       net, params: the network.
       image: x0, `[H, W, 3]` in [0, 1]; or several of one size, `[N, H, W, 3]`.
       tap: the layer.
-      natural: the constants and departures, see `jaxvis.recipes.natural.Natural`;
-        None is the authors' code, which has one stage here.
+      recipe: "mahendran", the authors' code, or a `jaxvis.recipes.Natural`: the constants
+        and departures. There is one stage here.
       seeds: pictures, which differ by their jitter.
       key: a typed random key, or an integer seed.
       fidelity: C.
@@ -54,7 +56,7 @@ def caricature(
       `[(N,) seeds, H, W, 3]` in [0, 1], trace with steps behind.
 
     Raises:
-      ValueError: for an unknown tap, the softmax, an image that the network
+      ValueError: for an unknown tap or recipe, the softmax, an image that the network
         cannot take, or a code that is nowhere positive.
 
     Source: Mahendran & Vedaldi (IJCV 2016), Eq. 4, section 7. Departures: 1/Z is
@@ -62,7 +64,7 @@ def caricature(
     start shows.
     """
     refuse_probabilities(net, tap)
-    natural = replace(natural or Natural(), second=0)
+    natural = replace(look_up(recipe, NATURALS, Natural), second=0)
     several = isinstance(image, list | tuple) or np.ndim(image) == 4
     images = check_images(image, "the images") if several else check_image(image, "the image")[None]
     targets = _targets(net, params, images, tap, natural)
@@ -74,7 +76,11 @@ def caricature(
     weights = jnp.full(len(which), fidelity, jnp.float32)
     items = weights * Align(tap, jnp.asarray(targets)[which])
     lead = (len(images), seeds) if several else (seeds,)
-    with change_when_interrupted(lambda run: split_axis(run, *lead)):
+
+    def split(run: Run) -> Run:
+        return split_axis(run, *lead)
+
+    with change_when_interrupted(split):
         run = solve_stages(
             net,
             recipes,
@@ -83,9 +89,9 @@ def caricature(
             keys[seed],
             start=start[which],
             chunk=chunk,
-            progress=progress,
+            progress=change_looks(progress, split),
         )
-    return split_axis(run, *lead)
+    return split(run)
 
 
 def _targets(net: Network, params: Params, images: Array, tap: str, natural: Natural) -> np.ndarray:

@@ -1,11 +1,10 @@
 """Codes of many images at one layer, and how far they are from the codes wanted."""
 
-from functools import partial
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxvis.compiler import jit
 from jaxvis.network import Network
 from jaxvis.types import Array, Params
 
@@ -47,6 +46,6 @@ def relative_errors(codes: np.ndarray, wanted: np.ndarray, mask: np.ndarray) -> 
     return distance / np.sqrt(np.sum((mask * wanted) ** 2, axis=axes))
 
 
-@partial(jax.jit, static_argnums=(0, 1))
+@jit(static_argnums=(0, 1))
 def _look(net: Network, tap: str, params: Params, images: Array) -> Array:
     return jax.vmap(lambda image: net.apply(params, image, stop=tap)[tap])(jnp.asarray(images))

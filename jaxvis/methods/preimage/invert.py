@@ -15,13 +15,11 @@ from jaxvis.nets.table.fields import refuse_probabilities
 from jaxvis.nets.table.geometry import stride_of
 from jaxvis.network import Network
 from jaxvis.optimize.keys import item_keys
-from jaxvis.optimize.rules import Optimizer
 from jaxvis.optimize.runs import change_when_interrupted, split_axis
-from jaxvis.recipes.natural import Natural, natural_stages, solve_stages
+from jaxvis.optimize.watch import Progress, change_looks
+from jaxvis.recipes.named import look_up
+from jaxvis.recipes.natural import NATURALS, Natural, natural_stages, solve_stages
 from jaxvis.types import Array, ArrayLike, ImageLike, Key, Params, Run, as_key
-
-PRESETS = {"short": Natural(second=0), "mahendran": Natural()}
-"""Name -> settings: one stage, and the authors' two."""
 
 
 def invert(
@@ -30,16 +28,14 @@ def invert(
     image: ImageLike | Sequence[ImageLike],
     *,
     tap: str,
-    preset: str = "short",
-    natural: Natural | None = None,
+    recipe: str | Natural = "short",
     seeds: int = 1,
     key: Key | int = 0,
     fidelity: float | Sequence[float] | None = None,
     mask: ArrayLike | float = 1.0,
     steps: int = 300,
-    optimizer: Optimizer | None = None,
     chunk: int | None = None,
-    progress: bool = False,
+    progress: Progress = False,
 ) -> Run:
     """Makes images whose code at `tap` is that of `image`, from random starts.
 
@@ -51,17 +47,15 @@ def invert(
       image: `[H, W, 3]` in [0, 1], the image whose code is inverted; or several of one
         size, `[N, H, W, 3]`.
       tap: the layer.
-      preset: "short", one stage; "mahendran", the authors' two.
-      natural: the preset's constants and departures instead, see
-        `jaxvis.recipes.natural.Natural`.
+      recipe: "short", one stage; "mahendran", the authors' two; or a
+        `jaxvis.recipes.Natural`: all constants, the optimizer, and the departures from
+        the paper's print.
       seeds: reconstructions, from different random starts.
       key: a typed random key, or an integer seed.
       fidelity: C, one or several; None takes the paper's for the net and layer.
       mask: M, broadcastable to the tap's shape; 0 leaves entries free (see
         `jaxvis.methods.preimage.code_masks`).
-      steps: how many updates of the first stage; the second has `natural.second`.
-      optimizer: one of grey levels instead of Algorithm 1. There is no second stage
-        then.
+      steps: how many updates of the first stage; the second has the recipe's `second`.
       chunk, progress: see `jaxvis.optimize.solve`.
 
     Returns:
@@ -72,14 +66,15 @@ def invert(
       paper's tables.
 
     Raises:
-      ValueError: for an unknown tap or preset, the softmax, an image that the network
+      ValueError: for an unknown tap or recipe, the softmax, an image that the network
         cannot take, or a code that is zero everywhere.
 
     Source: Mahendran & Vedaldi (IJCV 2016), Eq. 1-3, 5, Algorithm 1, sections 3, 5.
     Departures: those of `Natural`, each an option; HOG and dense SIFT paint grey.
     """
     refuse_probabilities(net, tap)
-    natural = _settings(net, preset, natural, optimizer)
+    natural = look_up(recipe, NATURALS, Natural)
+    natural = replace(natural, grey=True) if net.name in FIXED else natural
     several = isinstance(image, list | tuple) or np.ndim(image) == 4
     images = check_images(image, "the images") if several else check_image(image, "the image")[None]
     mask = np.asarray(mask, np.float32)
@@ -92,7 +87,7 @@ def invert(
     masks = jnp.broadcast_to(mask, (len(which), *codes.shape[1:]))
     items = jnp.asarray(weights[how]) * Match(tap, jnp.asarray(codes)[which], mask=masks)
     size, stride = (images.shape[1], images.shape[2]), stride_of(net, params, tap)
-    recipes = natural_stages(natural, size=size, stride=stride, steps=steps, optimizer=optimizer)
+    recipes = natural_stages(natural, size=size, stride=stride, steps=steps)
     lead = ((len(images),) if several else ()) + (weights.shape if np.ndim(fidelity) else ())
 
     def add_errors(run: Run) -> Run:
@@ -105,20 +100,10 @@ def invert(
         }
         return split_axis(run._replace(facts=facts), *lead, seeds)
 
+    look = change_looks(progress, add_errors)
     with change_when_interrupted(add_errors):
-        run = solve_stages(net, recipes, params, items, keys[seed], chunk=chunk, progress=progress)
+        run = solve_stages(net, recipes, params, items, keys[seed], chunk=chunk, progress=look)
     return add_errors(run)
-
-
-def _settings(
-    net: Network, preset: str, natural: Natural | None, optimizer: Optimizer | None
-) -> Natural:
-    if preset not in PRESETS:
-        raise ValueError(f"preset is one of {', '.join(PRESETS)}, not {preset!r}")
-    natural = natural or PRESETS[preset]
-    if net.name in FIXED:
-        natural = replace(natural, grey=True)
-    return natural if optimizer is None else replace(natural, second=0)
 
 
 def _codes_to_invert(

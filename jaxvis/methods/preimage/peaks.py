@@ -1,12 +1,11 @@
 """How strongly channels respond at most: what activation maximisation divides by."""
 
 from collections.abc import Iterable
-from functools import partial
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxvis.compiler import jit
 from jaxvis.images import check_image
 from jaxvis.network import Network
 from jaxvis.types import Array, ImageLike, Params
@@ -38,7 +37,7 @@ def measure_peaks(
     return found
 
 
-@partial(jax.jit, static_argnums=(0, 1))
+@jit(static_argnums=(0, 1))
 def _look(net: Network, tap: str, params: Params, image: Array) -> Array:
     values = net.apply(params, image, stop=tap)[tap]
     return jnp.max(values, axis=(0, 1)) if values.ndim == 3 else values

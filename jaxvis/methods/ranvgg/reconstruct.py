@@ -15,6 +15,7 @@ from jaxvis.network import Network
 from jaxvis.optimize import lbfgs, solve
 from jaxvis.optimize.keys import check_seeds, item_keys
 from jaxvis.optimize.runs import change_when_interrupted
+from jaxvis.optimize.watch import Progress, change_looks
 from jaxvis.recipes.recipe import Recipe, Size
 from jaxvis.types import Image, ImageLike, Key, Params, Run, as_key
 
@@ -67,7 +68,7 @@ def reconstruct(
     steps: int = 300,
     inversion: Inversion = PLAIN,
     chunk: int | None = None,
-    progress: bool = False,
+    progress: Progress = False,
 ) -> Run:
     """Finds images with the code of `image` at `tap`, by L-BFGS from white noise.
 
@@ -123,7 +124,7 @@ def reconstruct(
             start=_encode(inversion.canvas(recipe.size), start, (count, *image.shape)),
             params_axis=params_axis,
             chunk=chunk,
-            progress=progress,
+            progress=change_looks(progress, add_errors),
         )
     return add_errors(run)
 

@@ -27,6 +27,34 @@ STARTS = 2**31
 """Folded into a network's key for its noise, far from the numbers of candidates."""
 
 
+@dataclass(frozen=True)
+class StackRecipe:
+    """A way to build a layer: how its candidates are drawn, and how each is tried.
+
+    Args:
+      candidates: K, kernels drawn for each layer.
+      starts: noise images that a candidate's loss is the mean over.
+      steps: evaluations of every reconstruction.
+      distribution: of the kernels.
+      inversion: how the image is reconstructed.
+
+    Raises:
+      ValueError: for a number below 1.
+    """
+
+    candidates: int = 5
+    starts: int = 1
+    steps: int = 100
+    distribution: Distribution = HE
+    inversion: Inversion = PLAIN
+
+    def __post_init__(self) -> None:
+        """Checks the numbers."""
+        for name in ("candidates", "starts", "steps"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+
+
 class Stack(NamedTuple):
     """Random networks whose layers were chosen one after the other.
 
@@ -46,13 +74,9 @@ def stack(
     image: ImageLike,
     *,
     networks: int = 1,
-    candidates: int = 5,
-    starts: int = 1,
-    steps: int = 100,
     stop: str | None = None,
     key: Key | int = 0,
-    distribution: Distribution = HE,
-    inversion: Inversion = PLAIN,
+    recipe: StackRecipe = StackRecipe(),
     chunk: int | None = None,
     progress: bool = False,
 ) -> Stack:
@@ -68,38 +92,23 @@ def stack(
       image: the reference image, `[H, W, 3]` in [0, 1].
       networks: how many are built, independently; host memory holds
         networks * candidates sets of parameters, twice if there is more than one.
-      candidates: K, kernels drawn for each layer.
-      starts: noise images that a candidate's loss is the mean over.
-      steps: evaluations of every reconstruction.
       stop: the last tap that needs parameters; None draws all.
       key: a typed random key, or an integer seed; candidate k of network n draws from
         `fold_in(fold_in(key, n), k)`, whatever their numbers.
-      distribution: of the kernels.
-      inversion: how the image is reconstructed.
+      recipe: how candidates are drawn and tried.
       chunk, progress: see `jaxvis.optimize.solve`.
 
     Raises:
-      ValueError: for an unknown tap, a number below 1, or a layer without a candidate
+      ValueError: for an unknown tap, no network, or a layer without a candidate
         of finite loss.
       Interrupted: on Ctrl-C. To keep the layers that are done, take them one by one
         from `plan_stack`.
 
     Source: He, Wang & Hopcroft (2016), section 3. Departures: the loss is relative,
       see `reconstruct`; the number of candidates, of evaluations and the noise, which
-      the paper does not say, are parameters.
+      the paper does not say, are fields of the recipe.
     """
-    job = plan_stack(
-        net,
-        image,
-        networks=networks,
-        candidates=candidates,
-        starts=starts,
-        steps=steps,
-        stop=stop,
-        key=key,
-        distribution=distribution,
-        inversion=inversion,
-    )
+    job = plan_stack(net, image, networks=networks, stop=stop, key=key, recipe=recipe)
     return deque(job.layers(chunk=chunk, progress=progress), maxlen=1).pop()
 
 
@@ -108,32 +117,24 @@ def plan_stack(
     image: ImageLike,
     *,
     networks: int = 1,
-    candidates: int = 5,
-    starts: int = 1,
-    steps: int = 100,
     stop: str | None = None,
     key: Key | int = 0,
-    distribution: Distribution = HE,
-    inversion: Inversion = PLAIN,
+    recipe: StackRecipe = StackRecipe(),
 ) -> "StackJob":
     """Plans what `stack` builds, so that it can be built layer by layer.
 
     Args:
       net, image: see `stack`; the image is `[H, W, 3]`.
-      networks, candidates, starts, steps, stop, key, distribution, inversion: see `stack`.
+      networks, stop, key, recipe: see `stack`.
 
     Raises:
-      ValueError: for an unknown tap, or a number below 1.
+      ValueError: for an unknown tap, or no network.
     """
     image, key = check_image(image, "the reference image"), as_key(key)
-    counts = {"networks": networks, "candidates": candidates, "starts": starts, "steps": steps}
-    for name, count in counts.items():
-        if count < 1:
-            raise ValueError(f"{name} must be at least 1, got {count}")
+    if networks < 1:
+        raise ValueError(f"networks must be at least 1, got {networks}")
     list_stacked_layers(net, stop=stop)
-    return StackJob(
-        net, image, networks, candidates, starts, steps, stop, key, distribution, inversion
-    )
+    return StackJob(net, image, networks, stop, key, recipe)
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,13 +144,9 @@ class StackJob:
     net: Network
     image: Image
     networks: int
-    candidates: int
-    starts: int
-    steps: int
     stop: str | None
     key: Key
-    distribution: Distribution
-    inversion: Inversion
+    recipe: StackRecipe
 
     def layers(
         self, *, before: Stack | None = None, chunk: int | None = None, progress: bool = False
@@ -174,7 +171,7 @@ class StackJob:
         return self._build_layers(layers, before, chunk, progress)
 
     def _check_fit(self, before: Stack, layers: Sequence[tuple[str, str]]) -> None:
-        done, shape = list(before.chosen), (self.networks, self.candidates)
+        done, shape = list(before.chosen), (self.networks, self.recipe.candidates)
         first = done == [tap for _, tap in layers][: len(done)]
         shapes = {tap: np.shape(losses) for tap, losses in before.losses.items()}
         if not first or any(shapes.get(tap) != shape for tap in done):
@@ -196,8 +193,8 @@ class StackJob:
                 self.net,
                 self.key,
                 n,
-                self.candidates,
-                distribution=self.distribution,
+                self.recipe.candidates,
+                distribution=self.recipe.distribution,
                 stop=self.stop,
             )
             for n in range(self.networks)
@@ -216,7 +213,7 @@ class StackJob:
             losses[tap] = self._try(trials, tap, chunk, progress)
             chosen[tap] = choose_best(losses[tap], tap)
             for n, k in enumerate(chosen[tap]):
-                params[n][row] = trials[n * self.candidates + k][row]
+                params[n][row] = trials[n * self.recipe.candidates + k][row]
             yield Stack(join_networks(params), dict(losses), dict(chosen))
         if before is not None and len(before.chosen) == len(layers):
             yield Stack(join_networks(params), losses, chosen)
@@ -230,7 +227,7 @@ class StackJob:
     ) -> Sequence[Params]:
         """Lists the networks with each of their candidates for one layer."""
         trials = [{**own, row: one[row]} for own, ones in zip(params, sets) for one in ones]
-        if self.distribution.scheme == "unit":
+        if self.recipe.distribution.scheme == "unit":
             for trial in trials:
                 trial[row] = normalise_layer(self.net, trial, self.image, row=row, tap=tap)
         return trials
@@ -239,7 +236,9 @@ class StackJob:
         self, trials: Sequence[Params], tap: str, chunk: int | None, progress: bool
     ) -> np.ndarray:
         """Inverts the image through every trial; gives the losses `[networks, candidates]`."""
-        each = [keep_needed(self.net, one, tap) for one in trials for _ in range(self.starts)]
+        each = [
+            keep_needed(self.net, one, tap) for one in trials for _ in range(self.recipe.starts)
+        ]
         try:
             run = reconstruct(
                 self.net,
@@ -248,15 +247,15 @@ class StackJob:
                 tap=tap,
                 params_axis=0,
                 start=np.concatenate([self.draw_starts(n) for n in range(self.networks)]),
-                steps=self.steps,
-                inversion=self.inversion,
+                steps=self.recipe.steps,
+                inversion=self.recipe.inversion,
                 chunk=chunk,
                 progress=progress,
             )
         except Interrupted:
             raise Interrupted from None  # half a layer is of no use
         found = run.trace["loss"][:, -1]
-        return found.reshape(self.networks, self.candidates, self.starts).mean(-1)
+        return found.reshape(self.networks, self.recipe.candidates, self.recipe.starts).mean(-1)
 
     def draw_starts(self, number: int) -> np.ndarray:
         """Draws a network's first images, `[candidates * starts, H, W, 3]`.
@@ -267,10 +266,10 @@ class StackJob:
           number: which network.
         """
         own = jax.random.fold_in(jax.random.fold_in(self.key, number), STARTS)
-        canvas = self.inversion.canvas((self.image.shape[0], self.image.shape[1]))
-        first = [canvas.init(jax.random.fold_in(own, s)) for s in range(self.starts)]
+        canvas = self.recipe.inversion.canvas((self.image.shape[0], self.image.shape[1]))
+        first = [canvas.init(jax.random.fold_in(own, s)) for s in range(self.recipe.starts)]
         center = np.asarray(canvas.center, np.float32)
-        return np.tile(np.stack(first) + center, (self.candidates, 1, 1, 1))
+        return np.tile(np.stack(first) + center, (self.recipe.candidates, 1, 1, 1))
 
 
 def choose_best(losses: np.ndarray, tap: str) -> np.ndarray:

@@ -19,12 +19,12 @@ from jaxvis.methods.style.starts import draw_starts
 from jaxvis.network import Network
 from jaxvis.optimize import Problem, solve
 from jaxvis.optimize.keys import fold_name, item_keys
-from jaxvis.optimize.rules import Optimizer
 from jaxvis.optimize.runs import repeat_item
+from jaxvis.optimize.watch import Progress
+from jaxvis.recipes.named import look_up
+from jaxvis.recipes.styles import MAPS, MapRecipe
 from jaxvis.types import Array, ImageLike, Key, Params, Run, as_key
 
-STEPS = 200
-DENOISE = 0.2
 LEAST = 30.0
 """The least root mean square of the first gradient, three times the clip. VGG-19's were 35
 to 40,000 at relu1_2 to relu5_2 (two filters each, one photograph), so its results are
@@ -38,12 +38,11 @@ def feature_maps(
     *,
     tap: str,
     index: int | Sequence[int] | range | None = None,
-    steps: int = STEPS,
-    optimizer: str | Optimizer = "clipped",
-    denoise: float = DENOISE,
+    recipe: str | MapRecipe = "paper",
+    steps: int | None = None,
     key: Key | int = 0,
     chunk: int | None = None,
-    progress: bool = False,
+    progress: Progress = False,
 ) -> Run:
     """Shows what filters extract: inverts codes in which one channel is left.
 
@@ -55,11 +54,8 @@ def feature_maps(
       image: `[H, W, 3]` in [0, 1], in which the filter finds its texture.
       tap: the layer, `[h, w, c]`, after its rectifier.
       index: the filters, one or several together; None takes the whole layer.
-      steps: how many updates.
-      optimizer: "clipped" as in the paper, "lbfgs", "adam", a rule of
-        `jaxvis.optimize.rules`, or an optax transformation.
-      denoise: weight of the total variation filter that all published images went
-        through; 0 leaves it out.
+      recipe: "paper", or a `jaxvis.recipes.MapRecipe`: the optimizer and the filter.
+      steps: how many updates, instead of the recipe's.
       key: a typed random key, or an integer seed.
       chunk, progress: see `jaxvis.optimize.solve`.
 
@@ -81,7 +77,7 @@ def feature_maps(
     items = SingleMap(tap, jnp.asarray(filters), repeat_item(total, len(filters)))
     keys = item_keys(as_key(key), seeds=1, indices=filters, name=tap)
     invert = partial(_invert, net, params, image, items, keys)
-    return invert(steps, optimizer, denoise, chunk=chunk, progress=progress)
+    return invert(recipe, steps, chunk=chunk, progress=progress)
 
 
 def random_codes(
@@ -93,12 +89,11 @@ def random_codes(
     rates: str = "dirichlet",
     concentration: float = 1.0,
     seeds: int = 2,
-    steps: int = STEPS,
-    optimizer: str | Optimizer = "clipped",
-    denoise: float = DENOISE,
+    recipe: str | MapRecipe = "paper",
+    steps: int | None = None,
     key: Key | int = 0,
     chunk: int | None = None,
-    progress: bool = False,
+    progress: Progress = False,
 ) -> Run:
     """Inverts codes of an image in which the energy of the channels is reallocated.
 
@@ -106,7 +101,7 @@ def random_codes(
     random shares of the channels that are not zero everywhere.
 
     Args:
-      net, params, image, tap, steps, optimizer, denoise, key: as for `feature_maps`.
+      net, params, image, tap, recipe, steps, key: as for `feature_maps`.
       rates, concentration: how the shares are drawn, see
         `jaxvis.methods.style.codes.draw_rates`.
       seeds: codes, from different shares.
@@ -132,7 +127,7 @@ def random_codes(
 
     items = _match_codes(tap, jax.vmap(draw_target)(keys))
     invert = partial(_invert, net, params, image, items, keys)
-    return invert(steps, optimizer, denoise, chunk=chunk, progress=progress)
+    return invert(recipe, steps, chunk=chunk, progress=progress)
 
 
 def rank_codes(
@@ -142,17 +137,16 @@ def rank_codes(
     styles: Sequence[ImageLike],
     *,
     tap: str,
-    steps: int = STEPS,
-    optimizer: str | Optimizer = "clipped",
-    denoise: float = DENOISE,
+    recipe: str | MapRecipe = "paper",
+    steps: int | None = None,
     key: Key | int = 0,
     chunk: int | None = None,
-    progress: bool = False,
+    progress: Progress = False,
 ) -> Run:
     """Inverts codes of an image whose channels have the order of energy of styles.
 
     Args:
-      net, params, image, tap, steps, optimizer, denoise, key: as for `feature_maps`. All
+      net, params, image, tap, recipe, steps, key: as for `feature_maps`. All
         styles begin from the same noise.
       styles: images `[H', W', 3]` in [0, 1]; see
         `jaxvis.methods.style.codes.permute_by_rank`.
@@ -177,7 +171,7 @@ def rank_codes(
     items = _match_codes(tap, jnp.stack([permute_by_rank(code, one) for one in maps]))
     keys = item_keys(as_key(key), seeds=1, name=tap)[np.zeros(len(checked), int)]
     invert = partial(_invert, net, params, image, items, keys)
-    return invert(steps, optimizer, denoise, chunk=chunk, progress=progress)
+    return invert(recipe, steps, chunk=chunk, progress=progress)
 
 
 def _compute_map(net: Network, params: Params, image: Array, tap: str) -> Array:
@@ -216,25 +210,23 @@ def _invert(
     image: Array,
     items: Algebra,
     keys: Key,
-    steps: int,
-    optimizer: str | Optimizer,
-    denoise: float,
+    recipe: str | MapRecipe,
+    steps: int | None,
     *,
     chunk: int | None,
-    progress: bool,
+    progress: Progress,
 ) -> Run:
     """Finds the images whose codes the items ask for, from noise around mid-grey."""
-    if not 0 <= denoise < float("inf"):
-        raise ValueError(f"denoise must not be negative and must be finite, got {denoise}")
+    how = look_up(recipe, MAPS, MapRecipe)
     size = (image.shape[0], image.shape[1])
-    painting = build_painting(optimizer, size, least=LEAST)
+    painting = build_painting(how.optimizer, size, least=LEAST)
     problem = Problem(
         compose(net, painting.canvas),
         painting.canvas,
         painting.optimizer,
-        steps,
+        how.steps if steps is None else steps,
         projection=painting.projection,
-        finish=Chambolle(denoise) if denoise else None,
+        finish=Chambolle(how.denoise) if how.denoise else None,
     )
     grey = jnp.broadcast_to(jnp.asarray(MEAN), image.shape)
     start = painting.canvas.encode(draw_starts(keys, grey))

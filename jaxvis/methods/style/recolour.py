@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxvis.compiler import jit
 from jaxvis.types import Array, Image
 
 YIQ = np.array(
@@ -15,7 +16,7 @@ _RGB = np.linalg.inv(YIQ).astype(np.float32)
 _FLOOR = 1e-5  # least variance of a colour axis: a grey image has none in two of them
 
 
-@jax.jit
+@jit
 def match_histogram(image: Image, source: Image) -> Image:
     """Gives an image the histogram of another, channel by channel, exactly.
 
@@ -46,7 +47,7 @@ def _take_root(covariance: Array) -> tuple[Array, Array]:
     return (vectors * root) @ vectors.T, (vectors / root) @ vectors.T
 
 
-@jax.jit
+@jit
 def match_colour(image: Image, source: Image) -> Image:
     """Gives an image the mean and covariance of the colours of another, as A x + b.
 
@@ -76,7 +77,7 @@ def luminance(image: Image) -> Image:
     return jnp.broadcast_to(grey[..., None], (*grey.shape, 3))
 
 
-@jax.jit
+@jit
 def match_luminance(image: Image, source: Image) -> Image:
     """Computes the luminance of an image, with the mean and spread of another's luminance.
 
@@ -94,7 +95,7 @@ def match_luminance(image: Image, source: Image) -> Image:
     return (own - jnp.mean(own)) * spread + jnp.mean(other)
 
 
-@jax.jit
+@jit
 def with_colour_of(image: Image, source: Image) -> Image:
     """Returns an image with its own luminance and the colours of another, within [0, 1].
 

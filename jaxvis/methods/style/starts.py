@@ -4,6 +4,7 @@ from functools import partial
 
 import jax
 
+from jaxvis.compiler import jit
 from jaxvis.images import mix_noise
 from jaxvis.optimize.keys import fold_name
 from jaxvis.types import Array, Image, Key
@@ -12,7 +13,7 @@ NAME = "start"
 """Folded into a picture's key, so that its noise shares no key with its steps."""
 
 
-@jax.jit
+@jit
 def draw_starts(keys: Key, image: Image, *, part: float = 1.0) -> Array:
     """Mixes an image with noise, once for every picture that begins from it.
 

@@ -1,6 +1,6 @@
 """Style: the content of one picture in the style of others."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 
 import jax
@@ -10,17 +10,18 @@ from jaxvis.loss.algebra import Algebra, Sum
 from jaxvis.loss.chambolle import Chambolle
 from jaxvis.loss.compose import Weighted, compose
 from jaxvis.loss.matching.statistics import GramMatch
-from jaxvis.loss.matching.transfer import Preset, build_transfer
+from jaxvis.loss.matching.transfer import StyleRecipe, build_transfer
 from jaxvis.loss.priors import TotalVariation
 from jaxvis.methods.style.pictures import check_pictures, give_colours
 from jaxvis.methods.style.pixel_optimizers import Painting, build_painting
-from jaxvis.methods.style.presets import choose_preset
 from jaxvis.methods.style.starts import draw_starts
 from jaxvis.nets.wrappers.tiled import with_tiles
 from jaxvis.network import Network
 from jaxvis.optimize import Problem, solve
 from jaxvis.optimize.keys import item_keys
 from jaxvis.optimize.runs import change_when_interrupted, repeat_item, run_stages
+from jaxvis.optimize.watch import Progress, change_looks
+from jaxvis.recipes.styles import choose_style
 from jaxvis.types import ArrayLike, ImageLike, Key, Params, Run, as_key
 
 DECAY = 5e-3
@@ -35,19 +36,17 @@ def style(
     content: ImageLike,
     styles: ImageLike | Sequence[ImageLike],
     *,
-    preset: str | Preset = "gatys",
+    recipe: str | StyleRecipe = "gatys",
     steps: int | None = None,
     mix: Sequence[float] | None = None,
     masks: Sequence[ArrayLike] | None = None,
-    style_scale: float = 1.0,
-    colour: str = "style",
     size: tuple[int, int] | None = None,
-    scales: int = 1,
     tile: int | None = None,
     seeds: int = 1,
     key: Key | int = 0,
+    skip: Collection[int] = (),
     chunk: int | None = None,
-    progress: bool = False,
+    progress: Progress = False,
 ) -> Run:
     """Paints `content` in the style of `styles`.
 
@@ -59,24 +58,19 @@ def style(
       net, params: the network.
       content: `[H, W, 3]` in [0, 1].
       styles: one image `[H', W', 3]` in [0, 1], or several, of any sizes.
-      preset: a key of `jaxvis.methods.style.presets.PRESETS`, or a
-        `jaxvis.loss.matching.transfer.Preset`: the layers, the factors alpha, beta and
-        gamma, the noise of the start, the optimizer. Change one with
-        `dataclasses.replace`, such as `replace(PRESETS["gatys"], beta=500.0)`.
-      steps: how many updates of every scale, instead of the preset's.
+      recipe: "gatys", "pmci", "ranvgg" or "ranvgg_strong" (`jaxvis.recipes.STYLES`), or a
+        `jaxvis.recipes.StyleRecipe`: the layers, the factors alpha, beta and gamma, the
+        noise of the start, the optimizer, the scales, the colours. Change one with
+        `dataclasses.replace`, such as `replace(STYLES["gatys"], beta=500.0)`.
+      steps: how many updates of every scale, instead of the recipe's.
       mix: weight of each style; they are divided by their sum. None is equal parts.
       masks: `[H, W]` in [0, 1] for each style, where on the content it applies.
-      style_scale: side of a style, as a factor of the picture's (of equal area); below
-        1 its strokes become small, above 1 large.
-      colour: "style"; "histogram" gives the styles the content's mean and covariance
-        of colours first; "luminance" paints in grey and keeps the content's colours.
       size: (H, W) of the picture in pixels; None takes the content's.
-      scales: how many sizes, each sqrt 2 times the one before; a finer one starts from
-        the coarser one's picture.
       tile: side in pixels of the tiles that the network sees one after another, to
         save memory: the same picture, without seams, in more time.
       seeds: pictures, from different noise.
       key: a typed random key, or an integer seed.
+      skip: numbers of seeds that are left out: they are NaN and UNFINISHED.
       chunk, progress: see `jaxvis.optimize.solve`.
 
     Returns:
@@ -84,52 +78,51 @@ def style(
       `[seeds, scales * steps]`.
 
     Raises:
-      ValueError: for an unknown preset, tap, optimizer or colour, images that are
+      ValueError: for an unknown recipe, tap, optimizer or colour, images that are
         none or too small for the taps, or masks and mix that do not fit the styles.
 
     Source: Gatys, Ecker & Bethge (2016); He, Wang & Hopcroft (2016), Eq. 9; Xia et al.
       (2017), Eq. 5; Gatys et al. (2017) for masks and scales; Lecture 21, 21.12.1.
     Departures: statistics are means over positions, so styles keep their aspect.
     """
-    recipe = choose_preset(net, preset, steps=steps)
-    pictures = check_pictures(content, styles, mix, masks, colour)
+    how = choose_style(net, recipe, steps=steps)
+    pictures = check_pictures(content, styles, mix, masks, how.colour)
     height, width, _ = pictures.content.shape
-    sizes = _list_sizes(size or (height, width), scales)
-    if not 0 < style_scale < float("inf"):
-        raise ValueError(f"style_scale must be above 0 and finite, got {style_scale}")
+    sizes = _list_sizes(size or (height, width), how.scales)
 
-    def paint_scale(scale: int, before: Run | None) -> Run:
+    def paint_scale(scale: int, before: Run | None, progress: Progress) -> Run:
         size = sizes[scale]
         item = build_transfer(
             net,
             params,
-            recipe,
+            how,
             pictures.content,
             pictures.styles,
             size,
             mix=pictures.mix,
             masks=pictures.masks,
-            style_scale=style_scale,
         )
         keys = item_keys(jax.random.fold_in(as_key(key), scale), seeds=seeds)
         if before is None:
-            begin = draw_starts(keys, resize(pictures.content, size), part=recipe.noise)
+            begin = draw_starts(keys, resize(pictures.content, size), part=how.noise)
         else:
             begin = enlarge(before.image, size)
-        painting = build_painting(recipe.optimizer, size, decay=DECAY)
+        painting = build_painting(how.optimizer, size, decay=DECAY)
         return solve(
-            _build_problem(_cut_into_tiles(net, item, tile), recipe, painting, size),
+            _build_problem(_cut_into_tiles(net, item, tile), how, painting, size),
             params,
             repeat_item(item, seeds),
             keys,
             start=painting.canvas.encode(begin),
+            skip=skip,
             chunk=chunk,
             progress=progress,
         )
 
     show = partial(give_colours, pictures)
     with change_when_interrupted(show):
-        run = run_stages([partial(paint_scale, scale) for scale in range(len(sizes))])
+        stages = [partial(paint_scale, scale) for scale in range(len(sizes))]
+        run = run_stages(stages, progress=change_looks(progress, show))
     return show(run)
 
 
@@ -159,7 +152,7 @@ def _is_gram(part: Algebra) -> bool:
 
 
 def _build_problem(
-    net: Network, recipe: Preset, painting: Painting, size: tuple[int, int]
+    net: Network, recipe: StyleRecipe, painting: Painting, size: tuple[int, int]
 ) -> Problem:
     priors: tuple[Weighted, ...] = ()
     if recipe.gamma:

@@ -1,5 +1,6 @@
 """Texture: a new picture with the Gram matrices of a given one."""
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 import jax
@@ -11,7 +12,6 @@ from jaxvis.loss.compose import compose
 from jaxvis.loss.matching.statistics import add_weighted
 from jaxvis.loss.matching.terms import match_statistics
 from jaxvis.methods.style.pixel_optimizers import build_painting
-from jaxvis.methods.style.presets import TexturePreset, choose_texture_preset
 from jaxvis.methods.style.recolour import match_histogram
 from jaxvis.methods.style.starts import draw_starts
 from jaxvis.nets.table.fields import check_field
@@ -21,6 +21,8 @@ from jaxvis.network import Network
 from jaxvis.optimize import Problem, solve
 from jaxvis.optimize.keys import item_keys
 from jaxvis.optimize.runs import change_when_interrupted, repeat_item
+from jaxvis.optimize.watch import Progress, change_looks
+from jaxvis.recipes.styles import TextureRecipe, choose_texture
 from jaxvis.types import Array, ImageLike, Key, Params, Run, as_key
 
 LEAST = 1 / 255
@@ -32,16 +34,15 @@ def texture(
     params: Params,
     image: ImageLike,
     *,
-    preset: str | TexturePreset = "gatys",
+    recipe: str | TextureRecipe = "gatys",
     steps: int | None = None,
     size: tuple[int, int] | None = None,
     start: ImageLike | None = None,
-    histogram: bool = False,
-    tileable: bool = False,
     seeds: int = 1,
     key: Key | int = 0,
+    skip: Collection[int] = (),
     chunk: int | None = None,
-    progress: bool = False,
+    progress: Progress = False,
 ) -> Run:
     """Makes textures like `image`: pictures whose layers have its Gram matrices.
 
@@ -51,17 +52,16 @@ def texture(
     Args:
       net, params: the network; VGG-19 with average pooling in the papers.
       image: x0, `[H, W, 3]` in [0, 1].
-      preset: a key of `jaxvis.methods.style.presets.TEXTURE_PRESETS`, or a
-        `TexturePreset`: the layers, their weights, the optimizer and the bounds.
-      steps: how many updates, instead of the preset's; of "lbfgs", evaluations of the
+      recipe: "gatys" or "ranvgg" (`jaxvis.recipes.TEXTURES`), or a
+        `jaxvis.recipes.TextureRecipe`: the layers, their weights, the optimizer, the
+        bounds, whether opposite edges fit together.
+      steps: how many updates, instead of the recipe's; of "lbfgs", evaluations of the
         loss and its gradient.
       size: (H, W) of the texture in pixels; None takes the source's.
       start: `[H, W, 3]` in [0, 1], the image that all textures begin from instead of noise.
-      histogram: whether the texture gets the source's histograms in the end.
-      tileable: whether opposite edges of the texture fit together: the network then sees
-        it on a torus. The sides must be multiples of the taps' strides.
       seeds: textures, from different noise.
       key: a typed random key, or an integer seed.
+      skip: numbers of seeds that are left out: they are NaN and UNFINISHED.
       chunk, progress: see `jaxvis.optimize.solve`.
 
     Returns:
@@ -69,34 +69,34 @@ def texture(
       `[seeds, steps]`; z is 0 and 1 at the bounds.
 
     Raises:
-      ValueError: for an unknown preset, tap, weight or bound, an image that is none or
+      ValueError: for an unknown recipe, tap, weight or bound, an image that is none or
         is too small for the taps, or a size that the network cannot take.
 
     Source: Gatys, Ecker & Bethge (2015); He, Wang & Hopcroft (2016), Eq. 5-8; Lecture
-      21, 21.11.2. Departures: every channel has bounds of its own; see `TexturePreset`
+      21, 21.11.2. Departures: every channel has bounds of its own; see `TextureRecipe`
       for the weights.
     """
-    recipe = choose_texture_preset(net, preset, steps=steps)
+    how = choose_texture(net, recipe, steps=steps)
     image = check_image(image, "the source image")
     height, width, _ = image.shape
-    check_field(net, recipe.taps, (height, width), "a source image")
-    terms = match_statistics(net, params, image, recipe.taps, weights=recipe.weights)
+    check_field(net, how.taps, (height, width), "a source image")
+    terms = match_statistics(net, params, image, how.taps, weights=how.weights)
     height, width = size or (height, width)
     seen = _bound(
-        with_periodic_edges(net, recipe.taps) if tileable else net, params, image, recipe.bounds
+        with_periodic_edges(net, how.taps) if how.tileable else net, params, image, how.bounds
     )
     keys = item_keys(as_key(key), seeds=seeds)
-    painting = build_painting(recipe.optimizer, (height, width), bounded=recipe.bounds != "none")
+    painting = build_painting(how.optimizer, (height, width), bounded=how.bounds != "none")
     problem = Problem(
         compose(seen.net, painting.canvas),
         painting.canvas,
         painting.optimizer,
-        recipe.steps,
+        how.steps,
         projection=painting.projection,
     )
 
     def show(run: Run) -> Run:
-        return run._replace(image=_show(run.image, seen, image if histogram else None))
+        return run._replace(image=_show(run.image, seen, image if how.histogram else None))
 
     with change_when_interrupted(show):
         run = solve(
@@ -105,8 +105,9 @@ def texture(
             repeat_item(add_weighted(terms), seeds),
             keys,
             start=painting.canvas.encode(_begin(image, start, (height, width), keys, seen)),
+            skip=skip,
             chunk=chunk,
-            progress=progress,
+            progress=change_looks(progress, show),
         )
     return show(run)
 

@@ -1,5 +1,8 @@
 """Coupled generators: the loss by hand, what a step records, sweeps, bad input."""
 
+from dataclasses import replace
+
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -18,7 +21,8 @@ from jaxvis.methods.coupled.latent import latent
 from jaxvis.methods.coupled.objectives import Couple, Likelihood, group_targets, number_groups
 from jaxvis.methods.coupled.run import choose_view
 from jaxvis.optimize import Problem, solve
-from jaxvis.optimize.rules import adamax, nesterov, transformation_of
+from jaxvis.optimize.rules import adam, adamax, nesterov, transformation_of
+from jaxvis.recipes import GENERATORS, GeneratorRecipe, LatentRecipe
 from jaxvis.types import Status
 
 TINY = DeepGenerator(start=(4, 4, 3), stages=((4, 2),))  # draws 12 x 12
@@ -40,7 +44,8 @@ def fill(generator, seed):
     return jax.tree_util.tree_map_with_path(draw, shapes)
 
 
-SETTINGS = {"generator": TINY, "gain": 40.0, "optimizer": adamax(0.02)}
+FROZEN = replace(GENERATORS["frozen"], generator=WIDE)
+SMALL = GeneratorRecipe(TINY, gain=40.0, optimizer=adamax(0.02), steps=25)
 
 
 def test_the_loss_is_equation_2():
@@ -86,8 +91,8 @@ def test_a_step_records_the_running_averages_and_the_loss_is_its_terms():
     np.testing.assert_allclose(max(jax.tree.leaves(moved)), 0.002, rtol=1e-3)  # AdaMax's first
     fold = jax.random.fold_in(key, 0)
     _, _, state = jax.jit(loss)(params, z, item, fold)
-    for found, wanted in zip(jax.tree.leaves(run.z["statistics"]), jax.tree.leaves(state)):
-        np.testing.assert_allclose(found[0], wanted, atol=1e-6)
+    found = jax.tree.map(lambda leaf: leaf[0], run.z["statistics"])
+    chex.assert_trees_all_close(found, state["statistics"], atol=1e-6)
 
 
 def test_noise_is_added_or_multiplied_with_the_papers_spread():
@@ -181,7 +186,8 @@ def test_a_frozen_decoder_starts_at_its_mean_code_and_keeps_its_averages():
     np.testing.assert_allclose(look(double)[0].terms["regularizer"], 2.0, rtol=1e-5)
 
 
-SWEEP = {"index": [2, (0, 4)], "seeds": 2, "steps": 25, **SETTINGS}
+GROUPS = ((2,), (0, 4))
+SWEEP = {"index": GROUPS, "seeds": 2, "recipe": SMALL}
 
 
 @pytest.fixture(scope="module")
@@ -203,7 +209,7 @@ def test_a_sweep_learns_a_generator_an_item(sweep):
 
 def test_a_plan_makes_the_same_pictures_chunk_by_chunk(sweep):
     net, params = conv_net()
-    job = plan_generate(net, params, **SWEEP)
+    job = plan_generate(net, params, GROUPS, SMALL, seeds=2)
     assert job.count == 4
     chunks = list(job.chunks(chunk=2))
     assert [where.tolist() for where, _ in chunks] == [[0, 1], [2, 3]]
@@ -212,7 +218,7 @@ def test_a_plan_makes_the_same_pictures_chunk_by_chunk(sweep):
 
 def test_what_is_left_of_a_sweep_comes_out_as_in_the_whole(sweep):
     net, params = conv_net()
-    job = plan_generate(net, params, **SWEEP)
+    job = plan_generate(net, params, GROUPS, SMALL, seeds=2)
     run = job.run(chunk=2, skip=(0, 3))
     # Each keeps its place in its chunk, so that even its rounding is the same.
     np.testing.assert_array_equal(run.image[[0, 1], [1, 0]], sweep.image[[0, 1], [1, 0]])
@@ -234,7 +240,9 @@ def test_a_picture_is_the_same_alone_and_among_others(sweep):
     among = generate(net, params, chunk=2, **{**options, "index": [1, 2], "seeds": 2})
     np.testing.assert_allclose(alone.trace["loss"][0, 0], among.trace["loss"][1, 0], rtol=1e-4)
     np.testing.assert_allclose(alone.image[0, 0], among.image[1, 0], atol=1e-3)
-    jobs = [plan_generate(net, params, **{**SWEEP, "index": index}) for index in ([2], [1, 2])]
+    jobs = [
+        plan_generate(net, params, groups, SMALL, seeds=2) for groups in (((2,),), ((1,), (2,)))
+    ]
     keys = [np.asarray(jax.random.key_data(job.keys)) for job in jobs]
     np.testing.assert_array_equal(keys[0], keys[1][2:])
 
@@ -243,13 +251,8 @@ def test_a_picture_is_the_same_alone_and_among_others(sweep):
 def test_many_alphas_on_one_decoder_with_dropout():
     net, params = conv_net()
     decoder = fill(WIDE, 4)
-    run = generate(
-        net,
-        params,
-        tap="relu2",
-        index=[1, (2, 3)],
-        decoder=decoder,
-        generator=WIDE,
+    recipe = GeneratorRecipe(
+        WIDE,
         steps=24,
         dropout=("relu1",),
         stretched="linear",
@@ -257,6 +260,14 @@ def test_many_alphas_on_one_decoder_with_dropout():
         penalty=0.0,
         optimizer=nesterov(5.0, momentum=0.1),
         gain=40.0,
+    )
+    run = generate(
+        net,
+        params,
+        tap="relu2",
+        index=[1, (2, 3)],
+        decoder=decoder,
+        recipe=recipe,
     )
     assert run.image.shape == (2, 1, 12, 12, 3)
     np.testing.assert_allclose(run.image.min((2, 3, 4)), 0, atol=1e-6)
@@ -268,16 +279,19 @@ def test_numbers_and_steps_of_generated_pictures_never_compile_again():
     net, params = conv_net()
 
     def again(seed, steps):
+        recipe = GeneratorRecipe(
+            TINY,
+            others=0.01 * (1 + seed),
+            penalty=0.01 * (1 + seed),
+            gain=40.0 + seed,
+            optimizer=adamax(0.02 + 0.01 * seed),
+        )
         generate(
             net,
             jax.tree.map(lambda leaf: (1 + 0.1 * seed) * leaf, params),
             index=[2 + seed, (0, 3 - seed)],
             key=seed,
-            generator=TINY,
-            others=0.01 * (1 + seed),
-            penalty=0.01 * (1 + seed),
-            gain=40.0 + seed,
-            optimizer=adamax(0.02 + 0.01 * seed),
+            recipe=recipe,
             steps=steps,
         )
 
@@ -297,10 +311,7 @@ def test_numbers_and_steps_of_a_driven_decoder_never_compile_again():
             index=[seed, 3],
             key=seed,
             decoder=decoders[seed],
-            frozen=True,
-            generator=WIDE,
-            penalty=0.1 * (1 + seed),
-            gain=40.0 + seed,
+            recipe=replace(FROZEN, penalty=0.1 * (1 + seed), gain=40.0 + seed),
             steps=steps,
         )
 
@@ -350,13 +361,8 @@ def test_any_generator_can_be_driven_and_its_code_stays_in_bounds(kind):
         shared,
         shape=(4,),
         index=[0, 3],
-        bound=0.5,
+        recipe=LatentRecipe(1, 0.5, radius=0.0, bound=0.5, others=0.01, optimizer=adam(0.1)),
         steps=9,
-        prior=0.5,
-        radius=0.0,
-        starts=1,
-        others=0.01,
-        learning_rate=0.1,
     )
     assert run.image.shape == (2, 1, 16, 16, 3) and run.z.shape == (2, 1, 4)
     assert np.abs(run.z).max() <= 0.5
@@ -379,10 +385,7 @@ def test_the_best_of_many_starts_is_moved_and_seeds_stay_their_own():
             shape=(4,),
             index=[1, 4],
             seeds=3,
-            steps=1,
-            starts=starts,
-            learning_rate=1e-9,
-            prior=0.0,
+            recipe=LatentRecipe(starts, prior=0.0, optimizer=adam(1e-9), steps=1),
         )
         for starts in (1, 12)
     ]
@@ -403,10 +406,7 @@ def test_the_prior_draws_codes_to_their_radius():
         plain,
         shared,
         shape=(4,),
-        radius=1.5,
-        steps=60,
-        starts=1,
-        learning_rate=0.1,
+        recipe=LatentRecipe(1, radius=1.5, optimizer=adam(0.1), steps=60),
     )
     np.testing.assert_allclose(np.sqrt((run.z**2).mean()), 1.5, atol=0.05)
 
@@ -433,11 +433,13 @@ def grey_vector(shared, z):
         ({"index": [(0, 9)]}, "has 5 channels"),
         ({"index": []}, "has 5 channels"),
         ({"tap": "conv9"}, "no tap 'conv9'"),
-        ({"dropout": ("x",)}, "no tap 'x'"),
-        ({"stretched": "x"}, "one of none, linear, root"),
+        ({"recipe": GeneratorRecipe(dropout=("x",))}, "no tap 'x'"),
+        ({"recipe": "x"}, "recipe must be one of paper, decoder, frozen, or a GeneratorRecipe"),
         ({"seeds": 0}, "seeds must be at least 1"),
-        ({"frozen": True}, "pass decoder= too"),
-        ({"frozen": True, "decoder": {"code": np.zeros(3)}}, "code is zero"),
+        ({"recipe": "frozen"}, "pass decoder= too"),
+        ({"recipe": GeneratorRecipe(optimizer=None)}, "which is of a trained decoder: name one"),
+        ({"recipe": "frozen", "decoder": {"code": np.zeros(3)}}, "code is zero"),
+        ({"decoder": {**fill(WIDE, 0), "code": np.ones(3)}}, "has another table than the recipe"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused(options, message):
@@ -450,10 +452,17 @@ def test_a_generator_of_something_else_than_an_image_is_refused():
     net, params = fc_net()
     with pytest.raises(ValueError, match=r"draws \(4,\), not an image"):
         latent(net, params, grey_vector, None, shape=(4,))
+    with pytest.raises(ValueError, match="recipe must be one of best_start, one_start, or a Lat"):
+        latent(net, params, plain, jnp.zeros((4, 768)), shape=(4,), recipe="x")
+
+
+def test_recipes_without_a_meaning_are_refused():
     with pytest.raises(ValueError, match="bound is the largest"):
-        latent(net, params, plain, jnp.zeros((4, 768)), shape=(4,), bound=0.0)
+        LatentRecipe(bound=0.0)
     with pytest.raises(ValueError, match="starts must be at least 1"):
-        latent(net, params, plain, jnp.zeros((4, 768)), shape=(4,), starts=0)
+        LatentRecipe(starts=0)
+    with pytest.raises(ValueError, match="one of none, linear, root"):
+        GeneratorRecipe(stretched="x")
 
 
 def test_a_group_has_a_number_that_its_order_and_company_do_not_change():
@@ -464,7 +473,7 @@ def test_a_group_has_a_number_that_its_order_and_company_do_not_change():
     assert number_groups(((1, 2),))[0] not in (1, 2, *number_groups(((1, 3),)))
 
 
-LATENT = {"shape": (4,), "starts": 2, "others": 0.01}
+COUPLED = LatentRecipe(2, others=0.01)
 
 
 def test_a_latent_sweep_compiles_once_for_all_its_numbers():
@@ -479,11 +488,11 @@ def test_a_latent_sweep_compiles_once_for_all_its_numbers():
             shared,
             index=[seed, 3],
             key=seed,
-            prior=1.0 + seed,
-            radius=1.0 + seed,
-            learning_rate=0.1 + seed,
+            shape=(4,),
+            recipe=replace(
+                COUPLED, prior=1.0 + seed, radius=1.0 + seed, optimizer=adam(0.1 + seed)
+            ),
             steps=steps,
-            **LATENT,
         )
 
     again(0, 8)
@@ -493,7 +502,7 @@ def test_a_latent_sweep_compiles_once_for_all_its_numbers():
 def test_a_latent_picture_may_have_an_objective_of_ones_own():
     net, params = fc_net()
     shared = np.random.default_rng(0).normal(size=(4, 768)).astype(np.float32)
-    options = {"shape": (4,), "steps": 5, "starts": 2, "seeds": 2}
+    options = {"shape": (4,), "recipe": LatentRecipe(2, steps=5), "seeds": 2}
 
     def darken(taps):
         return jnp.mean(taps["fc"][1])
@@ -511,7 +520,7 @@ def test_a_latent_picture_may_have_an_objective_of_ones_own():
 def test_latent_codes_are_the_same_alone_and_among_others():
     net, params = fc_net()
     shared = np.random.default_rng(0).normal(size=(4, 768)).astype(np.float32)
-    options = {**LATENT, "steps": 2}
+    options = {"shape": (4,), "recipe": COUPLED, "steps": 2}
     alone = latent(net, params, plain, shared, index=3, **options)
     among = latent(net, params, plain, shared, index=[1, 3], seeds=2, **options)
     np.testing.assert_allclose(alone.z[0, 0], among.z[1, 0], rtol=1e-4, atol=1e-5)

@@ -2,19 +2,23 @@
 
 from dataclasses import replace
 
+import chex
 import jax
 import numpy as np
 import pytest
 from tiny_nets import compilations, conv_net
 
 import jaxvis
-from jaxvis.methods.fast_style.train import JOHNSON, Schedule, draw_params, fast_style
+from jaxvis.methods.fast_style.train import Schedule, draw_params, fast_style
 from jaxvis.nets.random import random_params
 from jaxvis.nets.zoo.style_net import build_style_net, mix_styles
+from jaxvis.recipes.styles import FAST_STYLES
 from jaxvis.train.images import from_array
 from jaxvis.train.loop import CheckpointFile
 
-PRESET = replace(JOHNSON, content_taps=("relu2_1",), style_taps=("relu1_1", "relu2_1"))
+RECIPE = replace(
+    FAST_STYLES["johnson"], content_taps=("relu2_1",), style_taps=("relu1_1", "relu2_1")
+)
 SCHEDULE = Schedule(steps=12, batch=2, learning_rate=0.02, validate_every=6)
 SIDE = 16
 
@@ -41,7 +45,7 @@ def train(judge, photos, styles, changes=(), **options):
     net = build_style_net(
         "transform_same", width=2, blocks=1, styles=len(styles) if len(styles) > 1 else 0
     )
-    options = {"style_net": net, "preset": PRESET, **options}
+    options = {"style_net": net, "recipe": RECIPE, **options}
     return fast_style(
         *judge, photos, styles, schedule=replace(SCHEDULE, **dict(changes)), **options
     )
@@ -69,7 +73,7 @@ def test_a_network_without_norms_begins_as_it_is_drawn():
     net = conv_net(SIDE)[0]
     found = draw_params(net, jax.random.key(1))
     plain = random_params(net, jax.random.key(1), preprocess="imagenet")
-    jax.tree.map(np.testing.assert_array_equal, found, plain)
+    chex.assert_trees_all_equal(found, plain)
 
 
 def test_training_lowers_the_loss_of_photographs_held_out(both):
@@ -95,7 +99,7 @@ def test_a_resumed_training_is_the_same_bit_for_bit(both, judge, photos, styles)
     half = path.with_name("half")
     train(judge, photos, styles, {"steps": 5}, checkpoint=CheckpointFile(half))
     again = train(judge, photos, styles, checkpoint=CheckpointFile(half, resume=True))
-    jax.tree.map(np.testing.assert_array_equal, first.params, again.params)
+    chex.assert_trees_all_equal(first.params, again.params)
     curves = [one.training.curves["loss"] for one in (first, again)]
     np.testing.assert_array_equal(*curves)
 
@@ -103,10 +107,10 @@ def test_a_resumed_training_is_the_same_bit_for_bit(both, judge, photos, styles)
 def test_a_second_training_compiles_nothing(both, judge, photos, styles):
     other = from_array(np.random.default_rng(1).integers(0, 256, (6, SIDE, SIDE, 3), np.uint8))
     changes = {"steps": 2, "learning_rate": 0.01, "seed": 3}
-    preset = replace(PRESET, alpha=0.5, beta=7.0, gamma=0.1)
+    recipe = replace(RECIPE, alpha=0.5, beta=7.0, gamma=0.1)
 
     def call():
-        train(judge, other, [1 - one for one in styles], changes, preset=preset, key=5)
+        train(judge, other, [1 - one for one in styles], changes, recipe=recipe, key=5)
 
     assert compilations(call) == 0
 
@@ -137,14 +141,14 @@ def test_a_network_for_another_number_of_styles_is_refused(judge, photos, styles
 )
 def test_a_balance_that_teaches_nothing_is_refused(changes, message, judge, photos, styles):
     with pytest.raises(ValueError, match=message):
-        train(judge, photos, styles, preset=replace(PRESET, **changes))
+        train(judge, photos, styles, recipe=replace(RECIPE, **changes))
 
 
 def test_styles_that_are_none_are_refused(judge, photos, styles):
     with pytest.raises(ValueError, match="style image 0 of 1x1 pixels is too small"):
-        train(judge, photos, styles[:1], style_scale=0.05)
+        train(judge, photos, styles[:1], recipe=replace(RECIPE, style_scale=0.05))
     with pytest.raises(ValueError, match="style_scale must be above 0"):
-        train(judge, photos, styles[:1], style_scale=np.inf)
+        train(judge, photos, styles[:1], recipe=replace(RECIPE, style_scale=np.inf))
     with pytest.raises(ValueError, match="style image 0 has transparent pixels"):
         train(judge, photos, [np.zeros((24, 20, 4), np.float32)])
 

@@ -59,7 +59,7 @@ def test_one_small_step_stays_near_the_image():
 def test_with_jitter_too_it_starts_at_the_image():
     net, params = conv_net()
     image = 0.3 + 0.4 * photograph(SIDE)
-    options = {"tap": "relu2", "steps": 1, "natural": Natural(jitter=4)}
+    options = {"tap": "relu2", "steps": 1, "recipe": Natural(jitter=4)}
     still = caricature(net, params, image, **options)
     assert still.z.shape == (1, SIDE + 3, SIDE + 3, 3)
     np.testing.assert_allclose(still.image[0], image, atol=1.01 / 255)
@@ -98,7 +98,7 @@ def test_a_second_call_compiles_nothing():
     def again(seed):
         image = np.random.default_rng(seed).random((SIDE, SIDE, 3))
         natural = Natural(rate=1e3 * (1 + seed), prior=1.0 + seed)
-        options = {"fidelity": 1.0 + seed, "natural": natural, "steps": 8 + seed}
+        options = {"fidelity": 1.0 + seed, "recipe": natural, "steps": 8 + seed}
         caricature(net, params, image, tap="map", key=seed, **options)
 
     assert compilations(lambda: again(0)) > 0

@@ -139,7 +139,7 @@ def test_mask_leaves_the_rest_free():
         ({"tap": "relu1", "steps": 0}, "steps must be at least 1"),
         ({"tap": "relu1", "seeds": 0}, "at least 1"),
         ({"tap": "relu1", "chunk": 0}, "chunk must be at least 1"),
-        ({"tap": "relu1", "preset": "long"}, "preset is one of short, mahendran"),
+        ({"tap": "relu1", "recipe": "long"}, "recipe must be one of short, mahendran"),
     ],
 )
 def test_what_does_not_fit_is_refused(options, message):
@@ -211,7 +211,7 @@ def test_a_second_call_compiles_nothing():
             key=seed,
             fidelity=2.0 + seed,
             mask=1.0 - 0.1 * seed,
-            natural=Natural(rate=1e3 * (1 + seed), prior=1.0 + seed, second=8 + seed),
+            recipe=Natural(rate=1e3 * (1 + seed), prior=1.0 + seed, second=8 + seed),
             steps=8 + seed,
         )
         assert np.all(run.status == Status.DONE)
@@ -223,7 +223,7 @@ def test_a_second_call_compiles_nothing():
 def test_a_seed_is_the_same_alone_and_among_others():
     net, params = relu_net(SIDE)
     photo = np.asarray(photograph(SIDE))
-    options = {"tap": "relu1", "steps": 2, "natural": Natural(second=0)}
+    options = {"tap": "relu1", "steps": 2, "recipe": Natural(second=0)}
     alone = invert(net, params, photo, **options)
     among = invert(
         net, params, np.stack([photo[::-1], photo]), seeds=2, fidelity=[3.0, 300.0], **options

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from tiny_nets import SIDE, conv_net, photograph, relu_net
 
-from jaxvis import caricature, invert, maximize
+from jaxvis import caricature, invert, load, maximize
 from jaxvis.loss.objectives import Excite
 from jaxvis.methods.preimage.peaks import measure_peaks
 from jaxvis.nets.random import random_params
@@ -38,7 +38,7 @@ def test_images_fidelities_and_seeds_are_axes_of_one_run(images):
         fidelity=levels,
         seeds=2,
         steps=3,
-        natural=SHORT,
+        recipe=SHORT,
     )
     assert run.image.shape == (2, 3, 2, SIDE, SIDE, 3)
     assert run.trace["loss"].shape == (2, 3, 2, 4)
@@ -52,7 +52,7 @@ def test_images_fidelities_and_seeds_are_axes_of_one_run(images):
 def test_mahendran_takes_two_stages_and_ends_nearer():
     net, params = relu_net(SIDE)
     image = photograph(SIDE)
-    run = invert(net, params, image, tap="relu1", preset="mahendran", steps=40)
+    run = invert(net, params, image, tap="relu1", recipe="mahendran", steps=40)
     assert run.trace["loss"].shape == (1, 90)
     assert run.facts["code_error"][0] < np.sqrt(run.trace["objective"][0, 39] / 300)
 
@@ -63,7 +63,7 @@ def test_the_softmax_is_no_code(images):
         with pytest.raises(ValueError, match="after the softmax"):
             method(net, {}, images[0], tap="prob")
     with pytest.raises(ValueError, match="after the softmax"):
-        maximize(net, {"input": {}}, tap="prob", recipe="mahendran")
+        maximize(*load("demo"), tap="prob", recipe="mahendran")
 
 
 def test_an_image_below_the_first_windows_is_refused():
@@ -82,7 +82,7 @@ def test_caricatures_of_several_images_start_at_minus_c(images):
 
 def test_the_printed_norm_of_a_caricature_is_the_codes_length(images):
     net, params = relu_net(SIDE)
-    run = caricature(net, params, images[0], tap="conv1", steps=2, natural=Natural(norm="print"))
+    run = caricature(net, params, images[0], tap="conv1", steps=2, recipe=Natural(norm="print"))
     code = np.asarray(net.code(params, images[0], "conv1"))
     rectified = np.sum(np.maximum(code, 0) ** 2)
     expected = -rectified / np.linalg.norm(code)
@@ -107,7 +107,7 @@ def test_maximisation_divides_by_peak_and_field():
     one = maximize(net, params, **options)
     assert one.image.shape == (2, 1, side, side, 3)
     tall = np.arange(1.0, 9.0)
-    two = maximize(net, params, peaks=tall, **options)
+    two = maximize(net, params, **{**options, "recipe": Natural(peaks=tall)})
     ratio = one.trace["objective"][:, 0, 0] / two.trace["objective"][:, 0, 0]
     np.testing.assert_allclose(ratio, tall[[1, 3]], rtol=1e-3)
     printed = maximize(net, params, **{**options, "recipe": Natural(norm="print")})
@@ -121,7 +121,7 @@ def test_what_never_responds_cannot_be_normalised():
     net, params = conv_net()
     dead = np.where(np.arange(8) == 3, 0.0, 1.0)
     with pytest.raises(ValueError, match="never responds"):
-        maximize(net, params, tap="relu2", index=3, recipe="mahendran", peaks=dead)
+        maximize(net, params, tap="relu2", index=3, recipe=Natural(peaks=dead))
 
 
 def test_a_leak_is_part_of_the_maximised_network():
@@ -133,13 +133,12 @@ def test_a_leak_is_part_of_the_maximised_network():
 
 def test_peaks_must_be_as_many_as_the_channels_and_of_a_layer():
     net, params = conv_net()
-    options = {"recipe": "mahendran", "steps": 2}
-    with pytest.raises(ValueError, match="peaks= has 2 values: pass one for every channel"):
-        maximize(net, params, tap="relu2", index=3, peaks=[1.0, 2.0], **options)
-    with pytest.raises(ValueError, match="not to objective="):
-        maximize(net, params, objective=Excite("relu2", 1), peaks=np.ones(8), **options)
-    with pytest.raises(ValueError, match="peaks= belong to recipe='mahendran'"):
-        maximize(net, params, tap="relu2", peaks=np.ones(8), steps=2)
+    few = Natural(peaks=[1.0, 2.0])
+    with pytest.raises(ValueError, match="peaks has 2 values: pass one for every channel"):
+        maximize(net, params, tap="relu2", index=3, recipe=few, steps=2)
+    both = Excite("relu2", 1) + Excite("relu2", 2)
+    with pytest.raises(ValueError, match="peaks are of the channels of one tap"):
+        maximize(net, params, objective=both, recipe=Natural(peaks=np.ones(8)), steps=2)
 
 
 def test_peaks_are_measured_on_bytes_too_and_not_on_floats_beyond_one(images):
@@ -172,7 +171,7 @@ def test_an_interrupted_inversion_has_all_its_axes_and_errors(number, done, imag
     net, params = relu_net(SIDE)
     press(monkeypatch, number)
     with pytest.raises(Interrupted) as stop:
-        invert(net, params, images, tap="relu1", steps=1, natural=SHORT, chunk=1)
+        invert(net, params, images, tap="relu1", steps=1, recipe=SHORT, chunk=1)
     run = stop.value.run
     assert run.image.shape == (2, 1, SIDE, SIDE, 3)
     assert run.status.ravel().tolist() == [Status.DONE] * done + [Status.UNFINISHED] * (2 - done)

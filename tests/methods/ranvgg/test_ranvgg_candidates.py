@@ -1,5 +1,6 @@
 """Random networks: their keys, their scale, the layers that are stacked and inverted."""
 
+import chex
 import jax
 import numpy as np
 import pytest
@@ -21,17 +22,13 @@ NET, PARAMS = conv_net()
 IMAGE = photograph(SIDE)
 
 
-def assert_same(one, other):
-    for mine, theirs in zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True):
-        np.testing.assert_array_equal(mine, theirs)
-
-
 def test_a_candidate_depends_on_neither_their_number_nor_the_networks():
     for k, one in enumerate(draw_candidates(NET, 5, 1, 2, stop="relu2")):
         other = draw_candidates(NET, jax.random.key(5), 1, 3, stop="relu2")[k]
-        assert_same(one, other)
+        chex.assert_trees_all_equal(one, other)
     first = draw_networks(NET, IMAGE, networks=2, key=5, stop="relu2")
-    assert_same(take_network(first, 1), draw_candidates(NET, 5, 1, 1, stop="relu2")[0])
+    (second,) = draw_candidates(NET, 5, 1, 1, stop="relu2")
+    chex.assert_trees_all_equal(take_network(first, 1), second)
 
 
 def test_unit_networks_have_mean_activation_one_and_the_same_function():

@@ -1,8 +1,9 @@
 """Stacked random networks: which candidate is kept, layer by layer, and going on."""
 
 import functools
+from dataclasses import replace
 
-import jax
+import chex
 import numpy as np
 import pytest
 from tiny_nets import SIDE, compilations, conv_net, photograph
@@ -16,12 +17,13 @@ from jaxvis.methods.ranvgg.candidates import (
     take_network,
 )
 from jaxvis.methods.ranvgg.reconstruct import reconstruct
-from jaxvis.methods.ranvgg.stack import Stack, choose_best, plan_stack, stack
+from jaxvis.methods.ranvgg.stack import Stack, StackRecipe, choose_best, plan_stack, stack
 from jaxvis.types import Interrupted
 
 NET, PARAMS = conv_net()
 IMAGE = photograph(SIDE)
-OPTIONS = {"networks": 2, "candidates": 3, "steps": 12, "starts": 2, "key": 5, "stop": "relu2"}
+RECIPE = StackRecipe(candidates=3, starts=2, steps=12)
+OPTIONS = {"networks": 2, "key": 5, "stop": "relu2", "recipe": RECIPE}
 
 
 def plan(**options):
@@ -34,11 +36,6 @@ def build():
     return list(plan().layers())
 
 
-def assert_same(one, other):
-    for mine, theirs in zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True):
-        np.testing.assert_array_equal(mine, theirs)
-
-
 @pytest.mark.slow
 def test_the_candidate_with_the_smallest_loss_is_kept():
     found = build()[-1]
@@ -49,12 +46,12 @@ def test_the_candidate_with_the_smallest_loss_is_kept():
         for n, k in enumerate(found.losses[tap].argmin(axis=1)):
             assert found.chosen[tap][n] == k
             candidate = draw_candidates(NET, 5, n, 3, stop="relu2")[k]
-            assert_same(take_network(found.params[row], n), candidate[row])
+            chex.assert_trees_all_equal(take_network(found.params[row], n), candidate[row])
 
 
 @pytest.mark.slow
 def test_the_method_gives_what_the_last_layer_gave():
-    assert_same(stack(NET, IMAGE, **OPTIONS), build()[-1])
+    chex.assert_trees_all_equal(stack(NET, IMAGE, **OPTIONS), build()[-1])
 
 
 def test_a_loss_is_that_of_inverting_through_the_layers_kept_before():
@@ -63,7 +60,7 @@ def test_a_loss_is_that_of_inverting_through_the_layers_kept_before():
     trial = take_network(found.params, n)
     trial |= {"conv2": draw_candidates(NET, 5, n, 3)[k]["conv2"]}
     trial = keep_needed(NET, trial, "relu2")
-    start = plan(candidates=1).draw_starts(n)
+    start = plan(recipe=replace(RECIPE, candidates=1)).draw_starts(n)
     options = {"tap": "relu2", "params_axis": 0, "start": start, "steps": 12}
     run = reconstruct(NET, join_networks([trial] * 2), IMAGE, **options)
     # The same program, but the host sums other numbers in the mean.
@@ -77,10 +74,10 @@ def test_going_on_after_a_layer_gives_the_same_networks(monkeypatch):
     assert [list(part.chosen) for part in parts] == [["relu1"], ["relu1", "relu2"]]
     kept = parts[0]._replace(params=keep_needed(NET, parts[0].params, "relu1"))
     (again,) = plan().layers(before=kept)
-    assert_same(again, parts[1])
+    chex.assert_trees_all_equal(again, parts[1])
     monkeypatch.setattr(module, "reconstruct", None)  # nothing is left to do
     (done,) = plan().layers(before=parts[1])
-    assert_same(done, parts[1])
+    chex.assert_trees_all_equal(done, parts[1])
 
 
 def test_an_interruption_keeps_the_layers_before(monkeypatch):
@@ -93,15 +90,15 @@ def test_an_interruption_keeps_the_layers_before(monkeypatch):
     kept = []
     with pytest.raises(Interrupted):
         kept.extend(plan().layers())
-    assert_same(kept, build()[:1])
+    chex.assert_trees_all_equal(kept, build()[:1])
 
 
 def test_a_second_call_compiles_nothing():
     def call(key, steps):
         image = np.random.default_rng(key).random((SIDE, SIDE, 3))
         distribution = Distribution("gaussian", sigma=0.1 * steps)
-        options = {"key": key, "steps": steps, "distribution": distribution}
-        stack(NET, image, **(OPTIONS | options))
+        recipe = replace(RECIPE, steps=steps, distribution=distribution)
+        stack(NET, image, **(OPTIONS | {"key": key, "recipe": recipe}))
 
     call(0, 2)
     assert compilations(lambda: call(1, 3)) == 0
@@ -117,10 +114,7 @@ def test_the_best_is_the_smallest_finite_loss():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"candidates": 0}, "candidates must be at least 1"),
-        ({"starts": 0}, "starts must be at least 1"),
         ({"networks": 0}, "networks must be at least 1"),
-        ({"steps": 0}, "steps must be at least 1"),
         ({"stop": "relu9"}, "no tap 'relu9'"),
         ({"stop": "conv1"}, "no rectified convolution"),
     ],
@@ -130,9 +124,15 @@ def test_mistakes_are_told_before_anything_is_drawn(options, message):
         plan(**options)
 
 
+@pytest.mark.parametrize("name", ["candidates", "starts", "steps"])
+def test_a_recipe_counts_from_one(name):
+    with pytest.raises(ValueError, match=f"{name} must be at least 1"):
+        StackRecipe(**{name: 0})
+
+
 def test_a_stack_that_does_not_fit_is_told():
     other = Stack({}, {"relu1": np.zeros((2, 3))}, {"relu1": np.zeros(2, int)})
     with pytest.raises(ValueError, match="2 networks with 2 candidates"):
-        plan(candidates=2).layers(before=other)
+        plan(recipe=replace(RECIPE, candidates=2)).layers(before=other)
     with pytest.raises(ValueError, match="batch of 1"):
         stack(NET, IMAGE[None])

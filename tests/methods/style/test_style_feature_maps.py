@@ -10,8 +10,10 @@ from jaxvis.methods.style.codes import draw_rates, permute_by_rank, reallocate
 from jaxvis.methods.style.feature_maps import feature_maps, random_codes, rank_codes
 from jaxvis.optimize.keys import fold_name, item_keys
 from jaxvis.optimize.rules import adam
+from jaxvis.recipes import MapRecipe
 
 STEPS = 15
+ROUGH = MapRecipe(steps=STEPS, denoise=0.0)
 GREY = np.full((SIDE, SIDE, 3), (0.485, 0.456, 0.406), np.float32)
 """What every inversion begins from, but for noise of one grey level."""
 
@@ -25,7 +27,7 @@ def net():
 @pytest.fixture(scope="module")
 def atlas(net):
     """Returns the inversions of a whole layer."""
-    return feature_maps(*net, photograph(SIDE), tap="relu2", steps=STEPS, denoise=0.0)
+    return feature_maps(*net, photograph(SIDE), tap="relu2", recipe=ROUGH)
 
 
 def compute_loss(net, image, target, tap):
@@ -55,7 +57,7 @@ def test_a_layer_is_inverted_in_one_call(net, atlas):
 def test_small_activations_move_the_picture_as_large_ones_do(net):
     weak = jax.tree.map(lambda leaf: 1e-4 * leaf, net[1]["conv2"])
     small = {**net[1], "conv2": weak}
-    options = {"tap": "relu2", "index": 3, "steps": STEPS, "denoise": 0.0}
+    options = {"tap": "relu2", "index": 3, "recipe": ROUGH}
     for params in (net[1], small):
         run = feature_maps(net[0], params, photograph(SIDE), **options)
         assert np.asarray(run.image[0]).std() > 0.05
@@ -63,7 +65,7 @@ def test_small_activations_move_the_picture_as_large_ones_do(net):
 
 
 def test_a_filter_has_the_same_start_alone_and_among_others(net, atlas):
-    some = feature_maps(*net, photograph(SIDE), tap="relu2", index=(5, 2), steps=STEPS, denoise=0.0)
+    some = feature_maps(*net, photograph(SIDE), tap="relu2", index=(5, 2), recipe=ROUGH)
     # The noise is the same and only the size of the batch differs: the first loss agrees
     # to rounding, where other noise would change it by 1e-3.
     first = atlas.trace["loss"][[5, 2], 0]
@@ -73,7 +75,7 @@ def test_a_filter_has_the_same_start_alone_and_among_others(net, atlas):
 
 def test_pictures_are_denoised_unless_asked_not_to(net):
     options = {"tap": "relu1", "index": 3, "steps": STEPS}
-    plain = feature_maps(*net, photograph(SIDE), denoise=0.0, **options)
+    plain = feature_maps(*net, photograph(SIDE), recipe=ROUGH, **options)
     smooth = feature_maps(*net, photograph(SIDE), **options)
     np.testing.assert_allclose(plain.z, smooth.z, atol=1e-3)  # z counts grey levels
     expected = Chambolle(0.2)(None, plain.image[0])
@@ -113,7 +115,7 @@ def test_a_second_call_compiles_nothing(method):
     def call(number):
         draw = np.random.default_rng(number).random
         image, options = draw((SIDE, SIDE, 3), np.float32), {"tap": "map", "key": number}
-        options |= {"optimizer": adam(0.01 * (1 + number)), "steps": 2 + number}
+        options |= {"recipe": MapRecipe(adam(0.01 * (1 + number)), steps=2 + number)}
         if method == "feature_maps":
             feature_maps(net, params, image, index=(1 + number, 0), **options)
         elif method == "random_codes":
@@ -133,10 +135,9 @@ def test_a_second_call_compiles_nothing(method):
         ({"index": ()}, "a filter's number, or a list"),
         ({"index": 0.5}, "a filter's number, or a list"),
         ({"tap": "fc"}, "'fc' has no feature maps"),
-        ({"denoise": -1.0}, "denoise must not be negative"),
-        ({"denoise": np.nan}, "denoise must not be negative and must be finite"),
+        ({"recipe": "x"}, "recipe must be one of paper, or a MapRecipe"),
         ({"steps": 0}, "steps must be at least 1"),
-        ({"optimizer": "x"}, "optimizer must be one of"),
+        ({"recipe": MapRecipe("x")}, "optimizer must be one of"),
     ],
 )
 def test_what_does_not_fit_is_refused(options, message):
@@ -153,3 +154,9 @@ def test_codes_of_nothing_are_refused():
         rank_codes(net, params, photograph(SIDE), [], tap="relu1")
     with pytest.raises(ValueError, match="rates are dirichlet or normal"):
         random_codes(net, params, photograph(SIDE), tap="relu1", rates="flat")
+
+
+@pytest.mark.parametrize("weight", [-1.0, np.nan])
+def test_a_filter_without_a_meaning_is_refused(weight):
+    with pytest.raises(ValueError, match="denoise must not be negative and must be finite"):
+        MapRecipe(denoise=weight)

@@ -10,17 +10,17 @@ from tiny_nets import SIDE, compilations, counted_net, photograph, relu_net
 
 from jaxvis.loss.matching.statistics import energy, measure
 from jaxvis.loss.matching.terms import match_content, match_statistics
-from jaxvis.loss.matching.transfer import Preset
+from jaxvis.loss.matching.transfer import StyleRecipe
 from jaxvis.methods.style import style as module
-from jaxvis.methods.style.presets import PRESETS, TexturePreset
 from jaxvis.methods.style.recolour import YIQ
 from jaxvis.methods.style.style import style
 from jaxvis.methods.style.texture import texture
 from jaxvis.optimize.rules import adam
+from jaxvis.recipes.styles import STYLES, TextureRecipe
 from jaxvis.types import Interrupted, Status
 
 TAPS = ("relu1", "relu2")
-PRESET = Preset(("relu2",), TAPS, beta=1e3, optimizer="adam", steps=20)
+RECIPE = StyleRecipe(("relu2",), TAPS, beta=1e3, optimizer="adam", steps=20)
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def painting():
 
 
 def paint(net, content, styles, changes=(), **options):
-    return style(*net, content, styles, preset=replace(PRESET, **dict(changes)), **options)
+    return style(*net, content, styles, recipe=replace(RECIPE, **dict(changes)), **options)
 
 
 def test_beta_0_is_inversion_whatever_the_style(net, painting):
@@ -57,9 +57,9 @@ def test_alpha_0_is_texture(net):
     image = photograph(SIDE)
     weights = {tap: 1e3 * 4 / 8**2 for tap in TAPS}
     one = paint(net, image, image, {"alpha": 0.0, "noise": 1.0}, steps=5)
-    preset = TexturePreset(TAPS, weights, "adam", bounds="unit")
+    recipe = TextureRecipe(TAPS, weights, "adam", bounds="unit")
     key = jax.random.fold_in(jax.random.key(0), 0)
-    other = texture(*net, image, preset=preset, key=key, steps=5)
+    other = texture(*net, image, recipe=recipe, key=key, steps=5)
     np.testing.assert_allclose(one.trace["loss"], other.trace["loss"], rtol=1e-3)
     # Two programs round differently, and where a gradient is nearly zero that rounding
     # decides about the direction of Adam's step: so not the largest difference counts.
@@ -76,17 +76,17 @@ def test_lbfgs_brings_style_and_keeps_content(net, painting):
     np.testing.assert_allclose(run.image[0], run.image[1], atol=1e-3)
 
 
-@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("name", STYLES)
 def test_presets_descend(name, net, painting):
-    optimizer = PRESETS[name].optimizer
+    optimizer = STYLES[name].optimizer
     own = replace(
-        PRESETS[name],
+        STYLES[name],
         content_taps=("relu2",),
         style_taps=TAPS,
         optimizer="adam" if optimizer == "lbfgs" else optimizer,
         steps=10,
     )
-    run = style(*net, photograph(SIDE), painting, preset=own)
+    run = style(*net, photograph(SIDE), painting, recipe=own)
     assert run.trace["loss"].shape == (1, 10)
     assert run.trace["loss"][0, -1] < run.trace["loss"][0, 0]
     assert ("variation" in run.trace) == name.startswith("ranvgg")
@@ -139,13 +139,13 @@ def test_masks_say_where_a_style_goes(net):
 
 
 def test_scales_go_from_coarse_to_fine(net, painting):
-    run = paint(net, photograph(SIDE), painting, scales=2)
+    run = paint(net, photograph(SIDE), painting, {"scales": 2})
     assert run.image.shape == (1, SIDE, SIDE, 3)
-    assert run.trace["loss"].shape == (1, 2 * PRESET.steps)
+    assert run.trace["loss"].shape == (1, 2 * RECIPE.steps)
     assert run.status.tolist() == [Status.DONE]
-    assert run.facts["steps"].tolist() == [2 * PRESET.steps]
+    assert run.facts["steps"].tolist() == [2 * RECIPE.steps]
     cold = paint(net, photograph(SIDE), painting, steps=1)
-    assert run.trace["loss"][0, PRESET.steps] < cold.trace["loss"][0, 0]
+    assert run.trace["loss"][0, RECIPE.steps] < cold.trace["loss"][0, 0]
 
 
 def test_an_interruption_keeps_the_scale_that_is_there(net, painting, monkeypatch):
@@ -161,7 +161,7 @@ def test_an_interruption_keeps_the_scale_that_is_there(net, painting, monkeypatc
     monkeypatch.setattr(module, "solve", interrupt_second)
     content = np.asarray(photograph(SIDE))
     with pytest.raises(Interrupted) as stop:
-        paint(net, content, painting, scales=3, steps=2, colour="luminance")
+        paint(net, content, painting, {"scales": 3, "colour": "luminance"}, steps=2)
     run = stop.value.run
     assert run.image.shape == (1, 11, 11, 3) and run.trace["loss"].shape == (1, 4)
     assert run.status.tolist() == [Status.UNFINISHED]
@@ -183,7 +183,7 @@ def test_tiles_paint_the_same_picture(net, painting):
 def test_colours_of_the_content_are_kept(colour, net, painting):
     content = 0.3 + 0.4 * np.asarray(photograph(SIDE))
     plain = paint(net, content, painting).image[0]
-    kept = paint(net, content, painting, colour=colour).image[0]
+    kept = paint(net, content, painting, {"colour": colour}).image[0]
     distance = [
         np.abs(image.mean((0, 1)) @ YIQ[1:].T - content.mean((0, 1)) @ YIQ[1:].T).max()
         for image in (kept, plain)
@@ -196,7 +196,7 @@ def test_colours_of_the_content_are_kept(colour, net, painting):
 def test_style_scale_changes_the_size_of_strokes(net, painting):
     content = photograph(SIDE)
     losses = [
-        paint(net, content, painting, style_scale=scale, steps=1).trace["loss"][0, 0]
+        paint(net, content, painting, {"style_scale": scale}, steps=1).trace["loss"][0, 0]
         for scale in (0.7, 1.0)
     ]
     assert abs(losses[0] / losses[1] - 1) > 1e-3
@@ -205,9 +205,9 @@ def test_style_scale_changes_the_size_of_strokes(net, painting):
 def test_pmci_compares_sums_over_positions(net, painting):
     content = photograph(SIDE)
     own = replace(
-        PRESETS["pmci"], content_taps=("relu2",), style_taps=("relu1",), noise=0.0, steps=2
+        STYLES["pmci"], content_taps=("relu2",), style_taps=("relu1",), noise=0.0, steps=2
     )
-    run = style(*net, content, painting[:, :14], preset=own, size=(14, 14))
+    run = style(*net, content, painting[:, :14], recipe=own, size=(14, 14))
     assert run.trace["loss"].shape == (1, 2)
     small = jax.image.resize(content, (14, 14, 3), "linear", antialias=True)
     sums = [
@@ -224,7 +224,7 @@ def test_a_second_call_compiles_nothing(search):
 
     def call(number):
         draw = np.random.default_rng(number).random
-        preset = Preset(
+        recipe = StyleRecipe(
             ("map",),
             ("map",),
             alpha=1.0 + number,
@@ -232,16 +232,16 @@ def test_a_second_call_compiles_nothing(search):
             gamma=3.0 + number,
             noise=0.5 + 0.1 * number,
             optimizer="lbfgs" if search else adam(0.01 * (1 + number)),
+            scales=2,
         )
         run = style(
             net,
             jax.tree.map(lambda leaf: leaf * (1 + number), params),
             draw((SIDE, SIDE, 3), np.float32),
             [draw((9, 12, 3), np.float32), draw((8, 8, 3), np.float32)],
-            preset=preset,
+            recipe=recipe,
             mix=(1.0, 1.0 + number),
             steps=2 + number,
-            scales=2,
             key=number,
         )
         assert np.isfinite(run.trace["loss"]).all()
@@ -260,12 +260,12 @@ def test_a_second_call_compiles_nothing(search):
         ({}, {"mix": (1.0, 1.0)}, "mix has 2 weights for 1 styles"),
         ({}, {"mix": (0.0,)}, "one must be above 0"),
         ({}, {"mix": (np.inf,)}, "one must be above 0"),
-        ({}, {"colour": "sepia"}, "colour must be one of style, histogram, luminance"),
-        ({}, {"scales": 0}, "scales must be at least 1"),
+        ({"colour": "sepia"}, {}, "colour must be one of style, histogram, luminance"),
+        ({"scales": 0}, {}, "scales must be at least 1"),
         ({}, {"size": (0, 8)}, r"size must be \(H, W\) in pixels"),
-        ({}, {"style_scale": 0.0}, "style_scale must be above 0"),
-        ({}, {"style_scale": np.nan}, "style_scale must be above 0"),
-        ({}, {"style_scale": 0.1}, "style image 0 of .* is too small for 'relu2'"),
+        ({"style_scale": 0.0}, {}, "style_scale must be above 0"),
+        ({"style_scale": np.nan}, {}, "style_scale must be above 0"),
+        ({"style_scale": 0.1}, {}, "style image 0 of .* is too small for 'relu2'"),
         ({}, {"masks": [np.ones((3, 3))]}, "masks are .*as large as the image"),
         ({}, {"tile": 0}, "at least 1 pixel"),
         ({}, {"seeds": 0}, "seeds must be at least 1"),
@@ -277,8 +277,8 @@ def test_what_does_not_fit_is_refused(changes, options, message, net, painting):
 
 
 def test_unknown_presets_are_refused(net, painting):
-    with pytest.raises(ValueError, match="preset must be one of gatys, ranvgg, ranvgg_strong"):
-        style(*net, photograph(SIDE), painting, preset="monet")
+    with pytest.raises(ValueError, match="recipe must be one of gatys, ranvgg, ranvgg_strong"):
+        style(*net, photograph(SIDE), painting, recipe="monet")
 
 
 def test_pictures_that_are_none_are_refused(net, painting):

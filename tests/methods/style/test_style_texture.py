@@ -10,13 +10,13 @@ from tiny_nets import SIDE, compilations, counted_net, photograph, relu_net
 
 from jaxvis.loss.matching.statistics import measure
 from jaxvis.methods.style import texture as module
-from jaxvis.methods.style.presets import TexturePreset
 from jaxvis.methods.style.texture import texture
 from jaxvis.optimize.rules import adam
+from jaxvis.recipes.styles import TextureRecipe
 from jaxvis.types import Interrupted, Status
 
 TAPS = ("relu1", "relu2")
-PRESET = TexturePreset(TAPS, "relative", optimizer="adam", steps=30)
+RECIPE = TextureRecipe(TAPS, "relative", optimizer="adam", steps=30)
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def net():
 
 
 def make_texture(net, image, changes=(), **options):
-    return texture(*net, image, preset=replace(PRESET, **dict(changes)), **options)
+    return texture(*net, image, recipe=replace(RECIPE, **dict(changes)), **options)
 
 
 def compute_distance(net, image, source):
@@ -72,7 +72,7 @@ def test_a_texture_begun_as_its_source_has_loss_0(net):
 
 def test_histograms_become_the_sources(net):
     source = np.asarray(photograph(SIDE))
-    image = make_texture(net, source, histogram=True, steps=5).image[0]
+    image = make_texture(net, source, {"histogram": True}, steps=5).image[0]
     np.testing.assert_allclose(np.sort(image, axis=None), np.sort(source, axis=None), atol=1e-5)
 
 
@@ -89,7 +89,7 @@ def test_opposite_edges_of_a_tile_fit(net):
     source = 0.5 + 0.4 * np.sin(2 * np.pi * np.stack([x + y, x - y, y], -1))
     seams = {}
     for tileable in (False, True):
-        run = make_texture(net, source.astype(np.float32), tileable=tileable)
+        run = make_texture(net, source.astype(np.float32), {"tileable": tileable})
         seams[tileable] = measure_seam(run.image[0])
     assert seams[True] < 1.3
     assert seams[True] < 0.7 * seams[False]
@@ -127,14 +127,14 @@ def test_a_second_call_compiles_nothing(search):
     def call(number):
         source = np.random.default_rng(number).random((SIDE, SIDE, 3), np.float32)
         weights = jax.tree.map(lambda leaf: leaf * (1 + number), net[1])
-        preset = replace(
-            PRESET,
+        recipe = replace(
+            RECIPE,
             taps=("map",),
             weights={"map": 1.0 + number},
             optimizer="lbfgs" if search else adam(0.01 * (1 + number)),
             steps=2 + number,
         )
-        run = texture(net[0], weights, source, preset=preset, key=number)
+        run = texture(net[0], weights, source, recipe=recipe, key=number)
         assert np.isfinite(run.trace["loss"]).all()
 
     assert compilations(lambda: call(0)) > 0
@@ -176,8 +176,8 @@ def test_what_does_not_fit_is_refused(changes, options, message, net):
 def test_presets_by_name_are_for_networks_that_have_their_taps(net):
     with pytest.raises(ValueError, match="no tap 'relu1_1'"):
         texture(*net, photograph(SIDE))
-    with pytest.raises(ValueError, match="preset must be one of gatys, ranvgg"):
-        texture(*net, photograph(SIDE), preset="x")
+    with pytest.raises(ValueError, match="recipe must be one of gatys, ranvgg"):
+        texture(*net, photograph(SIDE), recipe="x")
 
 
 @pytest.mark.parametrize(

@@ -6,19 +6,19 @@ import numpy as np
 import pytest
 from tiny_nets import SIDE, relu_net
 
-from jaxvis.methods.style.presets import (
+from jaxvis.nets import build
+from jaxvis.recipes.styles import (
     BLOCKS,
-    PRESETS,
-    TEXTURE_PRESETS,
-    TexturePreset,
-    choose_preset,
-    choose_texture_preset,
+    STYLES,
+    TEXTURES,
+    TextureRecipe,
+    choose_style,
+    choose_texture,
     list_block_taps,
 )
-from jaxvis.nets import build
 
-OWN = replace(PRESETS["gatys"], content_taps=("relu2",), style_taps=("relu1", "relu2"))
-TEXTURE = TexturePreset(("relu1", "relu2"), "equal")
+OWN = replace(STYLES["gatys"], content_taps=("relu2",), style_taps=("relu1", "relu2"))
+TEXTURE = TextureRecipe(("relu1", "relu2"), "equal")
 
 
 @pytest.fixture(scope="module")
@@ -29,19 +29,19 @@ def net():
 
 def test_presets_name_taps_of_vgg19():
     vgg = build("vgg19", pool="avg")
-    for preset in PRESETS.values():
-        vgg.check_taps((*preset.content_taps, *preset.style_taps))
-    for preset in TEXTURE_PRESETS.values():
-        vgg.check_taps(preset.taps)
+    for recipe in STYLES.values():
+        vgg.check_taps((*recipe.content_taps, *recipe.style_taps))
+    for recipe in TEXTURES.values():
+        vgg.check_taps(recipe.taps)
     assert vgg.check_taps(BLOCKS) == BLOCKS
 
 
 def test_the_paper_ratio_of_ranvgg_is_100_to_1_to_1000():
-    preset = PRESETS["ranvgg"]
-    assert (preset.alpha, preset.beta, preset.gamma) == (100, 1, 1000)
-    strong = PRESETS["ranvgg_strong"]
-    assert strong.beta / strong.alpha == 1000 * preset.beta / preset.alpha
-    assert preset.content_taps == ("relu2_2",) and PRESETS["pmci"].denoise == 0.2
+    recipe = STYLES["ranvgg"]
+    assert (recipe.alpha, recipe.beta, recipe.gamma) == (100, 1, 1000)
+    strong = STYLES["ranvgg_strong"]
+    assert strong.beta / strong.alpha == 1000 * recipe.beta / recipe.alpha
+    assert recipe.content_taps == ("relu2_2",) and STYLES["pmci"].denoise == 0.2
 
 
 def test_the_first_blocks_of_vgg_are_listed():
@@ -52,8 +52,8 @@ def test_the_first_blocks_of_vgg_are_listed():
 
 
 def test_changes_that_are_none_keep_the_presets_own(net):
-    assert choose_preset(net, OWN, beta=None, alpha=2.0) == replace(OWN, alpha=2.0)
-    assert choose_texture_preset(net, TEXTURE, steps=None, bounds="unit") == replace(
+    assert choose_style(net, OWN, beta=None, alpha=2.0) == replace(OWN, alpha=2.0)
+    assert choose_texture(net, TEXTURE, steps=None, bounds="unit") == replace(
         TEXTURE, bounds="unit"
     )
 
@@ -74,7 +74,7 @@ def test_changes_that_are_none_keep_the_presets_own(net):
 )
 def test_settings_of_a_style_that_do_not_fit_are_refused(changes, message, net):
     with pytest.raises(ValueError, match=message):
-        choose_preset(net, OWN, **changes)
+        choose_style(net, OWN, **changes)
 
 
 @pytest.mark.parametrize(
@@ -87,13 +87,13 @@ def test_settings_of_a_style_that_do_not_fit_are_refused(changes, message, net):
 )
 def test_settings_of_a_texture_that_do_not_fit_are_refused(changes, message, net):
     with pytest.raises(ValueError, match=message):
-        choose_texture_preset(net, TEXTURE, **changes)
+        choose_texture(net, TEXTURE, **changes)
 
 
-@pytest.mark.parametrize("preset", ["monet", None, TEXTURE])
-def test_unknown_presets_are_refused(preset, net):
-    with pytest.raises(ValueError, match="preset must be one of gatys, ranvgg, ranvgg_strong"):
-        choose_preset(net, preset)
-    if preset is not TEXTURE:
-        with pytest.raises(ValueError, match="preset must be one of gatys, ranvgg, or a Texture"):
-            choose_texture_preset(net, preset)
+@pytest.mark.parametrize("recipe", ["monet", None, TEXTURE])
+def test_unknown_presets_are_refused(recipe, net):
+    with pytest.raises(ValueError, match="recipe must be one of gatys, ranvgg, ranvgg_strong"):
+        choose_style(net, recipe)
+    if recipe is not TEXTURE:
+        with pytest.raises(ValueError, match="recipe must be one of gatys, ranvgg, or a Texture"):
+            choose_texture(net, recipe)

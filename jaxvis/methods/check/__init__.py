@@ -1,0 +1,1 @@
+"""Whether a network reads its images as it was trained to."""

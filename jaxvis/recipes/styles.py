@@ -1,0 +1,177 @@
+"""Recipes of styles, textures and feature maps: the published settings, by name."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from jaxvis.loss.matching.transfer import StyleRecipe, adjust_style
+from jaxvis.network import Network
+from jaxvis.recipes.named import look_up
+
+BLOCKS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
+"""The first rectified layer of every block of a VGG network."""
+
+STYLES = {
+    "gatys": StyleRecipe(("relu4_2",), BLOCKS, beta=1e3),
+    "ranvgg": StyleRecipe(
+        ("relu2_2",),
+        BLOCKS,
+        alpha=100.0,
+        gamma=1000.0,
+        content_weights="balanced",
+        style_weights="balanced",
+        noise=1.0,
+    ),
+    "ranvgg_strong": StyleRecipe(
+        ("relu2_2",),
+        BLOCKS,
+        beta=10.0,
+        gamma=1.0,
+        content_weights="balanced",
+        style_weights="balanced",
+        noise=1.0,
+    ),
+    "pmci": StyleRecipe(
+        ("relu2_2",),
+        BLOCKS,
+        alpha=10.0,
+        statistic="energy",
+        content_weights="positions",
+        style_weights="equal",
+        noise=1.0,
+        optimizer="clipped",
+        denoise=0.2,
+    ),
+}
+"""Name -> recipe of `jaxvis.style`, from Gatys' code, He et al. (Eq. 9) and Xia et al. (Eq. 5).
+
+"ranvgg" has the printed 100 : 1 : 1000. With layers balanced as
+`jaxvis.loss.matching.balance` reads the paper, content and smoothness outweigh the style,
+and hardly any style is left; "ranvgg_strong" weighs the style enough to show it.
+"""
+
+FAST_STYLES = {
+    "johnson": StyleRecipe(
+        ("relu3_3",), ("relu1_2", "relu2_2", "relu3_3", "relu4_3"), beta=5.0, gamma=0.065
+    )
+}
+"""Name -> recipe of `jaxvis.fast_style`: Johnson et al.'s balance (their VGG-16; the layers
+are VGG-19's too): Gram matrices over C H W and mean squares, in 0..255; gamma is their
+1e-6 in [0, 1]."""
+
+BOUNDS = ("source", "unit", "none")
+"""What the values of a texture keep to: the source's range, [0, 1], or nothing."""
+
+
+@dataclass(frozen=True)
+class TextureRecipe:
+    """A way to make textures: what is matched, and how it is optimised.
+
+    Args:
+      taps: the names of the taps whose Gram matrices are matched.
+      weights: one of `jaxvis.loss.matching.terms.STATISTIC_WEIGHTS`, or tap -> weight.
+      optimizer: "lbfgs" or "adam", or a rule of `jaxvis.optimize.rules`, or an optax
+        transformation.
+      steps: how many updates; of "lbfgs", evaluations of the loss and its gradient.
+      bounds: one of `BOUNDS`: "source" keeps every channel within the source's least and
+        greatest value, "unit" within [0, 1], "none" leaves it free.
+      histogram: whether the texture gets the source's histograms in the end.
+      tileable: whether opposite edges of the texture fit together: the network then sees
+        it on a torus. The sides must be multiples of the taps' strides.
+    """
+
+    taps: tuple[str, ...]
+    weights: str | Mapping[str, float]
+    optimizer: Any = "lbfgs"
+    steps: int = 500
+    bounds: str = "source"
+    histogram: bool = False
+    tileable: bool = False
+
+
+TEXTURES = {
+    "gatys": TextureRecipe(("relu1_1", "pool1", "pool2", "pool3", "pool4"), "relative"),
+    "ranvgg": TextureRecipe(BLOCKS[:4], "balanced"),
+}
+"""Name -> recipe of `jaxvis.texture`, for VGG-19 and ranVGG."""
+
+
+@dataclass(frozen=True)
+class MapRecipe:
+    """A way to invert feature maps.
+
+    Args:
+      optimizer: "clipped" as in the paper, "lbfgs", "adam", a rule of
+        `jaxvis.optimize.rules`, or an optax transformation.
+      steps: how many updates.
+      denoise: weight of the total variation filter that all published images went
+        through; 0 leaves it out.
+
+    Raises:
+      ValueError: for a weight that is negative or not finite.
+
+    Source: Xia et al. (2017), and the authors' code.
+    """
+
+    optimizer: Any = "clipped"
+    steps: int = 200
+    denoise: float = 0.2
+
+    def __post_init__(self) -> None:
+        """Checks the weight."""
+        if not 0 <= self.denoise < float("inf"):
+            raise ValueError(f"denoise must not be negative and must be finite, got {self.denoise}")
+
+
+MAPS = {"paper": MapRecipe()}
+"""Name -> recipe of `jaxvis.feature_maps`."""
+
+
+def choose_style(net: Network, recipe: str | StyleRecipe, **changes: Any) -> StyleRecipe:
+    """Returns a recipe of style transfer by its name, with some of its fields replaced.
+
+    Args:
+      net: the network, which must have the taps.
+      recipe: a key of `STYLES`, or a `StyleRecipe` of one's own.
+      **changes: fields of `StyleRecipe`; None keeps the recipe's own.
+
+    Raises:
+      ValueError: for an unknown name, and as `jaxvis.loss.matching.transfer.adjust_style`.
+    """
+    return adjust_style(net, look_up(recipe, STYLES, StyleRecipe), **changes)
+
+
+def choose_texture(net: Network, recipe: str | TextureRecipe, **changes: Any) -> TextureRecipe:
+    """Returns the recipe of a texture by its name, with some of its fields replaced.
+
+    Args:
+      net: the network, which must have the taps.
+      recipe: a key of `TEXTURES`, or a `TextureRecipe` of one's own.
+      **changes: fields of `TextureRecipe`; None keeps the recipe's own.
+
+    Raises:
+      ValueError: for an unknown name, tap or bound, or without a tap.
+    """
+    given = {name: value for name, value in changes.items() if value is not None}
+    chosen = replace(look_up(recipe, TEXTURES, TextureRecipe), **given)
+    if not chosen.taps:
+        raise ValueError("a texture needs at least one tap: name one")
+    if chosen.bounds not in BOUNDS:
+        raise ValueError(f"bounds must be one of {', '.join(BOUNDS)}, not {chosen.bounds!r}")
+    return replace(chosen, taps=net.check_taps(chosen.taps))
+
+
+def list_block_taps(count: int) -> tuple[str, ...]:
+    """Lists the taps relu1_1 ... reluk_1 of the first k blocks of a VGG network.
+
+    Args:
+      count: k, 1 to 5.
+
+    Raises:
+      ValueError: for another k.
+
+    Source: He, Wang & Hopcroft (2016), Fig. 8; Gatys et al. (2015), Fig. 2.
+    """
+    if not 1 <= count <= len(BLOCKS):
+        raise ValueError(f"VGG has blocks 1 to {len(BLOCKS)}, not {count}")
+    return BLOCKS[:count]

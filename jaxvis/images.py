@@ -12,6 +12,10 @@ from jaxvis.types import Array, Key
 
 MEAN = (0.485, 0.456, 0.406)
 """Mean RGB of ImageNet photographs, in [0, 1]."""
+DEVIATION = (0.229, 0.224, 0.225)
+"""Standard deviation of their RGB, as torchvision's networks have it."""
+LUMINANCE = (0.299, 0.587, 0.114)
+"""What R, G and B add to the grey that is seen (ITU-R BT.601)."""
 
 _SQRT_COVARIANCE = np.array(
     [[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.03]], np.float32

@@ -24,7 +24,7 @@ def test_methods_are_the_functions_themselves_and_parts_are_modules():
     assert jaxvis.plot is plot
     assert callable(jaxvis.maximize) and callable(jaxvis.style)
     assert jaxvis.objectives.Excite("relu1_1", 3).taps == ("relu1_1",)
-    assert isinstance(jaxvis.recipes.RECIPES["robust"]((32, 32), (24, 24)), jaxvis.recipes.Recipe)
+    assert isinstance(jaxvis.recipes.RECIPES["robust"]((32, 32)), jaxvis.recipes.Recipe)
 
 
 def test_an_unknown_name_is_an_attribute_error():

@@ -10,6 +10,7 @@ import numpy as np
 import jaxvis
 from jaxvis import Interrupted, Run, Status
 from jaxvis.loss.objectives import Excite
+from jaxvis.recipes import DreamRecipe, Natural, StyleRecipe
 from jaxvis.types import Array, Canvas, Image, Key
 
 
@@ -53,22 +54,26 @@ def main() -> list[str]:
     runs: list[Run] = []
     try:
         runs.append(jaxvis.maximize(net, params, index=range(10), seeds=2, recipe="maco"))
-        runs.append(jaxvis.maximize(net, params, tap="conv3_1", index=[1, 2], position="centre"))
+        runs.append(jaxvis.maximize(net, params, tap="conv3_1", index=[1, 2]))
         both = Excite("conv3_1", 3) + 0.5 * Excite("conv3_1", 4, position=(2, 2))
         unlike = -both - 2.0 * Excite("conv3_1", jnp.int32(5))
         runs.append(jaxvis.maximize(net, params, objective=[both, unlike], start=photo))
         runs.append(jaxvis.maximize(net, params, objective=lambda taps: -taps["conv3_1"].mean()))
-        robust = jaxvis.recipes.RECIPES["robust"]((224, 224), (224, 224))
+        robust = jaxvis.recipes.robust((224, 224), seen=(192, 192))
         short = dataclasses.replace(robust, steps=16, canvas=Stripes((224, 224)))
         priors = {"bright": (0.1, Bright(0.4)), "smooth": (1, smooth)}
         runs.append(jaxvis.maximize(net, params, recipe=short, priors=priors, key=3))
         runs.append(jaxvis.maximize(net, params, canvas=Stripes((224, 224)), view=None))
         runs.append(jaxvis.invert(net, params, photo, tap="conv2_1", fidelity=[1.0, 20.0]))
+        runs.append(jaxvis.invert(net, params, photo, tap="conv2_1", recipe=Natural(beta=1.5)))
         runs.append(jaxvis.caricature(net, params, [photo, photo], tap="conv2_1"))
         runs.append(jaxvis.style(net, params, photo, photo, steps=4, size=(32, 48)))
         runs.append(jaxvis.style(net, params, photo, [photo, jnp.asarray(photo)], mix=[1, 2]))
+        strong = dataclasses.replace(jaxvis.recipes.STYLES["gatys"], beta=5e3, scales=2)
+        own = StyleRecipe(("conv2_1",), ("conv1_1", "conv2_1"))
+        runs += [jaxvis.style(net, params, photo, photo, recipe=how) for how in (strong, own)]
         runs.append(jaxvis.texture(net, params, photo, key=jax.random.key(1)))
-        runs.append(jaxvis.dream(net, params, photo, tap="conv3_1", octaves=2))
+        runs.append(jaxvis.dream(net, params, photo, tap="conv3_1", recipe=DreamRecipe(octaves=2)))
         runs.append(jaxvis.dream(net, params, photo, objective=both))
     except Interrupted as stop:
         print(f"{stop.finished} pictures had ended")

@@ -16,15 +16,19 @@ import sys
 import typing
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import tyro
 
 import jaxvis
+from jaxvis.cli.interruption import treat_sigterm_as_ctrl_c
+from jaxvis.cli.locking import hold_locks
+from jaxvis.escape import escape_characters
 
 COMMANDS = {
     "demo": "demo.demo",
     "layers": "layers.layers",
+    "check": "check.check",
     "maximize": "maximize.maximize",
     "sweep": "maximize.sweep",
     "invert": "preimage.invert",
@@ -44,6 +48,7 @@ COMMANDS = {
     "ranvgg stack": "ranvgg.stack",
     "ranvgg invert": "ranvgg_invert.invert",
     "train autoencoder": "train_autoencoder.autoencoder",
+    "rerun": "rerun.rerun",
     "weights get": "weights.get",
     "weights list": "weights.show",
     "convert": "weights.convert",
@@ -65,15 +70,22 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Returns:
       int: the exit code: 0; 1 where a picture failed or is dead; 2 for a mistake in the
-      command line or in what it names, told in one line on stderr; 130 when interrupted.
+      command line or in what it names, told in one line on stderr; 130 after Ctrl-C or
+      SIGTERM.
     """
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # it was closed before the command began
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A terminal that cannot print a file's name must not turn success into failure.
             stream.reconfigure(errors="backslashreplace")
+    came: Callable[[], bool] = bool
     try:
-        result = _dispatch(list(sys.argv[1:] if argv is None else argv))
-        sys.stdout.flush()
+        with treat_sigterm_as_ctrl_c() as came, hold_locks():
+            result = _dispatch(list(sys.argv[1:] if argv is None else argv))
+            if sys.stdout is not None:  # it was closed before the program began
+                sys.stdout.flush()
         return result if isinstance(result, int) else 0
     except SystemExit as stop:  # tyro has said why
         return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
@@ -85,10 +97,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except (ValueError, OSError, MemoryError, RuntimeError) as error:
+        if came():
+            print("jaxvis: interrupted", file=sys.stderr)
+            return 130
         line = _describe_error(error)
         if os.environ.get("JAXVIS_DEBUG") or line is None:
             raise
-        print(f"jaxvis: error: {line}", file=sys.stderr)
+        print(f"jaxvis: error: {escape_characters(line)}", file=sys.stderr)
         return 2
 
 
@@ -136,10 +151,13 @@ def _call(name: str, words: list[str]) -> Any:
 
 def _adapt_for_tyro(command: Callable[..., Any]) -> Callable[..., Any]:
     """Gives a command the signature that tyro wants: what goes by position stays so."""
-    from jaxvis.cli._setup import enable_compilation_cache
+    from jaxvis.cli._setup import prepare_process
+    from jaxvis.cli.flags import flatten_flags
+    from jaxvis.cli.limits import check_numbers
 
     def run(*args: Any, **flags: Any) -> Any:
-        enable_compilation_cache()
+        check_numbers(flatten_flags(flags))
+        prepare_process()
         return command(*args, **flags)
 
     hints = typing.get_type_hints(command, include_extras=True)
@@ -159,16 +177,21 @@ def _adapt_for_tyro(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _annotate(parameter: inspect.Parameter, hint: Any) -> Any:
-    """Makes an annotation that shows NET for STR and PATH for {None}|PATH."""
+    """Makes an annotation that shows NET for STR, and PATH for {None}|PATH."""
     if parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
         name = parameter.name.upper()
         if typing.get_origin(hint) in (list, tuple):
             name = f"{name}..."
         name = name if parameter.default is parameter.empty else f"[{name}]"
+        if typing.get_origin(hint) is tuple:  # tyro would show an empty default
+            return Annotated[hint, tyro.conf.arg(metavar=name, help_behavior_hint="(required)")]
         return Annotated[hint, tyro.conf.arg(metavar=name)]
     kinds = [kind for kind in typing.get_args(hint) if kind is not type(None)]
     if parameter.default is None and len(kinds) == 1 and isinstance(kinds[0], type):
         name = kinds[0].__name__.upper()
+        return Annotated[hint, tyro.conf.arg(metavar=name, help_behavior_hint="")]
+    if parameter.default is None and len(kinds) == 1 and typing.get_origin(kinds[0]) is Literal:
+        name = f"{{{','.join(map(str, typing.get_args(kinds[0])))}}}"
         return Annotated[hint, tyro.conf.arg(metavar=name, help_behavior_hint="")]
     return hint
 

@@ -1,6 +1,5 @@
 """jaxvis classical-texture: the textures of before neural networks."""
 
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -8,13 +7,16 @@ from pathlib import Path
 import jax
 import numpy as np
 
+from jaxvis.cli.checksums import hash_inputs
 from jaxvis.cli.choices import Algorithm
-from jaxvis.cli.flags import OUTPUT, OutputFlags, flatten_flags
+from jaxvis.cli.flags import RESUMABLE, ResumeFlags, default_of, flatten_flags
+from jaxvis.cli.ledger import open_ledger
 from jaxvis.cli.parsing import parse_size, slug
+from jaxvis.cli.parts import Part, Saving, make_parts, save_pictures
 from jaxvis.cli.photographs import read_photograph
-from jaxvis.cli.saving import end_command, open_output, run_or_interrupt, save_run
 from jaxvis.methods.classical_texture.efros_leung import efros_leung
 from jaxvis.methods.classical_texture.wei_levoy import wei_levoy
+from jaxvis.optimize.runs import change_when_interrupted
 from jaxvis.output.resample import crop_to
 from jaxvis.types import Run
 
@@ -42,7 +44,7 @@ def classical_texture(
     beam: int | None = None,
     seeds: int = 1,
     seed: int = 0,
-    output: OutputFlags = OUTPUT,
+    output: ResumeFlags = RESUMABLE,
 ) -> int:
     """Grows a texture from a sample of it, copying pixels; no network is needed.
 
@@ -71,7 +73,7 @@ def classical_texture(
       ValueError: for a flag that the algorithm does not take, or a sample that is
         too small for the window.
     """
-    arguments, begin = flatten_flags(locals()), time.perf_counter()
+    arguments = flatten_flags(locals())
     method, known = ALGORITHMS[algorithm]
     names = ("window", "tolerance", "tileable", "levels", "passes", "beam")
     given = {name: arguments[name] for name in names}
@@ -80,26 +82,37 @@ def classical_texture(
         if name not in known:
             raise ValueError(f"{algorithm} has no --{name}: that is the other one's")
     whole, sample, key = parse_size(size), _read_sample(image, source), jax.random.key(seed)
-    to = open_output(output, "classical-texture", count=seeds)
-    run, interrupted = run_or_interrupt(
-        partial(method, sample, size=whole, seeds=seeds, key=key, progress=True, **options)
-    )
-    # What had not grown yet when Ctrl-C came gets the mean colour.
-    shown = np.where(np.isfinite(run.image), run.image, sample.mean((0, 1)))
+    inputs = hash_inputs(image)
     stem = Path(image).stem
-    pictures = save_run(
-        to,
-        run._replace(z=(), image=shown[None]),
-        [slug(stem) or "texture"],
+    name = slug(stem) or "texture"
+    ledger = open_ledger(output, "classical-texture", arguments, count=seeds, inputs=inputs)
+
+    def grow(*, progress: bool) -> Run:
+        # What had not grown yet when Ctrl-C came gets the mean colour.
+        with change_when_interrupted(partial(_fill, colour=sample.mean((0, 1)))):
+            return method(sample, size=whole, seeds=seeds, key=key, progress=progress, **options)
+
+    save = partial(
+        save_pictures,
+        ledger,
+        names=[name],
+        seeds=seeds,
         captions=[algorithm],
         items=[{"algorithm": algorithm}],
         first=[(stem, sample)],
         command="classical-texture",
         arguments=arguments,
+        inputs=inputs,
+        options={**{name: default_of(method, name) for name in known}, **options},
         key=key,
-        seconds=time.perf_counter() - begin,
     )
-    return end_command(to, pictures, interrupted=interrupted)
+    part = Part([f"{name}_{number}" for number in range(seeds)], grow)
+    return make_parts(ledger, [part], Saving(save))
+
+
+def _fill(run: Run, colour: np.ndarray) -> Run:
+    """Gives pixels that have not grown a colour, `[3]`."""
+    return run._replace(image=np.where(np.isfinite(run.image), run.image, colour))
 
 
 def _read_sample(image: str, source: str | None) -> np.ndarray:

@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 
+from jaxvis.cli.checksums import hash_inputs
 from jaxvis.cli.flags import NetworkFlags
 from jaxvis.cli.judging import Ranks, judge_by_network
 from jaxvis.cli.maximize import name_files
@@ -22,8 +23,8 @@ from jaxvis.weights.load import LoadedNetwork
 
 LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 """Of the random VGG-19: what two minutes of two CPU cores allow."""
-SIDE = 128
-"""Pixels of the inverted photograph."""
+PHOTO, SIDE = "chelsea", 128
+"""The inverted photograph, and its side in pixels."""
 
 
 def demo(
@@ -97,6 +98,7 @@ def _sweep_classes(
         items=_judge(ranks, run, opened.labels),
         prefix="class_",
         arguments=arguments,
+        interrupted=interrupted,
         **_facts(opened, key, steps, begin),
     )
     judge_by_network("the network", pictures)
@@ -115,7 +117,7 @@ def _judge(ranks: Ranks, run: Run, labels: tuple[str, ...]) -> list[dict[str, An
 def _invert_photograph(output: Output, key: Key, steps: int, arguments: dict[str, Any]) -> int:
     """Inverts a photograph through a random VGG-19, layer by layer; gives the exit code."""
     opened = open_net("vgg19", NetworkFlags(weights="random:0"), pool="avg", stop=LAYERS[-1])
-    photo = read_sample_photo("chelsea", size=(SIDE, SIDE))
+    photo = read_sample_photo(PHOTO, size=(SIDE, SIDE))
     begin, runs, interrupted = time.perf_counter(), [], False
     for tap in LAYERS:
         run, interrupted = run_or_interrupt(
@@ -144,6 +146,8 @@ def _invert_photograph(output: Output, key: Key, steps: int, arguments: dict[str
         first=[("photograph", photo)],
         prefix="invert_",
         arguments=arguments,
+        inputs=hash_inputs(PHOTO),
+        interrupted=interrupted,
         **_facts(opened, key, steps, begin),
     )
     return end_command(output, pictures, interrupted=interrupted)

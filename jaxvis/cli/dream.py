@@ -1,26 +1,28 @@
 """jaxvis dream: what a layer of a network makes of a photograph."""
 
-import time
 from functools import partial
 from pathlib import Path
 
 import jax
 
+from jaxvis.cli.checksums import hash_inputs
 from jaxvis.cli.flags import (
     NETWORK,
-    OUTPUT,
     SEEDS,
+    WATCHED,
     NetworkFlags,
-    OutputFlags,
     SeedFlags,
+    WatchFlags,
     default_of,
     flatten_flags,
 )
+from jaxvis.cli.ledger import open_ledger
 from jaxvis.cli.opening import describe_network, open_net
 from jaxvis.cli.parsing import slug
+from jaxvis.cli.parts import Saving, cut_seeds, make_parts, save_pictures
 from jaxvis.cli.photographs import choose_size, read_photograph
-from jaxvis.cli.saving import end_command, open_output, run_or_interrupt, save_run
 from jaxvis.methods.dream import dream as amplify
+from jaxvis.recipes.dreams import DreamRecipe
 
 
 def dream(
@@ -29,15 +31,15 @@ def dream(
     /,
     *,
     tap: str,
-    octaves: int = default_of(amplify, "octaves"),
-    octave_scale: float = default_of(amplify, "octave_scale"),
-    steps: int = default_of(amplify, "steps"),
-    step_size: float = default_of(amplify, "step_size"),
-    jitter: int = default_of(amplify, "jitter"),
+    octaves: int = default_of(DreamRecipe, "octaves"),
+    octave_scale: float = default_of(DreamRecipe, "octave_scale"),
+    steps: int = default_of(DreamRecipe, "steps"),
+    step_size: float = default_of(DreamRecipe, "step_size"),
+    jitter: int = default_of(DreamRecipe, "jitter"),
     size: str = "own",
     run: SeedFlags = SEEDS,
     network: NetworkFlags = NETWORK,
-    output: OutputFlags = OUTPUT,
+    output: WatchFlags = WATCHED,
 ) -> int:
     """Lets a photograph dream: amplifies whatever a layer sees in it.
 
@@ -59,33 +61,32 @@ def dream(
       OSError: if image, weights or folder cannot be opened.
       ValueError: for a flag that does not fit the network.
     """
-    arguments, begin = flatten_flags(locals()), time.perf_counter()
+    arguments = flatten_flags(locals())
+    recipe = DreamRecipe(octaves, octave_scale, steps, step_size, jitter)
     opened = open_net(net, network)
     opened.net.check_taps(tap)
-    photo = read_photograph(image, size=choose_size(opened.net, size))
-    to, key = open_output(output, "dream", count=run.seeds), jax.random.key(run.seed)
-    found, interrupted = run_or_interrupt(
-        partial(
-            amplify,
-            opened.net,
-            opened.params,
-            photo,
-            tap=tap,
-            seeds=run.seeds,
-            key=key,
-            octaves=octaves,
-            octave_scale=octave_scale,
-            steps=steps,
-            step_size=step_size,
-            jitter=jitter,
-            chunk=run.chunk,
-            progress=True,
-        )
+    photo, inputs = read_photograph(image, size=choose_size(opened.net, size)), hash_inputs(image)
+    key, name = jax.random.key(run.seed), slug(tap)
+    facts = {"weights": opened.sha256, "inputs": inputs}
+    ledger = open_ledger(output, "dream", arguments, count=run.seeds, **facts)
+    method = partial(
+        amplify,
+        opened.net,
+        opened.params,
+        photo,
+        tap=tap,
+        seeds=run.seeds,
+        key=key,
+        recipe=recipe,
+        chunk=run.chunk,
     )
-    pictures = save_run(
-        to,
-        found._replace(z=(), image=found.image[None]),
-        [slug(tap)],
+    parts = cut_seeds(method, name, run.seeds, chunk=run.chunk)
+
+    save = partial(
+        save_pictures,
+        ledger,
+        names=[name],
+        seeds=run.seeds,
         captions=[tap],
         items=[{"tap": tap}],
         first=[(Path(image).stem, photo)],
@@ -93,7 +94,7 @@ def dream(
         arguments=arguments,
         **describe_network(opened),
         key=key,
+        inputs=inputs,
         steps=octaves * steps,
-        seconds=time.perf_counter() - begin,
     )
-    return end_command(to, pictures, interrupted=interrupted)
+    return make_parts(ledger, parts, Saving(save, output.save_every))

@@ -1,24 +1,28 @@
 """jaxvis facets, jaxvis bias: which images of a folder excite a neuron, and how."""
 
-import time
 from functools import partial
 from pathlib import Path
 
 import jax
 import numpy as np
 
+from jaxvis.cli.checksums import hash_inputs, hash_outputs
 from jaxvis.cli.flags import (
     NETWORK,
     OUTPUT,
+    WATCHED,
     NetworkFlags,
     OutputFlags,
+    WatchFlags,
     default_of,
     flatten_flags,
 )
+from jaxvis.cli.ledger import open_ledger
 from jaxvis.cli.opening import describe_network, open_net
 from jaxvis.cli.parsing import parse_indices, parse_words
-from jaxvis.cli.saving import end_command, open_output, run_or_interrupt, save_run
-from jaxvis.methods.facets.find import find_facets
+from jaxvis.cli.parts import Part, Saving, make_parts, save_pictures
+from jaxvis.cli.saving import open_output
+from jaxvis.methods.facets.find import Facets, find_facets
 from jaxvis.methods.facets.visualize import visualize_facets
 from jaxvis.output.folder import list_images
 from jaxvis.output.io import read_image, write_image
@@ -42,7 +46,7 @@ def facets(
     seed: int = 0,
     chunk: int | None = None,
     network: NetworkFlags = NETWORK,
-    output: OutputFlags = OUTPUT,
+    output: WatchFlags = WATCHED,
 ) -> int:
     """Makes one picture for each kind of image in a folder that excites a neuron.
 
@@ -65,13 +69,14 @@ def facets(
       OSError: if weights or a folder cannot be opened.
       ValueError: for a flag that does not fit the network or the folder.
     """
-    arguments, begin = flatten_flags(locals()), time.perf_counter()
+    arguments = flatten_flags(locals())
     opened = open_net(net, network)
     model, unit = opened.net, _parse_unit(opened, tap, index)
     if features is not None:
         model.check_taps(features)
     list_images(folder)
-    to, key = open_output(output, "facets", count=count), jax.random.key(seed)
+    key, same = jax.random.key(seed), {"weights": opened.sha256, "inputs": hash_inputs(folder)}
+    ledger = open_ledger(output, "facets", arguments, count=count, **same)
     images, pixels = _read_images(opened, folder)
     found = find_facets(
         model,
@@ -84,26 +89,31 @@ def facets(
         facets=count,
         key=key,
     )
-    draw = partial(visualize_facets, model, opened.params, found, index=unit, tap=tap, key=key)
-    run, interrupted = run_or_interrupt(partial(draw, steps=steps, chunk=chunk, progress=True))
-    members = [[images.names[i] for i in found.top[found.cluster == k]] for k in range(count)]
-    pictures = save_run(
-        to,
-        run._replace(z=()),
-        [f"facet_{k}" for k in range(count)],
-        captions=[f"{len(names)} images" for names in members],
-        items=[{"images": names} for names in members],
+    names, members = [f"facet_{k}" for k in range(count)], _list_members(images, found, count)
+    save = partial(
+        save_pictures,
+        ledger,
+        names=names,
+        captions=[f"{len(of_one)} images" for of_one in members],
+        items=[{"images": of_one} for of_one in members],
         first=[(f"mean of facet {k}", mean) for k, mean in enumerate(found.mean)],
         command="facets",
         arguments=arguments,
         **describe_network(opened),
         key=key,
         steps=steps,
-        seconds=time.perf_counter() - begin,
+        inputs=same["inputs"],
         index=unit,
         skipped=dict(images.skipped),
     )
-    return end_command(to, pictures, interrupted=interrupted)
+    draw = partial(visualize_facets, model, opened.params, found, index=unit, tap=tap, key=key)
+    part = Part(names, partial(draw, steps=steps, chunk=chunk))
+    return make_parts(ledger, [part], Saving(save, output.save_every))
+
+
+def _list_members(images: Images, found: Facets, count: int) -> list[list[str]]:
+    """Lists the images of every facet, by their names."""
+    return [[images.names[i] for i in found.top[found.cluster == k]] for k in range(count)]
 
 
 def bias(
@@ -141,7 +151,7 @@ def bias(
     made = [Path(name) for name in parse_words(pictures) or ()]
     shown = [read_image(path, size=opened.net.input_size) for path in made]
     list_images(folder)
-    to = open_output(output, "bias", count=1)
+    to, inputs = open_output(output, "bias", count=1), hash_inputs(*made, folder)
     images, pixels = _read_images(opened, folder)
     found = find_facets(
         opened.net, opened.params, pixels, index=unit, most=most, facets=1, components=1
@@ -159,6 +169,8 @@ def bias(
         "bias",
         arguments,
         **describe_network(opened),
+        inputs=inputs,
+        files=hash_outputs(to.folder, [path.name]),
         index=unit,
         images=real,
         skipped=dict(images.skipped),

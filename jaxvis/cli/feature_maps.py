@@ -1,6 +1,5 @@
 """jaxvis feature-maps: what filters, and other balances of them, make of a picture."""
 
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -9,29 +8,31 @@ from typing import Any, Literal, NamedTuple
 import jax
 import numpy as np
 
+from jaxvis.cli.checksums import hash_inputs
 from jaxvis.cli.choices import PixelOptimizer, Rates
 from jaxvis.cli.flags import (
     NETWORK,
-    OUTPUT,
+    WATCHED,
     NetworkFlags,
-    OutputFlags,
     SeedFlags,
+    WatchFlags,
     default_of,
     flatten_flags,
 )
+from jaxvis.cli.ledger import open_ledger
 from jaxvis.cli.opening import describe_network
 from jaxvis.cli.parsing import parse_indices, slug, split_words
+from jaxvis.cli.parts import Part, Saving, make_parts, save_pictures
 from jaxvis.cli.photographs import choose_size, read_photograph
-from jaxvis.cli.saving import end_command, open_output, save_run
-from jaxvis.cli.style_flags import POOL, PoolFlags, open_pooled, run_each
+from jaxvis.cli.style_flags import POOL, PoolFlags, open_pooled
 from jaxvis.methods.style.feature_maps import feature_maps as invert_filters
 from jaxvis.methods.style.feature_maps import random_codes, rank_codes
-from jaxvis.optimize.runs import join_items
+from jaxvis.recipes.styles import MapRecipe
 from jaxvis.types import Run
 from jaxvis.weights.load import LoadedNetwork
 
 RATES = default_of(random_codes, "rates")
-OPTIMIZER = default_of(invert_filters, "optimizer")
+OPTIMIZER = default_of(MapRecipe, "optimizer")
 CODES = SeedFlags(seeds=default_of(random_codes, "seeds"))
 
 
@@ -46,14 +47,14 @@ def feature_maps(
     rates: Rates = RATES,
     concentration: float = default_of(random_codes, "concentration"),
     styles: tuple[str, ...] = (),
-    steps: int = default_of(invert_filters, "steps"),
+    steps: int = default_of(MapRecipe, "steps"),
     optimizer: PixelOptimizer = OPTIMIZER,
-    denoise: float = default_of(invert_filters, "denoise"),
+    denoise: float = default_of(MapRecipe, "denoise"),
     size: str = "224",
     pool: PoolFlags = POOL,
     run: SeedFlags = CODES,
     network: NetworkFlags = NETWORK,
-    output: OutputFlags = OUTPUT,
+    output: WatchFlags = WATCHED,
 ) -> int:
     """Inverts feature maps: the texture that each filter extracts from a picture.
 
@@ -80,48 +81,46 @@ def feature_maps(
       OSError: if an image, weights or folder cannot be opened.
       ValueError: for a flag that does not fit the network.
     """
-    arguments, begin = flatten_flags(locals()), time.perf_counter()
+    arguments = flatten_flags(locals())
     opened = open_pooled(net, network, pool)
     photo = read_photograph(image, size=choose_size(opened.net, size))
     taps = opened.net.check_taps(split_words(tap))
+    inputs = hash_inputs(image, *(styles if codes == "ranked" else ()))
     key = jax.random.key(run.seed)
-    options: dict[str, Any] = {
-        "key": key,
-        "steps": steps,
-        "optimizer": optimizer,
-        "denoise": denoise,
-    }
-    options |= {"chunk": run.chunk, "progress": True}
+    options: dict[str, Any] = {"key": key, "recipe": MapRecipe(optimizer, steps, denoise)}
+    options |= {"chunk": run.chunk}
     if codes == "single":
-        parts = [_plan_single(opened, photo, one, index) for one in taps]
+        plans = [_plan_single(opened, photo, one, index) for one in taps]
     elif codes == "random":
         options |= {"rates": rates, "concentration": concentration, "seeds": run.seeds}
         ends = [str(number) for number in range(run.seeds)]
-        parts = [_Part(random_codes, one, ends, {}) for one in taps]
+        plans = [_Plan(random_codes, one, ends, {}) for one in taps]
     else:
-        parts = _plan_ranked(taps, styles)
-    to = open_output(output, "feature-maps", count=sum(len(part.ends) for part in parts))
-    runs, interrupted = run_each([part.bind(opened, photo, options) for part in parts])
-    parts = parts[: len(runs)]
-    pictures = save_run(
-        to,
-        join_items([found._replace(z=()) for found in runs]),
-        [f"{slug(part.tap)}_{end}" for part in parts for end in part.ends],
+        plans = _plan_ranked(taps, styles)
+    names = [f"{slug(plan.tap)}_{end}" for plan in plans for end in plan.ends]
+    same = {"weights": opened.sha256, "inputs": inputs}
+    ledger = open_ledger(output, "feature-maps", arguments, count=len(names), **same)
+
+    save = partial(
+        save_pictures,
+        ledger,
+        names=names,
         # Captions break at the space where a cell is small.
-        captions=[f"{part.tap} {end}" for part in parts for end in part.ends],
+        captions=[f"{plan.tap} {end}" for plan in plans for end in plan.ends],
         first=[(Path(image).stem, photo)],
         post_filter={"name": "Chambolle total variation", "weight": denoise},
+        inputs=inputs,
         command="feature-maps",
         arguments=arguments,
         **describe_network(opened),
         key=key,
         steps=steps,
-        seconds=time.perf_counter() - begin,
     )
-    return end_command(to, pictures, interrupted=interrupted)
+    parts = [plan.bind(opened, photo, options) for plan in plans]
+    return make_parts(ledger, parts, Saving(save, output.save_every))
 
 
-class _Part(NamedTuple):
+class _Plan(NamedTuple):
     """The pictures of one layer.
 
     Attributes:
@@ -136,25 +135,24 @@ class _Part(NamedTuple):
     ends: list[str]
     options: dict[str, Any]
 
-    def bind(
-        self, opened: LoadedNetwork, photo: np.ndarray, options: dict[str, Any]
-    ) -> Callable[[], Run]:
-        """Gives the method with all its arguments."""
+    def bind(self, opened: LoadedNetwork, photo: np.ndarray, options: dict[str, Any]) -> Part:
+        """Gives the part of the command's work: the method with all its arguments."""
         own = {"tap": self.tap, **self.options, **options}
-        return partial(self.method, opened.net, opened.params, photo, **own)
+        method = partial(self.method, opened.net, opened.params, photo, **own)
+        return Part([f"{slug(self.tap)}_{end}" for end in self.ends], method)
 
 
-def _plan_single(opened: LoadedNetwork, photo: np.ndarray, tap: str, index: str) -> _Part:
+def _plan_single(opened: LoadedNetwork, photo: np.ndarray, tap: str, index: str) -> _Plan:
     width = opened.net.shape(opened.params, tap, size=photo.shape[:2])[-1]
     numbers = parse_indices(index, count=width, what="filter")
-    return _Part(invert_filters, tap, [f"{n:03d}" for n in numbers], {"index": numbers})
+    return _Plan(invert_filters, tap, [f"{n:03d}" for n in numbers], {"index": numbers})
 
 
-def _plan_ranked(taps: tuple[str, ...], styles: tuple[str, ...]) -> list[_Part]:
+def _plan_ranked(taps: tuple[str, ...], styles: tuple[str, ...]) -> list[_Plan]:
     if not styles:
         raise ValueError("--codes ranked takes the order of pictures: name them with --styles")
     ends = [slug(Path(one).stem) for one in styles]
     if len(set(ends)) < len(ends):
         raise ValueError(f"styles need names of their own, not {', '.join(ends)}")
     shown = [read_photograph(one, size=None) for one in styles]
-    return [_Part(rank_codes, tap, ends, {"styles": shown}) for tap in taps]
+    return [_Plan(rank_codes, tap, ends, {"styles": shown}) for tap in taps]

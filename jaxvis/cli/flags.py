@@ -4,7 +4,15 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+import tyro
+
+# What a flag may be that can be left out: its help says what holds then.
+Count = Annotated[int | None, tyro.conf.arg(metavar="INT", help_behavior_hint="")]
+Factor = Annotated[float | None, tyro.conf.arg(metavar="FLOAT", help_behavior_hint="")]
+Folder = Annotated[Path | None, tyro.conf.arg(metavar="PATH", help_behavior_hint="")]
+Text = Annotated[str | None, tyro.conf.arg(metavar="STR", help_behavior_hint="")]
 
 Precision = Literal["float32", "tf32", "bfloat16"]
 
@@ -13,7 +21,7 @@ Precision = Literal["float32", "tf32", "bfloat16"]
 class NetworkFlags:
     """Which weights the network has, and how it computes."""
 
-    weights: str | None = None
+    weights: Text = None
     """A converted file, or random:SEED; the cached file if left out."""
     precision: Precision = "float32"
     """Of the network's products."""
@@ -23,13 +31,31 @@ class NetworkFlags:
 class OutputFlags:
     """Where the pictures go."""
 
-    out: Path | None = None
+    out: Folder = None
     """A new or empty folder, or a file such as art.png where the command makes one
     picture; jaxvis-COMMAND in the current folder if left out."""
     overwrite: bool = False
     """Write into a folder that holds files, and over a file."""
     bits: Literal[8, 16] = 8
     """Bits a channel of the PNG files."""
+
+
+@dataclass(frozen=True)
+class ResumeFlags(OutputFlags):
+    """Where the pictures go, and whether a command goes on."""
+
+    resume: bool = False
+    """Go on in the folder named by --out, with the flags that it was begun with.
+    Finished pictures stay; what was made together (--chunk) and is not finished is made
+    again."""
+
+
+@dataclass(frozen=True)
+class WatchFlags(ResumeFlags):
+    """Where the pictures go, when, and whether a command goes on."""
+
+    save_every: Count = None
+    """Steps after which the pictures in progress are saved, again and again."""
 
 
 @dataclass(frozen=True)
@@ -40,11 +66,12 @@ class SeedFlags:
     """Pictures of each, from different random starts."""
     seed: int = 0
     """Of all randomness, from 0 to 4294967295."""
-    chunk: int | None = None
+    chunk: Count = None
     """Pictures made together; fitted to the memory if left out."""
 
 
 NETWORK, OUTPUT, SEEDS = NetworkFlags(), OutputFlags(), SeedFlags()
+RESUMABLE, WATCHED = ResumeFlags(), WatchFlags()
 """The defaults, for signatures of commands."""
 
 
@@ -61,6 +88,19 @@ def flatten_flags(arguments: Mapping[str, Any]) -> dict[str, Any]:
         else:
             flat[name] = value
     return flat
+
+
+def list_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """Lists the flags, with their old values, that are not what they were.
+
+    Args:
+      old, new: flag's name -> value, as a file holds it.
+    """
+    return [
+        f"--{name.replace('_', '-')} {value}"
+        for name, value in old.items()
+        if new.get(name) != value
+    ]
 
 
 def default_of(function: Callable[..., Any], option: str) -> Any:

@@ -2,32 +2,38 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import jax
 
+from jaxvis.cli.checksums import hash_inputs
 from jaxvis.cli.flags import (
     NETWORK,
-    OUTPUT,
+    RESUMABLE,
     SEEDS,
     NetworkFlags,
-    OutputFlags,
+    ResumeFlags,
     SeedFlags,
     default_of,
     flatten_flags,
 )
 from jaxvis.cli.judging import Ranks, judge_by_network
+from jaxvis.cli.ledger import open_ledger
 from jaxvis.cli.maximize import caption_units
 from jaxvis.cli.opening import describe_network, open_net
 from jaxvis.cli.parsing import parse_indices, slug, split_words
-from jaxvis.cli.progress import Progress, begin_progress, resume_progress
-from jaxvis.cli.saving import end_command, open_output
+from jaxvis.cli.progress import Progress
+from jaxvis.cli.recipe_facts import describe_problem
+from jaxvis.cli.saving import end_command
 from jaxvis.generators.deep import DeepGenerator
 from jaxvis.methods.coupled.autoencode import decoder_of, load_autoencoder
-from jaxvis.methods.coupled.generate import plan_generate
-from jaxvis.weights.load import LoadedNetwork
-from jaxvis.weights.tensor_file import hash_file
+from jaxvis.methods.coupled.generate import choose_generator, plan_generate
+from jaxvis.recipes.generators import GENERATORS, GeneratorRecipe
+
+STRETCHED = default_of(GeneratorRecipe, "stretched")
 
 
 def generate(
@@ -40,14 +46,13 @@ def generate(
     frozen: bool = False,
     steps: int | None = None,
     gain: float | None = None,
-    others: float = default_of(plan_generate, "others"),
-    stretched: Literal["none", "linear", "root"] = default_of(plan_generate, "stretched"),
+    others: float = default_of(GeneratorRecipe, "others"),
+    stretched: Literal["none", "linear", "root"] = STRETCHED,
     dropout: str = "",
     side: Literal[32] | None = None,
-    resume: bool = False,
     run: SeedFlags = SEEDS,
     network: NetworkFlags = NETWORK,
-    output: OutputFlags = OUTPUT,
+    output: ResumeFlags = RESUMABLE,
 ) -> int:
     """Makes pictures by a generator network that learns to draw what a network likes.
 
@@ -71,7 +76,6 @@ def generate(
       stretched: how the pictures are stretched to full contrast.
       dropout: layers with dropout while learning, such as relu6,relu7.
       side: of a smaller generator's picture; the paper's 224 if left out.
-      resume: go on in the folder named by --out, with the flags that it was begun with.
 
     Raises:
       OSError: if weights, decoder or folder cannot be opened.
@@ -81,26 +85,17 @@ def generate(
     opened = open_net(net, network)
     labels = opened.labels if tap is None else ()
     groups = parse_groups(index, labels=labels)
-    table, shared, own_gain = _generator(decoder, side)
+    table, shared, own_gain = _open_generator(decoder, side)
     names, key = _name_files(groups, labels, tap), jax.random.key(run.seed)
-    job = plan_generate(
-        opened.net,
-        opened.params,
-        tap=tap,
-        index=groups,
-        seeds=run.seeds,
-        key=key,
-        decoder=shared,
-        frozen=frozen,
-        generator=table,
-        others=others,
-        steps=steps,
-        gain=own_gain if gain is None else gain,
-        stretched=stretched,
-        dropout=split_words(dropout),
-    )
+    recipe = choose_generator("frozen" if frozen else None, decoder=shared, steps=steps)
+    recipe = replace(recipe, generator=table, gain=own_gain if gain is None else gain)
+    recipe = replace(recipe, others=others, stretched=stretched, dropout=split_words(dropout))
+    plan = partial(plan_generate, opened.net, opened.params, groups, recipe)
+    job = plan(tap=tap, decoder=shared, seeds=run.seeds, key=key)
     files = [f"{name}_{i}" for name in names for i in range(run.seeds)]
-    progress = _open_progress(opened, decoder, arguments, files, output, resume)
+    inputs = hash_inputs(decoder)
+    same = {"weights": opened.sha256, "inputs": inputs}
+    progress = Progress(open_ledger(output, "generate", arguments, count=len(files), **same), files)
     judge = Ranks(opened, groups, run.seeds).judge if opened.net.scores and tap is None else None
     interrupted = progress.make(job, chunk=run.chunk, judge=judge)
     pictures = progress.finish(
@@ -113,27 +108,13 @@ def generate(
         **describe_network(opened),
         key=key,
         tap=tap or opened.net.scores,
+        inputs=inputs,
+        recipe=describe_problem(job.problem),
+        interrupted=interrupted,
     )
     code = end_command(progress.output, pictures, interrupted=interrupted)
     judge_by_network(net, pictures)
     return code
-
-
-def _open_progress(
-    opened: LoadedNetwork,
-    decoder: Path | None,
-    arguments: dict[str, Any],
-    files: Sequence[str],
-    flags: OutputFlags,
-    resume: bool,
-) -> Progress:
-    facts = {"weights": opened.sha256, "decoder": decoder and hash_file(decoder)}
-    if resume:
-        found = resume_progress(flags.out, "generate", arguments, files, bits=flags.bits, **facts)
-        print(f"{len(found.done)} of {len(files)} pictures are there already")
-        return found
-    output = open_output(flags, "generate", count=len(files))
-    return begin_progress(output, "generate", arguments, files, **facts)
 
 
 def parse_groups(text: str, *, labels: Sequence[str] = ()) -> tuple[tuple[int, ...], ...]:
@@ -167,17 +148,17 @@ def parse_groups(text: str, *, labels: Sequence[str] = ()) -> tuple[tuple[int, .
     return tuple(groups)
 
 
-def _generator(
+def _open_generator(
     decoder: Path | None, side: int | None
-) -> tuple[DeepGenerator | None, dict | None, float]:
-    """Gives the table (None is the paper's), the shared decoder, and its gain."""
+) -> tuple[DeepGenerator, dict | None, float]:
+    """Gives the table, the shared decoder, and its gain."""
     if decoder is not None:
         if side is not None:
             raise ValueError("--side is the decoder's own: leave it out")
         model, state, _ = load_autoencoder(decoder)
         return model.decoder, decoder_of(state), model.gain
     if side is None:
-        return None, None, 20.0
+        return GENERATORS["paper"].generator, None, 20.0
     return DeepGenerator(start=(5, 5, 16), stages=((32, 2), (32, 2))), None, 20.0
 
 

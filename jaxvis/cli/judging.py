@@ -1,12 +1,11 @@
 """Whether a network names its own pictures rightly, as their files hold them."""
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any
 
-import jax
 import numpy as np
 
+from jaxvis.compiler import jit
 from jaxvis.network import Network
 from jaxvis.output.resample import resample
 from jaxvis.types import Array, Params
@@ -83,6 +82,6 @@ def _takes(net: Network, params: Params, tap: str, image: np.ndarray) -> bool:
     return True
 
 
-@partial(jax.jit, static_argnums=(0, 1))
+@jit(static_argnums=(0, 1))
 def _look(net: Network, tap: str, params: Params, image: Array) -> Array:
     return net.apply(params, image, stop=tap)[tap]

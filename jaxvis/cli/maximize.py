@@ -1,33 +1,43 @@
 """jaxvis maximize and jaxvis sweep: pictures of what neurons or classes like best."""
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import jax
 
+from jaxvis.cli.checksums import Sums, hash_inputs
 from jaxvis.cli.flags import (
     NETWORK,
-    OUTPUT,
+    RESUMABLE,
     SEEDS,
     NetworkFlags,
-    OutputFlags,
+    ResumeFlags,
     SeedFlags,
     default_of,
     flatten_flags,
 )
 from jaxvis.cli.judging import Ranks, judge_by_network
+from jaxvis.cli.ledger import open_ledger
 from jaxvis.cli.opening import describe_network, open_net
 from jaxvis.cli.parsing import parse_indices, parse_position, parse_size, slug
-from jaxvis.cli.peaks import find_peaks, list_values
-from jaxvis.cli.progress import Progress, begin_progress, resume_progress
-from jaxvis.cli.saving import end_command, open_output
+from jaxvis.cli.peaks import find_peaks
+from jaxvis.cli.progress import Progress
+from jaxvis.cli.recipe_facts import describe_problem
+from jaxvis.cli.saving import end_command
+from jaxvis.methods.maximize import maximize as maximize_units
 from jaxvis.methods.maximize import plan_maximize
 from jaxvis.nets.wrappers.leaky import with_leaky_relus
 from jaxvis.optimize.job import Job
+from jaxvis.output.io import SAMPLES
+from jaxvis.recipes.choose import choose_recipe
+from jaxvis.recipes.natural import Natural
 from jaxvis.recipes.presets import NATURAL
+from jaxvis.recipes.recipe import Size
+from jaxvis.recipes.targets import choose_target
 from jaxvis.weights.load import LoadedNetwork
 
 Recipe = Literal["robust", "lucid", "plain", "maco", "mahendran"]
-DEFAULT = default_of(plan_maximize, "recipe")
+DEFAULT = default_of(maximize_units, "recipe")
 
 
 def maximize(
@@ -42,10 +52,9 @@ def maximize(
     leak: float = 0.0,
     steps: int | None = None,
     size: str | None = None,
-    resume: bool = False,
     run: SeedFlags = SEEDS,
     network: NetworkFlags = NETWORK,
-    output: OutputFlags = OUTPUT,
+    output: ResumeFlags = RESUMABLE,
 ) -> int:
     """Makes pictures that neurons, channels or classes of a network like best.
 
@@ -67,7 +76,6 @@ def maximize(
       steps: updates; 256, or 300 of mahendran, if left out.
       size: of the pictures in pixels, 224 or 224x320 (H x W); the network's own if
         left out.
-      resume: go on in the folder named by --out, with the flags that it was begun with.
 
     Raises:
       OSError: if weights or folder cannot be opened.
@@ -79,14 +87,21 @@ def maximize(
     opened = open_net(net, network)
     if tap is not None:
         opened.net.check_taps(tap)
-    sweep = _Sweep("maximize", opened, arguments, tap, index, "index", run, output, resume)
-    options: dict[str, Any] = {"position": parse_position(position), "recipe": recipe}
-    options |= {"steps": steps, "size": parse_size(size) if size else None}
-    facts: dict[str, Any] = {}
+    sweep = _Sweep("maximize", opened, arguments, tap, index, "index", run, output)
+    how: str | Natural = recipe
+    facts: dict[str, Any] = {"inputs": {}}
     if recipe == NATURAL and sweep.shown is not None:
         facts["peaks"] = find_peaks(opened, sweep.shown, peaks)
-        options["peaks"] = list_values(facts["peaks"])
-    return sweep.run(leak=leak, facts=facts, **options)
+        facts["inputs"] = hash_inputs(*([peaks] if peaks else SAMPLES))
+        how = Natural(peaks=tuple(facts["peaks"]["values"]))
+    return sweep.run(
+        how,
+        steps=steps,
+        size=parse_size(size) if size else None,
+        position=parse_position(position),
+        leak=leak,
+        facts=facts,
+    )
 
 
 def sweep(
@@ -97,10 +112,9 @@ def sweep(
     recipe: Recipe = DEFAULT,
     steps: int | None = None,
     size: str | None = None,
-    resume: bool = False,
     run: SeedFlags = SEEDS,
     network: NetworkFlags = NETWORK,
-    output: OutputFlags = OUTPUT,
+    output: ResumeFlags = RESUMABLE,
 ) -> int:
     """Makes a picture of every class of a network, many at a time.
 
@@ -115,7 +129,6 @@ def sweep(
       steps: updates; 256, or 300 of mahendran, if left out.
       size: of the pictures in pixels, 224 or 224x320 (H x W); the network's own if
         left out.
-      resume: go on in the folder named by --out, with the flags that it was begun with.
 
     Raises:
       OSError: if weights or folder cannot be opened.
@@ -125,9 +138,9 @@ def sweep(
     opened = open_net(net, network)
     if opened.net.classes is None:
         raise ValueError(f"{net} names no class scores: use jaxvis maximize --tap")
-    sweep = _Sweep("sweep", opened, arguments, None, classes, "class", run, output, resume)
-    options = {"recipe": recipe, "steps": steps, "size": parse_size(size) if size else None}
-    return sweep.run(leak=0.0, facts={}, **options)
+    sweep = _Sweep("sweep", opened, arguments, None, classes, "class", run, output)
+    pixels = parse_size(size) if size else None
+    return sweep.run(recipe, steps=steps, size=pixels, facts={"inputs": {}})
 
 
 class _Sweep:
@@ -142,11 +155,10 @@ class _Sweep:
         index: str,
         what: str,
         flags: SeedFlags,
-        output: OutputFlags,
-        resume: bool,
+        output: ResumeFlags,
     ) -> None:
         self.command, self.opened, self.arguments, self.tap = command, opened, arguments, tap
-        self.flags, self.output, self.resume = flags, output, resume
+        self.flags, self.output = flags, output
         net = opened.net
         self.shown = tap or net.classes
         self.of_class = self.shown in (net.classes, net.scores)
@@ -156,19 +168,23 @@ class _Sweep:
         prefix = f"{slug(self.shown)}_" if self.shown and not self.of_class else ""
         self.names = name_files(self.numbers, self.labels, prefix)
 
-    def run(self, *, leak: float, facts: dict[str, Any], **options: Any) -> int:
+    def run(
+        self,
+        recipe: str | Natural,
+        *,
+        steps: int | None,
+        size: Size | None,
+        position: None | str | tuple[int, int] = None,
+        leak: float = 0.0,
+        facts: Mapping[str, Any],
+    ) -> int:
         """Makes the pictures; gives the exit code."""
         net, key = with_leaky_relus(self.opened.net, leak), jax.random.key(self.flags.seed)
-        job = plan_maximize(
-            net,
-            self.opened.params,
-            tap=self.tap,
-            index=self.numbers,
-            seeds=self.flags.seeds,
-            key=key,
-            **options,
-        )
-        progress = self._open(job)
+        params = self.opened.params
+        units = choose_target(net, params, tap=self.tap, index=self.numbers, position=position)
+        target, chosen = choose_recipe(net, params, units, recipe, steps=steps, size=size)
+        job = plan_maximize(net, params, target, chosen, seeds=self.flags.seeds, key=key)
+        progress = self._open(job, facts["inputs"])
         judge = None
         if self.of_class and net.scores:
             ranks = Ranks(self.opened, self.numbers, self.flags.seeds)
@@ -184,26 +200,19 @@ class _Sweep:
             **describe_network(self.opened),
             key=key,
             tap=self.shown,
+            recipe=describe_problem(job.problem),
+            interrupted=interrupted,
             **facts,
         )
         code = end_command(progress.output, pictures, interrupted=interrupted)
         judge_by_network(net.name, pictures)
         return code
 
-    def _open(self, job: Job) -> Progress:
+    def _open(self, job: Job, inputs: Sums) -> Progress:
         files = [f"{name}_{seed}" for name in self.names for seed in range(self.flags.seeds)]
-        facts = {"weights": self.opened.sha256}
-        if self.resume:
-            return resume_progress(
-                self.output.out,
-                self.command,
-                self.arguments,
-                files,
-                bits=self.output.bits,
-                **facts,
-            )
-        output = open_output(self.output, self.command, count=job.count)
-        return begin_progress(output, self.command, self.arguments, files, **facts)
+        facts = {"weights": self.opened.sha256, "inputs": inputs}
+        ledger = open_ledger(self.output, self.command, self.arguments, count=job.count, **facts)
+        return Progress(ledger, files)
 
     def _items(self) -> list[dict[str, Any]]:
         labels = self.labels

@@ -6,8 +6,12 @@ import math
 import re
 from collections.abc import Sequence
 
+from jaxvis.images import MAX_PIXELS
+
 MAX_RANGE = 10**6
 """Numbers in a range whose end nothing else limits."""
+LEAST, MOST = 4, 16384
+"""Pixels of a side: what is smaller shows nothing, what is larger fits no memory."""
 
 
 def parse_indices(
@@ -79,14 +83,17 @@ def parse_size(text: str) -> tuple[int, int]:
       text: one or two numbers.
 
     Raises:
-      ValueError: for anything else, and for sides below 1 or above 16384.
+      ValueError: for anything else, for sides below 4 or above 16384, and for more pixels
+        than an image may have.
     """
     match = re.fullmatch(r"(\d+)(?:[xX](\d+))?", text.strip())
     if match is None:
         raise ValueError(f"{text!r} is no size: write 224, or HxW such as 224x320")
     size = int(match[1]), int(match[2] or match[1])
-    if not 1 <= min(size) <= max(size) <= 16384:
-        raise ValueError(f"{text!r} is no size: sides go from 1 to 16384 pixels")
+    if not LEAST <= min(size) <= max(size) <= MOST:
+        raise ValueError(f"{text!r} is no size: sides go from {LEAST} to {MOST} pixels")
+    if size[0] * size[1] > MAX_PIXELS:
+        raise ValueError(f"{text!r} is no size: an image has at most {MAX_PIXELS} pixels")
     return size
 
 

@@ -79,12 +79,3 @@ def _read_peaks(opened: LoadedNetwork, tap: str, path: Path) -> dict[str, Any]:
             f"{path} holds peaks of {same[0]} with other weights: name a folder of images"
         )
     return found
-
-
-def list_values(found: dict[str, Any]) -> np.ndarray:
-    """Gives the peaks of what `find_peaks` found, `[c]`.
-
-    Args:
-      found: what a record says.
-    """
-    return np.asarray(found["values"], np.float32)

@@ -1,6 +1,5 @@
 """jaxvis invert and jaxvis caricature: natural pre-images of photographs, layer by layer."""
 
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -9,33 +8,34 @@ from typing import Any, Literal
 import jax
 import numpy as np
 
+from jaxvis.cli.checksums import hash_inputs
 from jaxvis.cli.choices import InversePreset, Whose
 from jaxvis.cli.flags import (
     NETWORK,
-    OUTPUT,
     SEEDS,
+    WATCHED,
     NetworkFlags,
-    OutputFlags,
     SeedFlags,
+    WatchFlags,
     default_of,
     flatten_flags,
 )
+from jaxvis.cli.ledger import open_ledger
 from jaxvis.cli.opening import describe_network, open_net
 from jaxvis.cli.parsing import parse_numbers, split_words
 from jaxvis.cli.photographs import choose_size, read_photograph
 from jaxvis.cli.preimage_pages import Pages
-from jaxvis.cli.saving import open_output, run_or_interrupt
 from jaxvis.methods.preimage.caricature import caricature as exaggerate
 from jaxvis.methods.preimage.code_masks import parse_mask
-from jaxvis.methods.preimage.invert import PRESETS
 from jaxvis.methods.preimage.invert import invert as reconstruct
-from jaxvis.methods.preimage.schedule import codes_of
+from jaxvis.methods.preimage.schedule import codes_of, fidelity_of
 from jaxvis.nets.table.fields import refuse_probabilities
-from jaxvis.recipes.natural import Natural, change_natural, without_priors
+from jaxvis.optimize.watch import Progress
+from jaxvis.recipes.natural import NATURALS, Natural, change_natural, without_priors
 from jaxvis.types import Run
 from jaxvis.weights.load import LoadedNetwork
 
-PRESET = default_of(reconstruct, "preset")
+PRESET = default_of(reconstruct, "recipe")
 NORM = default_of(Natural, "norm")
 
 
@@ -59,11 +59,12 @@ def invert(
     pool: Literal["max", "avg"] | None = None,
     run: SeedFlags = SEEDS,
     network: NetworkFlags = NETWORK,
-    output: OutputFlags = OUTPUT,
+    output: WatchFlags = WATCHED,
 ) -> int:
     """Reconstructs photographs from what layers of a network keep of them.
 
-    Pictures are written layer by layer; Ctrl-C keeps those that are there. For example:
+    Pictures are written layer by layer; --resume goes on after the last one that is
+    done. For example:
     jaxvis invert vgg19 chelsea --tap relu1_1,relu3_1,relu5_1
 
     Args:
@@ -76,12 +77,15 @@ def invert(
       mask: the part of the code that counts, window:5 (the central 5x5 cells),
         group:1/2 or channels:0:48; all of it if left out.
       steps: updates.
-      rate: the learning rate, code, print (as printed, nothing moves) or a number.
-      exponent: power of the squared length in the bounded range; 0.5 is as printed.
-      beta: exponent of the total variation.
+      rate: the learning rate: code (as the authors have it; if left out), print (as
+        printed, nothing moves) or a number.
+      exponent: power of the squared length in the bounded range; 3 if left out, 0.5 is as
+        printed.
+      beta: exponent of the total variation; 2 if left out.
       jitter: number of offsets, 1 for none; a quarter of the stride, none for HOG and
         SIFT, if left out.
-      second: steps of the second stage, 0 for none.
+      second: steps of the second stage, 0 for none; 50 with --preset mahendran, none with
+        short, if left out.
       bare: without priors, walls and jitter.
       size: the images are cropped to it, 224 or 224x320 (H x W), or own for whole
         images; the network's own size if left out.
@@ -91,36 +95,38 @@ def invert(
       OSError: if an image, the weights or the folder cannot be opened.
       ValueError: for a flag that does not fit the network.
     """
-    arguments, begin = flatten_flags(locals()), time.perf_counter()
+    arguments = flatten_flags(locals())
     changes = {"rate": rate, "exponent": exponent, "beta": beta, "jitter": jitter, "second": second}
-    natural = change_natural(PRESETS[preset], **changes)
+    natural = change_natural(NATURALS[preset], **changes)
     natural = without_priors(natural) if bare else natural
     levels = _parse_levels(fidelity)
     _check_counts(steps, run)
     opened = open_net(net, network, pool=pool)
     names, photos = read_photographs(images, choose_size(opened.net, size))
-    taps = choose_taps(opened, tap, photos)
+    inputs, taps = hash_inputs(*images), choose_taps(opened, tap, photos)
+    fidelities = levels or {name: fidelity_of(opened.net, opened.params, name) for name in taps}
     shapes = {name: opened.net.shape(opened.params, name, size=photos.shape[1:3]) for name in taps}
     masks = {name: 1.0 if mask is None else parse_mask(mask, shapes[name]) for name in taps}
-    count = len(taps) * len(photos) * len(levels or [None]) * run.seeds
-    key = jax.random.key(run.seed)
-    pages = Pages(open_output(output, "invert", count=count), names, levels)
+    key, pages = jax.random.key(run.seed), Pages(taps, names, levels, run.seeds)
     reconstruct_layer = partial(
         reconstruct,
         opened.net,
         opened.params,
         photos,
-        natural=natural,
+        recipe=natural,
         seeds=run.seeds,
         key=key,
         fidelity=levels,
         steps=steps,
         chunk=run.chunk,
-        progress=True,
     )
-    interrupted = _run_layers(pages, taps, lambda tap: reconstruct_layer(tap=tap, mask=masks[tap]))
+
+    def invert_layer(tap: str, *, progress: Progress) -> Run:
+        return reconstruct_layer(tap=tap, mask=masks[tap], progress=progress)
+
     facts = {"command": "invert", "arguments": arguments, "key": key, "steps": steps}
-    return _end(pages, photos, opened, begin, interrupted=interrupted, **facts)
+    facts |= {"recipe": natural, "fidelity": fidelities, "inputs": inputs}
+    return _make(pages, invert_layer, photos, opened, output, **facts)
 
 
 def caricature(
@@ -136,11 +142,12 @@ def caricature(
     size: str | None = None,
     run: SeedFlags = SEEDS,
     network: NetworkFlags = NETWORK,
-    output: OutputFlags = OUTPUT,
+    output: WatchFlags = WATCHED,
 ) -> int:
     """Exaggerates what layers of a network see in photographs.
 
-    Pictures are written layer by layer; Ctrl-C keeps those that are there. For example:
+    Pictures are written layer by layer; --resume goes on after the last one that is
+    done. For example:
     jaxvis caricature vgg19 chelsea --tap relu5_1 --out art.png
 
     Args:
@@ -158,31 +165,32 @@ def caricature(
       OSError: if an image, the weights or the folder cannot be opened.
       ValueError: for a flag that does not fit the network.
     """
-    arguments, begin = flatten_flags(locals()), time.perf_counter()
+    arguments = flatten_flags(locals())
     natural = change_natural(Natural(second=0), jitter=jitter, norm=norm)
     _check_counts(steps, run)
     opened = open_net(net, network)
     names, photos = read_photographs(images, choose_size(opened.net, size))
-    taps = choose_taps(opened, tap, photos)
-    key = jax.random.key(run.seed)
-    count = len(taps) * len(photos) * run.seeds
-    pages = Pages(open_output(output, "caricature", count=count), names, None)
+    inputs, taps = hash_inputs(*images), choose_taps(opened, tap, photos)
+    key, pages = jax.random.key(run.seed), Pages(taps, names, None, run.seeds)
     exaggerate_layer = partial(
         exaggerate,
         opened.net,
         opened.params,
         photos,
-        natural=natural,
+        recipe=natural,
         seeds=run.seeds,
         key=key,
         fidelity=fidelity,
         steps=steps,
         chunk=run.chunk,
-        progress=True,
     )
-    interrupted = _run_layers(pages, taps, lambda tap: exaggerate_layer(tap=tap))
+
+    def change_layer(tap: str, *, progress: Progress) -> Run:
+        return exaggerate_layer(tap=tap, progress=progress)
+
     facts = {"command": "caricature", "arguments": arguments, "key": key, "steps": steps}
-    return _end(pages, photos, opened, begin, interrupted=interrupted, **facts)
+    facts |= {"recipe": natural, "inputs": inputs}
+    return _make(pages, change_layer, photos, opened, output, **facts)
 
 
 def choose_taps(opened: LoadedNetwork, text: str, photos: np.ndarray) -> tuple[str, ...]:
@@ -246,35 +254,16 @@ def _check_counts(steps: int, run: SeedFlags) -> None:
             raise ValueError(f"--{name} must be at least 1, got {value}")
 
 
-def _run_layers(pages: Pages, taps: tuple[str, ...], method: Callable[[str], Run]) -> bool:
-    """Runs a method for every layer; says whether Ctrl-C came after something was made."""
-    for tap in taps:
-        try:
-            found, interrupted = run_or_interrupt(partial(method, tap))
-        except KeyboardInterrupt:
-            if not pages.runs:
-                raise
-            return True
-        pages.add(tap, found)
-        if interrupted:
-            return True
-    return False
-
-
-def _end(
+def _make(
     pages: Pages,
+    method: Callable[..., Run],
     photos: np.ndarray,
     opened: LoadedNetwork,
-    begin: float,
-    *,
-    interrupted: bool,
+    output: WatchFlags,
     **facts: Any,
 ) -> int:
-    """Writes contact sheet and record, and gives the exit code."""
-    return pages.end(
-        photos,
-        interrupted=interrupted,
-        **describe_network(opened),
-        seconds=time.perf_counter() - begin,
-        **facts,
-    )
+    """Opens the folder, makes the pictures there, and gives the exit code."""
+    same = {"weights": opened.sha256, "inputs": facts["inputs"]}
+    command, arguments = facts["command"], facts["arguments"]
+    ledger = open_ledger(output, command, arguments, count=pages.count, **same)
+    return pages.make(ledger, method, photos, output, **describe_network(opened), **facts)

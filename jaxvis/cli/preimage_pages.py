@@ -1,14 +1,17 @@
-"""The pictures of several layers, written as each layer is done."""
+"""The pictures of several layers: their names, what is said of them, and their saving."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-import jax
 import numpy as np
 
+from jaxvis.cli.flags import WatchFlags
+from jaxvis.cli.ledger import Ledger
 from jaxvis.cli.parsing import slug
-from jaxvis.cli.saving import Output, end_command, save_run
-from jaxvis.optimize.runs import join_items
-from jaxvis.output.io import write_image
+from jaxvis.cli.parts import Part, Saving, make_parts
+from jaxvis.cli.saving import save_run
+from jaxvis.optimize.runs import split_axis
 from jaxvis.types import Run
 
 
@@ -16,97 +19,112 @@ class Pages:
     """The pictures of photographs at several layers, with some values of C or the one.
 
     Args:
-      output: where they go.
+      taps: the layers.
       photos: the names of the photographs.
       levels: the values of C that were asked for, or None.
+      seeds: pictures of each.
     """
 
-    def __init__(self, output: Output, photos: list[str], levels: list[float] | None) -> None:
-        self.output, self.photos = output, photos
+    def __init__(
+        self, taps: tuple[str, ...], photos: list[str], levels: list[float] | None, seeds: int
+    ) -> None:
+        self.taps, self.photos, self.seeds = taps, photos, seeds
         self.levels: list[float | None] = [*levels] if levels else [None]
-        self.names: list[str] = []
-        self.items: list[dict[str, Any]] = []
-        self.runs: list[Run] = []
-        self.saved: set[str] = set()
+        self.names = [name for tap in taps for name in self._names_of(tap)]
 
-    def add(self, tap: str, run: Run) -> None:
-        """Writes the pictures of one layer, so that Ctrl-C at the next one keeps them.
+    @property
+    def count(self) -> int:
+        """How many pictures there are."""
+        return len(self.names) * self.seeds
 
-        Args:
-          tap: the layer.
-          run: image `[photographs, (C,) seeds, H, W, 3]`.
-
-        Raises:
-          OSError: if a picture cannot be written.
-        """
-        count, lead = len(self.photos) * len(self.levels), np.ndim(run.image) - 3
-        run = jax.tree.map(
-            lambda leaf: leaf.reshape(count, -1, *leaf.shape[lead:]), run._replace(z=())
-        )
-        for at in range(count):
-            photo, level = divmod(at, len(self.levels))
-            name = self._name(tap, photo, level)
-            about: dict[str, Any] = {"tap": tap}
-            if "error" in run.facts:
-                about["error"] = run.facts["error"][at].tolist()
-            if len(self.photos) > 1:
-                about["photograph"] = self.photos[photo]
-            if len(self.levels) > 1:
-                about["C"] = self.levels[level]
-            self.names.append(name)
-            self.items.append(about)
-            self._write(name, run.image[at])
-        self.runs.append(run)
-        error = float(np.mean(run.facts.get("error", np.nan)))
-        if np.isfinite(error):
-            print(f"{tap}: error {100 * error:.1f} %", flush=True)
-
-    def _write(self, name: str, images: np.ndarray) -> None:
-        """Writes the pictures of every seed, but for those that are not finite."""
-        for seed, image in enumerate(images):
-            if np.isfinite(image).all():
-                path = self.output.path_of(f"{name}_{seed}")
-                write_image(path, image, bits=self.output.bits)
-                self.saved.add(path.name)
-
-    def _name(self, tap: str, photo: int, level: int) -> str:
-        words = [slug(tap)]
-        if len(self.photos) > 1:
-            words.insert(0, f"{photo:02d}_{slug(self.photos[photo])}")
-        if len(self.levels) > 1:
-            words.append(f"c{self.levels[level]:g}".replace(".", "p"))
-        return "_".join(words)
-
-    def _caption(self, about: dict[str, Any]) -> str:
-        words = [about["tap"]]
-        if "error" in about:
-            words.append(f"{100 * float(np.mean(about['error'])):.0f} %")
-        if "C" in about:
-            words.append(f"C {about['C']:g}")
-        return " ".join(words)
-
-    def end(self, photos: np.ndarray, *, interrupted: bool, **facts: Any) -> int:
-        """Writes contact sheet and record, says what was made, and gives the exit code.
+    def make(
+        self,
+        ledger: Ledger,
+        method: Callable[..., Run],
+        photos: np.ndarray,
+        output: WatchFlags,
+        **facts: Any,
+    ) -> int:
+        """Makes the pictures, layer by layer; gives the exit code.
 
         Args:
+          ledger: what is done.
+          method: takes a tap and `progress=`; gives image
+            `[photographs, (C,) seeds, H, W, 3]`.
           photos: `[N, H, W, 3]`, shown first in the sheet.
-          interrupted: whether Ctrl-C cut the command short.
+          output: says how often pictures in progress are saved.
           **facts: for `jaxvis.cli.saving.save_run`.
 
         Returns:
           int: see `jaxvis.cli.saving.end_command`.
 
         Raises:
-          OSError: if a file cannot be written.
+          KeyboardInterrupt: where Ctrl-C left nothing to keep.
+          OSError, ValueError: as `jaxvis.cli.parts.make_parts`.
         """
-        pictures = save_run(
-            self.output,
-            join_items(self.runs),
+        parts = [
+            Part(
+                [f"{name}_{seed}" for name in self._names_of(tap) for seed in range(self.seeds)],
+                partial(method, tap),
+            )
+            for tap in self.taps
+        ]
+        save = partial(self._save, ledger, photos, facts)
+        return make_parts(ledger, parts, Saving(save, output.save_every, self._tell))
+
+    def _save(
+        self, ledger: Ledger, photos: np.ndarray, facts: dict[str, Any], run: Run, **how: Any
+    ) -> list[dict[str, Any]]:
+        """Writes the record, and the contact sheet."""
+        run = split_axis(run, -1, self.seeds)
+        items = [self._describe(number, run) for number in range(len(self.names))]
+        return save_run(
+            ledger.output,
+            run,
             self.names,
-            captions=[self._caption(about) for about in self.items],
-            items=self.items,
+            captions=[self._caption(about) for about in items],
+            items=items,
             first=list(zip(self.photos, photos)),
-            saved=self.saved,
+            seconds=ledger.seconds,
             **facts,
+            **how,
         )
-        return end_command(self.output, pictures, interrupted=interrupted)
+
+    def _describe(self, number: int, run: Run) -> dict[str, Any]:
+        """Gives the facts of the pictures that have one name."""
+        tap, which = divmod(number, len(self.photos) * len(self.levels))
+        photo, level = divmod(which, len(self.levels))
+        about: dict[str, Any] = {"tap": self.taps[tap]}
+        if "error" in run.facts:
+            about["error"] = run.facts["error"][number].tolist()
+        if len(self.photos) > 1:
+            about["photograph"] = self.photos[photo]
+        if len(self.levels) > 1:
+            about["C"] = self.levels[level]
+        return about
+
+    def _tell(self, number: int, run: Run) -> None:
+        error = float(np.mean(run.facts.get("error", np.nan)))
+        if np.isfinite(error):
+            print(f"{self.taps[number]}: error {100 * error:.1f} %", flush=True)
+
+    def _names_of(self, tap: str) -> list[str]:
+        """Names the pictures of a layer, without the numbers of their seeds."""
+        names = []
+        for number, photo in enumerate(self.photos):
+            for level in self.levels:
+                words = [slug(tap)]
+                if len(self.photos) > 1:
+                    words.insert(0, f"{number:02d}_{slug(photo)}")
+                if len(self.levels) > 1:
+                    words.append(f"c{level:g}".replace(".", "p"))
+                names.append("_".join(words))
+        return names
+
+    def _caption(self, about: dict[str, Any]) -> str:
+        words = [about["tap"]]
+        if np.isfinite(about.get("error", np.nan)).all():
+            words.append(f"{100 * float(np.mean(about['error'])):.0f} %")
+        if "C" in about:
+            words.append(f"C {about['C']:g}")
+        return " ".join(words)

@@ -1,68 +1,63 @@
 """A sweep of pictures in a folder: made chunk by chunk, and resumed where it stopped.
 
-progress.json comes with the first finished chunk and grows with every other, whole or
-not at all. It says with which flags, weights and decoder the sweep was begun, how many
-pictures were made together, and of every finished picture how it ended; the pictures
-themselves are its PNG files. It stays when all is done, so that a resumed command only
-has to write the sheet and the record.
-
-Only small copies of the pictures are kept in memory, for the contact sheet.
+Each finished chunk is written and noted (see `jaxvis.cli.ledger`) before the next one
+begins. A resumed sweep uses the chunk that it was begun with. Only small copies of the
+pictures are kept in memory, for the contact sheet.
 """
 
-import json
-import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from jaxvis.cli.saving import Output, cell_of, word_of, write_sheet
+from jaxvis.cli.checksums import hash_outputs
+from jaxvis.cli.ledger import Ledger
+from jaxvis.cli.saving import word_of
+from jaxvis.cli.sheets import cell_of, write_sheet
+from jaxvis.interrupts import hold_interrupts
 from jaxvis.optimize.job import Job
-from jaxvis.output.files import write_atomically
 from jaxvis.output.io import read_image, write_image
-from jaxvis.output.record import make_record, to_json, write_record
+from jaxvis.output.record import make_record, write_record
 from jaxvis.output.resample import resample
-from jaxvis.types import Interrupted, Run, Status
-
-NAME = "progress.json"
-FREE = ("out", "overwrite", "resume")
-"""Flags that a resumed command may change: they change no picture."""
+from jaxvis.types import Run, Status
 
 Judge = Callable[[int, np.ndarray], Mapping[str, Any]]
 """`(number of a picture, image [H, W, 3]) -> further facts of it`."""
 
 
-@dataclass
 class Progress:
     """What is done of a sweep.
 
-    Attributes:
-      output: where it is.
-      facts: what all of it has in common.
+    Args:
+      ledger: where it is, and how its finished pictures ended: "finite", "status",
+        "ends" (term -> first and last value), and what a judge said.
       names: of every picture, without ending, by its number.
-      done: number -> {"finite", "status", "ends": term -> [first, last value], and what
-        a judge said}.
-      chunk: pictures that were made together; None as long as none is done.
-      steps: updates of each; 0 as long as none is done.
-      before: seconds that earlier sittings took.
     """
 
-    output: Output
-    facts: Mapping[str, Any]
-    names: Sequence[str]
-    done: dict[int, dict[str, Any]] = field(default_factory=dict)
-    chunk: int | None = None
-    steps: int = 0
-    before: float = 0.0
-    began: float = field(default_factory=time.perf_counter)
-    thumbnails: dict[int, np.ndarray] = field(default_factory=dict)
+    def __init__(self, ledger: Ledger, names: Sequence[str]) -> None:
+        self.ledger, self.output, self.names = ledger, ledger.output, names
+        self.thumbnails: dict[int, np.ndarray] = {}
 
     @property
-    def seconds(self) -> float:
-        """Wall time of all sittings."""
-        return self.before + time.perf_counter() - self.began
+    def done(self) -> dict[int, dict[str, Any]]:
+        """How the finished pictures ended, by their numbers."""
+        done = self.ledger.done
+        return {i: done[name] for i, name in enumerate(self.names) if name in done}
+
+    def _find(self, number: int) -> dict[str, Any] | None:
+        return self.ledger.done.get(self.names[number])
+
+    @property
+    def chunk(self) -> int | None:
+        """How many pictures were made together; None as long as none is done."""
+        found: int | None = self.ledger.own.get("chunk")
+        return found
+
+    @property
+    def steps(self) -> int:
+        """Updates of each picture; 0 as long as none is done."""
+        return int(self.ledger.own.get("steps", 0))
 
     def make(self, job: Job, *, chunk: int | None = None, judge: Judge | None = None) -> bool:
         """Makes the pictures that are missing, and writes each chunk when it is done.
@@ -77,6 +72,7 @@ class Progress:
           bool: whether Ctrl-C cut it short.
 
         Raises:
+          KeyboardInterrupt: where Ctrl-C left nothing to keep.
           OSError: if the folder cannot be written.
           ValueError: as `Job.chunks`.
         """
@@ -85,8 +81,12 @@ class Progress:
         chunks = job.chunks(skip=set(self.done), chunk=self.chunk or chunk, progress=True)
         try:
             for numbers, run in chunks:
-                self.keep(numbers, run, judge=judge)
-        except Interrupted:
+                # What is made is written, even if Ctrl-C comes meanwhile.
+                with hold_interrupts():
+                    self.keep(numbers, run, judge=judge)
+        except KeyboardInterrupt:
+            if not self.done:
+                raise
             return True
         return False
 
@@ -103,6 +103,7 @@ class Progress:
         Raises:
           OSError: if the folder cannot be written.
         """
+        self.ledger.begin()
         for i, number in enumerate(map(int, numbers)):
             if run.status[i] == Status.UNFINISHED:
                 continue
@@ -114,19 +115,11 @@ class Progress:
             ends = {name: [float(x) for x in term[i, [0, -1]]] for name, term in run.trace.items()}
             facts = judge(number, image) if judge else {}
             status = int(run.status[i])
-            self.done[number] = {"finite": finite, "status": status, "ends": ends, **facts}
-        self.steps = run.trace["loss"].shape[-1]
-        self.chunk = int(run.facts["chunk"][0])
-        self.write()
-
-    def write(self) -> None:
-        """Writes the file; a single picture has none."""
-        if self.output.file is not None:
-            return
-        own = {"chunk": self.chunk, "steps": self.steps, "seconds": self.seconds}
-        whole = {**self.facts, **own, "done": self.done}
-        text = json.dumps(to_json(whole, NAME), allow_nan=False)
-        write_atomically(self.output.folder / NAME, text.encode())
+            entry = {"finite": finite, "status": status, "ends": ends, **facts}
+            self.ledger.done[self.names[number]] = entry
+        chunk, steps = int(run.facts["chunk"][0]), run.trace["loss"].shape[-1]
+        self.ledger.own |= {"chunk": chunk, "steps": steps}
+        self.ledger.write()
 
     def finish(
         self,
@@ -161,7 +154,11 @@ class Progress:
             images = [self._thumbnail(number) for number in numbers]
             write_sheet(self.output.folder / "contact.png", images, notes, seeds=seeds)
         path = file.with_suffix(".json") if file else self.output.folder / "record.json"
-        own: dict[str, Any] = {"steps": self.steps, "seconds": self.seconds, "chunk": self.chunk}
+        written = [one["file"] for one in pictures if one["file"]]
+        written += [] if file else ["contact.png"]
+        own: dict[str, Any] = {"steps": self.steps, "chunk": self.chunk}
+        own["seconds"] = self.ledger.seconds
+        own["files"] = hash_outputs(self.output.folder, written)
         write_record(path, make_record(**facts, **own, run=self._run(seeds), pictures=pictures))
         return pictures
 
@@ -169,7 +166,8 @@ class Progress:
         self, number: int, names: Sequence[str], seeds: int, items: Sequence[Mapping[str, Any]]
     ) -> dict[str, Any]:
         item, seed = divmod(number, seeds)
-        found = self.done.get(number, {"finite": False, "status": Status.UNFINISHED, "ends": {}})
+        missing: dict[str, Any] = {"finite": False, "status": Status.UNFINISHED, "ends": {}}
+        found = self._find(number) or missing
         own = {name: found[name] for name in found if name not in ("finite", "status", "ends")}
         file = self._path(number).name if found["finite"] else None
         status = word_of(found["status"])
@@ -179,9 +177,10 @@ class Progress:
     def _run(self, seeds: int) -> Run:
         """Gives the ends of all traces and the statuses; NaN where a picture is missing."""
         none: dict[str, Any] = {"ends": {"loss": []}}
-        first = next(iter(self.done.values()), none)
-        missing = {"status": Status.UNFINISHED, "ends": dict.fromkeys(first["ends"], [np.nan] * 2)}
-        found = [self.done.get(number, missing) for number in range(len(self.names))]
+        first = next(iter(self.ledger.done.values()), none)
+        missing: dict[str, Any] = {"status": Status.UNFINISHED}
+        missing["ends"] = dict.fromkeys(first["ends"], [np.nan] * 2)
+        found = [self._find(number) or missing for number in range(len(self.names))]
         trace = {
             name: np.array([one["ends"][name] for one in found], float).reshape(-1, seeds, 2)
             for name in first["ends"]
@@ -194,6 +193,10 @@ class Progress:
 
     def _remember(self, number: int, image: np.ndarray) -> None:
         cell, longest = cell_of(len(self.names)), max(image.shape[:2])
+        if np.isfinite(image).all():
+            # As its file holds it: a sheet that is made after a resume is the same.
+            levels = 2**self.output.bits - 1
+            image = np.floor(np.clip(image, 0, 1) * levels + 0.5) / levels
         if longest > cell and np.isfinite(image).all():
             height, width = (max(1, round(side * cell / longest)) for side in image.shape[:2])
             image = resample(image, (height, width))
@@ -201,98 +204,8 @@ class Progress:
 
     def _thumbnail(self, number: int) -> np.ndarray:
         """Gives the small copy of a picture, from its file where an earlier sitting made it."""
-        if number in self.done and number not in self.thumbnails:
-            if self.done[number]["finite"]:
-                self._remember(number, read_image(self._path(number)))
+        found = self._find(number)
+        if found and found["finite"] and number not in self.thumbnails:
+            self._remember(number, read_image(self._path(number)))
         missing = np.full((32, 32, 3), np.nan, np.float32)
         return np.asarray(self.thumbnails.get(number, missing), np.float32)
-
-
-def begin_progress(
-    output: Output,
-    command: str,
-    arguments: Mapping[str, Any],
-    names: Sequence[str],
-    **facts: Any,
-) -> Progress:
-    """Begins a sweep.
-
-    Args:
-      output: where to write to; see `jaxvis.cli.saving.open_output`.
-      command: its name.
-      arguments: its flags by name.
-      names: of every picture, without ending.
-      **facts: what else must be the same when it goes on, such as sha256 sums.
-    """
-    return Progress(output, _describe_sweep(command, arguments, facts), names)
-
-
-def resume_progress(
-    folder: Path | None,
-    command: str,
-    arguments: Mapping[str, Any],
-    names: Sequence[str],
-    *,
-    bits: int = 8,
-    **facts: Any,
-) -> Progress:
-    """Opens a sweep that goes on, or begins it if nothing was finished.
-
-    Args:
-      folder: where it was begun.
-      command, arguments, names, facts: as for `begin_progress`, and the same but for
-        `FREE`.
-      bits: a channel of the PNG files.
-
-    Raises:
-      OSError: if the folder cannot be read.
-      ValueError: if no folder is named, or it holds something else, or a sweep that was
-        begun with other flags.
-    """
-    if folder is None:
-        raise ValueError("--resume goes on in a folder: name it with --out")
-    path, wanted = folder / NAME, _describe_sweep(command, arguments, facts)
-    output = Output(folder, bits=bits)
-    if not path.exists():
-        if folder.exists() and any(folder.iterdir()):
-            raise ValueError(f"{folder} holds files but no {NAME}: nothing to resume")
-        folder.mkdir(parents=True, exist_ok=True)
-        return Progress(output, wanted, names)
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        done = {int(number): dict(one) for number, one in found.pop("done").items()}
-        steps, before = int(found.pop("steps")), float(found.pop("seconds"))
-        chunk, old = int(found.pop("chunk")), dict(found["arguments"])
-        if max(done, default=-1) >= len(names) and old == wanted["arguments"]:
-            raise ValueError
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise ValueError(f"{path} is damaged: begin again in a new folder") from None
-    wrong = list_changes(old, wanted["arguments"])
-    wrong += [
-        f"other {name}"
-        for name in wanted
-        if name != "arguments" and found.get(name) != wanted[name]
-    ]
-    if wrong:
-        raise ValueError(f"{folder} was begun with {', '.join(wrong)}: resume with it")
-    return Progress(output, wanted, names, done, chunk, steps, before)
-
-
-def list_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """Lists the flags, with their old values, that are not what they were.
-
-    Args:
-      old, new: flag's name -> value, as a file holds it.
-    """
-    return [
-        f"--{name.replace('_', '-')} {value}"
-        for name, value in old.items()
-        if new.get(name) != value
-    ]
-
-
-def _describe_sweep(
-    command: str, arguments: Mapping[str, Any], facts: Mapping[str, Any]
-) -> dict[str, Any]:
-    kept = {name: value for name, value in arguments.items() if name not in FREE}
-    return to_json({"command": command, "arguments": kept, **facts}, NAME)

@@ -8,15 +8,17 @@ from typing import Any
 
 import numpy as np
 
+from jaxvis.cli.checksums import hash_inputs
 from jaxvis.cli.choices import Scheme
 from jaxvis.cli.flags import Precision, default_of, flatten_flags
+from jaxvis.cli.locking import lock_folder
 from jaxvis.cli.parsing import parse_size
 from jaxvis.cli.photographs import read_photograph
 from jaxvis.cli.ranvgg_folder import COMMAND, begin_stack, build_sized, resume_stack, write_stack
 from jaxvis.cli.saving import new_folder
 from jaxvis.cli.style_flags import POOL, PoolFlags
 from jaxvis.methods.ranvgg.candidates import Distribution, list_inverted_layers
-from jaxvis.methods.ranvgg.stack import Stack, plan_stack
+from jaxvis.methods.ranvgg.stack import Stack, StackRecipe, plan_stack
 from jaxvis.network import Network
 
 SCHEME = default_of(Distribution, "scheme")
@@ -28,9 +30,9 @@ def stack(
     *,
     net: str = "vgg19",
     networks: int = default_of(plan_stack, "networks"),
-    candidates: int = default_of(plan_stack, "candidates"),
-    starts: int = default_of(plan_stack, "starts"),
-    steps: int = default_of(plan_stack, "steps"),
+    candidates: int = default_of(StackRecipe, "candidates"),
+    starts: int = default_of(StackRecipe, "starts"),
+    steps: int = default_of(StackRecipe, "steps"),
     stop: str | None = None,
     scheme: Scheme = SCHEME,
     sigma: float = default_of(Distribution, "sigma"),
@@ -77,22 +79,15 @@ def stack(
     built = build_sized(net, size, pool.pool, precision)
     stop = stop or list_inverted_layers(built)[-1]
     photo = read_photograph(image, size=parse_size(size))
-    job = plan_stack(
-        built,
-        photo,
-        networks=networks,
-        candidates=candidates,
-        starts=starts,
-        steps=steps,
-        stop=stop,
-        key=seed,
-        distribution=Distribution(scheme, sigma),
-    )
+    recipe = StackRecipe(candidates, starts, steps, Distribution(scheme, sigma))
+    job = plan_stack(built, photo, networks=networks, stop=stop, key=seed, recipe=recipe)
     facts = {
         "arguments": arguments,
         "net": net,
         "weights": f"random:{seed}",
         "image_sha256": hashlib.sha256(photo.tobytes()).hexdigest(),
+        "inputs": hash_inputs(image),
+        "interrupted": True,
     }
     to, before = _open_folder(out, built, facts, overwrite=overwrite, resume=resume)
     try:
@@ -104,7 +99,8 @@ def stack(
     except KeyboardInterrupt:
         print(f"interrupted: --resume --out {to} goes on", file=sys.stderr)
         return 130
-    write_stack(to, built, found, stop, {**facts, "seconds": time.perf_counter() - begin})
+    facts |= {"interrupted": False, "seconds": time.perf_counter() - begin}
+    write_stack(to, built, found, stop, facts)
     print(f"{to}: {networks} networks up to {stop}, record")
     return 0
 
@@ -113,10 +109,11 @@ def _open_folder(
     out: Path | None, net: Network, facts: dict[str, Any], *, overwrite: bool, resume: bool
 ) -> tuple[Path, Stack | None]:
     """Opens the folder to write to; gives what it holds of the stack already."""
-    if not resume:
-        folder = new_folder(out, COMMAND, overwrite=overwrite)
-        begin_stack(folder, facts)
-        return folder, None
-    if out is None:
-        raise ValueError("--resume goes on in the folder that --out names: name it")
-    return out, resume_stack(out, net, facts)
+    if resume and out is None:
+        raise ValueError("--resume goes on in a folder: name it with --out")
+    if resume and out is not None and (out / "record.json").exists():
+        lock_folder(out)
+        return out, resume_stack(out, net, facts)
+    folder = new_folder(out, COMMAND, overwrite=overwrite and not resume)
+    begin_stack(folder, facts)
+    return folder, None

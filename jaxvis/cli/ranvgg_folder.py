@@ -8,8 +8,9 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxvis.cli.checksums import hash_outputs
+from jaxvis.cli.ledger import describe_command, refuse_changes
 from jaxvis.cli.parsing import parse_size
-from jaxvis.cli.progress import list_changes
 from jaxvis.methods.ranvgg.candidates import join_networks, take_network
 from jaxvis.methods.ranvgg.stack import Stack
 from jaxvis.nets import registry
@@ -19,8 +20,6 @@ from jaxvis.types import Params
 from jaxvis.weights.file import read, save, tensor_shapes
 
 COMMAND = "ranvgg stack"
-FREE = ("out", "overwrite", "resume", "image")
-"""Flags that may differ when a stack is resumed; of the image, its pixels may not."""
 
 
 def build_sized(net: str, size: str, pool: str, precision: str) -> Network:
@@ -76,14 +75,16 @@ def write_stack(
         "preprocess": "caffe_vgg",
         "labels": "[]",
     }
-    for n in range(len(jax.tree.leaves(found.params)[0])):
+    paths = list_networks(folder, len(jax.tree.leaves(found.params)[0]))
+    for n, path in enumerate(paths):
         own = take_network({row: found.params[row] for row in rows}, n)
-        save(folder / f"network_{n}.safetensors", net, own, facts=about)
+        save(path, net, own, facts=about)
     layers = [
         {"tap": tap, "losses": found.losses[tap], "chosen": found.chosen[tap]}
         for tap in found.chosen
     ]
-    write_record(folder / "record.json", make_record(COMMAND, layers=layers, **facts))
+    files = hash_outputs(folder, [path.name for path in paths])
+    write_record(folder / "record.json", make_record(COMMAND, layers=layers, files=files, **facts))
 
 
 def resume_stack(folder: Path, net: Network, facts: Mapping[str, Any]) -> Stack | None:
@@ -100,15 +101,7 @@ def resume_stack(folder: Path, net: Network, facts: Mapping[str, Any]) -> Stack 
         another image.
     """
     before = read_record(folder / "record.json")
-    if before["command"] != COMMAND:
-        raise ValueError(f"{folder} holds {before['command']}, not {COMMAND}")
-    asked = json.loads(json.dumps(facts["arguments"], default=str))
-    then = {name: before["arguments"].get(name) for name in asked if name not in FREE}
-    wrong = list_changes(then, asked)
-    if before["image_sha256"] != facts["image_sha256"]:
-        wrong.append("another image")
-    if wrong:
-        raise ValueError(f"{folder} was begun with {', '.join(wrong)}: resume with it")
+    refuse_changes(folder, _describe(before), _describe(facts))
     if not before["layers"]:
         return None
     count = facts["arguments"]["networks"]
@@ -118,9 +111,26 @@ def resume_stack(folder: Path, net: Network, facts: Mapping[str, Any]) -> Stack 
     return Stack(params, losses, chosen)
 
 
+def _describe(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Gives what must be the same when a stack goes on, of a record or of a command."""
+    command, arguments = facts.get("command", COMMAND), dict(facts["arguments"])
+    arguments.pop("image", None)  # of which the pixels count
+    return describe_command(command, arguments, image=facts.get("image_sha256"))
+
+
 def _to_floats(rows: list[list[Any]]) -> np.ndarray:
     # "nan" and "inf" are strings in a record.
     return np.asarray([[float(value) for value in row] for row in rows], np.float32)
+
+
+def list_networks(folder: Path, count: int) -> list[Path]:
+    """Lists the files of a folder's first networks, there or not.
+
+    Args:
+      folder: what `write_stack` wrote.
+      count: how many networks.
+    """
+    return [folder / f"network_{n}.safetensors" for n in range(count)]
 
 
 def read_networks(folder: Path, net: Network, count: int, stop: str) -> Params:
@@ -136,7 +146,7 @@ def read_networks(folder: Path, net: Network, count: int, stop: str) -> Params:
       OSError: if a file cannot be read.
       ValueError: if there are fewer, or a file does not fit.
     """
-    paths = [folder / f"network_{n}.safetensors" for n in range(count)]
+    paths = list_networks(folder, count)
     missing = [path for path in paths if not path.exists()]
     if missing:
         raise ValueError(

@@ -1,39 +1,41 @@
 """jaxvis ranvgg invert: reconstructions by random, stacked and trained networks."""
 
-import time
 from collections.abc import Mapping, Sequence
 from functools import partial
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
+from jaxvis.cli.checksums import hash_inputs
 from jaxvis.cli.choices import Scheme
 from jaxvis.cli.flags import (
     NETWORK,
-    OUTPUT,
     SEEDS,
+    WATCHED,
     NetworkFlags,
-    OutputFlags,
     SeedFlags,
+    WatchFlags,
     default_of,
     flatten_flags,
 )
+from jaxvis.cli.ledger import Ledger, open_ledger
 from jaxvis.cli.opening import describe_network, open_net
 from jaxvis.cli.parsing import parse_size, slug, split_words
+from jaxvis.cli.parts import Part, Saving, make_parts
 from jaxvis.cli.photographs import read_photograph
-from jaxvis.cli.ranvgg_folder import build_sized, read_networks
-from jaxvis.cli.saving import Output, end_command, open_output, run_or_interrupt, save_run
+from jaxvis.cli.ranvgg_folder import build_sized, list_networks, read_networks
+from jaxvis.cli.saving import save_run
 from jaxvis.cli.style_flags import POOL, PoolFlags
 from jaxvis.methods.ranvgg.candidates import Distribution, draw_networks, list_inverted_layers
 from jaxvis.methods.ranvgg.reconstruct import Inversion, reconstruct
 from jaxvis.network import Network
 from jaxvis.optimize.runs import join_items, split_axis
 from jaxvis.output.comparisons import convergence, layer_means, spreads
-from jaxvis.output.io import write_image
 from jaxvis.output.plot import grid, save_figure
-from jaxvis.types import Params, Run
+from jaxvis.types import Params, Run, Status
 
 SCHEME = default_of(Distribution, "scheme")
 KINDS = ("random", "stacked", "trained")
@@ -75,7 +77,7 @@ def invert(
     pool: PoolFlags = POOL,
     run: SeedFlags = SEEDS,
     network: NetworkFlags = NETWORK,
-    output: OutputFlags = OUTPUT,
+    output: WatchFlags = WATCHED,
 ) -> int:
     """Reconstructs a photograph from layers of random, stacked and trained networks.
 
@@ -100,12 +102,15 @@ def invert(
       OSError: if image, weights or folder cannot be opened.
       ValueError: for a flag that does not fit the network.
     """
-    arguments, begin = flatten_flags(locals()), time.perf_counter()
+    arguments = flatten_flags(locals())
     built = build_sized(net, size, pool.pool, network.precision)
     names, taps = _parse_kinds(kinds, stacked), _parse_taps(built, tap)
     photo = read_photograph(image, size=parse_size(size))
     sources, facts = _open_sources(names, built, photo, taps[-1], network, arguments)
-    to = open_output(output, "ranvgg invert")
+    used = list_networks(stacked, run.seeds) if stacked and "stacked" in names else []
+    facts |= {"inputs": hash_inputs(image, *used)}
+    same = {name: facts.get(name) for name in ("sha256", "inputs")}
+    ledger = open_ledger(output, "ranvgg invert", arguments, count=None, **same)
     method = partial(
         reconstruct,
         built,
@@ -114,27 +119,62 @@ def invert(
         steps=steps,
         inversion=Inversion(total_variation=total_variation, boxed=boxed),
         chunk=run.chunk,
-        progress=True,
     )
-    found, interrupted = _invert_all(to, method, sources, taps, run.seeds)
-    # A kind after the other, whatever came first.
-    found.sort(key=lambda one: names.index(one.kind))
-    _write_figures(to.folder, found, names, photo)
-    pictures = save_run(
-        to,
+    plan = [(tap, kind) for tap in taps for kind in sources]
+    files = [[f"{kind}_{slug(tap)}_{seed}" for seed in range(run.seeds)] for tap, kind in plan]
+
+    facts |= {"arguments": arguments, "key": jax.random.key(run.seed), "steps": steps}
+    shown = (Path(image).stem, photo)
+    save = partial(_save, ledger, plan, names, run.seeds, shown, **facts)
+    parts = [
+        Part(own, _bind(method, sources[kind], tap, run.seeds))
+        for (tap, kind), own in zip(plan, files)
+    ]
+    saving = Saving(save, output.save_every, lambda number, run: _tell(*plan[number], run), True)
+    return make_parts(ledger, parts, saving)
+
+
+def _save(
+    ledger: Ledger,
+    plan: Sequence[tuple[str, str]],
+    kinds: Sequence[str],
+    seeds: int,
+    shown: tuple[str, np.ndarray],
+    whole: Run,
+    **facts: Any,
+) -> list[dict[str, Any]]:
+    """Writes figures, sheet and record, a kind after the other."""
+    runs = split_axis(whole, len(plan), seeds)
+    each = [jax.tree.map(itemgetter(n), runs) for n in range(len(plan))]
+    found = [_Found(kind, tap, one) for (tap, kind), one in zip(plan, each)]
+    found.sort(key=lambda one: kinds.index(one.kind))
+    figures: list[str] = []
+    if facts["sheet"]:
+        figures = _write_figures(ledger.output.folder, found, kinds, shown[1])
+    return save_run(
+        ledger.output,
         join_items([split_axis(one.run, 1, -1) for one in found]),
         [one.name for one in found],
         items=[{"kind": one.kind, "tap": one.tap} for one in found],
-        first=[(Path(image).stem, photo)],
-        saved={file for one in found for file in _list_files(one)},
+        first=[shown],
+        others=figures,
         command="ranvgg invert",
-        arguments=arguments,
-        key=jax.random.key(run.seed),
-        steps=steps,
-        seconds=time.perf_counter() - begin,
+        seconds=ledger.seconds,
         **facts,
     )
-    return end_command(to, pictures, interrupted=interrupted)
+
+
+def _bind(method: partial, source: _Kind, tap: str, seeds: int) -> partial:
+    """Gives the method that inverts a layer through the networks of one kind."""
+    many = {"params_axis": source.axis, "seeds": 1 if source.axis == 0 else seeds}
+    return partial(method, params=source.params, tap=tap, **many)
+
+
+def _tell(tap: str, kind: str, run: Run) -> None:
+    """Says how near the reconstructions of a layer came."""
+    distance, error = run.facts["distance"].mean(), run.facts["image_error"].mean()
+    words = f"distance {100 * distance:.1f} %, image error {255 * error:.1f} of 255"
+    print(f"{tap} {kind}: {words}", flush=True)
 
 
 def _parse_kinds(text: str, stacked: Path | None) -> list[str]:
@@ -193,52 +233,17 @@ def _parse_taps(net: Network, text: str | None) -> tuple[str, ...]:
     return tuple(sorted(set(found), key=net.taps.index))
 
 
-def _invert_all(
-    to: Output, method: partial, sources: dict[str, _Kind], taps: Sequence[str], seeds: int
-) -> tuple[list[_Found], bool]:
-    """Inverts from every layer through every kind, until Ctrl-C; says whether it came.
-
-    The pictures of a layer are written when they are there.
-    """
-    found: list[_Found] = []
-    for tap in taps:
-        for kind, (params, axis) in sources.items():
-            own = {"tap": tap, "params_axis": axis, "seeds": 1 if axis == 0 else seeds}
-            try:
-                run, interrupted = run_or_interrupt(partial(method, params=params, **own))
-            except KeyboardInterrupt:
-                if not found:
-                    raise
-                return found, True
-            found.append(_Found(kind, tap, run._replace(z=())))
-            for file, picture in _list_files(found[-1]).items():
-                write_image(to.folder / file, picture, bits=to.bits)
-            distance, error = run.facts["distance"].mean(), run.facts["image_error"].mean()
-            words = f"distance {100 * distance:.1f} %, image error {255 * error:.1f} of 255"
-            print(f"{tap} {kind}: {words}", flush=True)
-            if interrupted:
-                return found, True
-    return found, False
-
-
-def _list_files(found: _Found) -> dict[str, np.ndarray]:
-    """Lists the pictures that can be written, by the names of their files."""
-    return {
-        f"{found.name}_{seed}.png": picture
-        for seed, picture in enumerate(found.run.image)
-        if np.isfinite(picture).all()
-    }
-
-
 def _write_figures(
     folder: Path, found: Sequence[_Found], kinds: Sequence[str], photo: np.ndarray
-) -> None:
-    """Writes figures of the layers that all kinds have come to."""
-    runs = {(one.kind, one.tap): one.run for one in found}
+) -> list[str]:
+    """Writes figures of the layers that all kinds have come to; gives the files' names."""
+    runs = {
+        (one.kind, one.tap): one.run for one in found if np.all(one.run.status != Status.UNFINISHED)
+    }
     taps = [one.tap for one in found if one.kind == kinds[0]]
     taps = [tap for tap in taps if all((kind, tap) in runs for kind in kinds)]
     if not taps:
-        return
+        return []
 
     def stack(read: Any) -> dict[str, np.ndarray]:
         return {kind: np.stack([read(runs[kind, tap]) for tap in taps]) for kind in kinds}
@@ -264,3 +269,4 @@ def _write_figures(
     for name, figure in figures.items():
         figure.set_dpi(120)
         save_figure(folder / f"{name}.png", figure)
+    return ["layers.png", *(f"{name}.png" for name in figures)]

@@ -6,7 +6,6 @@ writes into it all the same, replacing files of the same name and leaving the ot
 `--out art.png` is that file alone, with its record art.json beside it.
 """
 
-import math
 import sys
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -16,14 +15,14 @@ from typing import Any
 
 import numpy as np
 
+from jaxvis.cli.checksums import hash_outputs
 from jaxvis.cli.flags import OutputFlags
+from jaxvis.cli.locking import is_leftover, lock_file, lock_folder
+from jaxvis.cli.sheets import write_sheet
 from jaxvis.output.io import write_image
 from jaxvis.output.record import make_record, write_record
-from jaxvis.output.sheet import contact_sheet
 from jaxvis.types import Interrupted, Run, Status
 
-SHEET = 25_000_000
-"""Pixels of a contact sheet; more pictures than fit are shown smaller."""
 ONE_FILE = (".png",)
 """Endings of `--out` that name a picture, not a folder."""
 BAD = {
@@ -83,6 +82,7 @@ def open_output(flags: OutputFlags, command: str, *, count: int | None = None) -
         if out.exists() and not flags.overwrite:
             raise ValueError(f"{out} is there already: name another file, or pass --overwrite")
         out.parent.mkdir(parents=True, exist_ok=True)
+        lock_file(out)
         return Output(out.parent, out, flags.bits)
     return Output(new_folder(out, command, overwrite=flags.overwrite), None, flags.bits)
 
@@ -97,20 +97,44 @@ def new_folder(out: Path | None, command: str, *, overwrite: bool = False) -> Pa
 
     Raises:
       OSError: if it cannot be made.
-      ValueError: if it is a file, or holds files and `overwrite` is off.
+      ValueError: if it is a file, another command writes into it, or it holds files and
+        `overwrite` is off.
     """
     if out is None:
-        name = f"jaxvis-{command.replace(' ', '-')}"
-        names = (Path(name if i == 1 else f"{name}-{i}") for i in range(1, 10**6))
-        out = next(folder for folder in names if not folder.exists())
+        out = _make_next_folder(f"jaxvis-{command.replace(' ', '-')}")
     if out.exists() and not out.is_dir():
         raise ValueError(f"{out} is a file: name a folder with --out")
-    if out.is_dir() and any(out.iterdir()) and not overwrite:
+    out.mkdir(parents=True, exist_ok=True)
+    lock_folder(out)
+    if not overwrite and holds_files(out):
         raise ValueError(
             f"{out} already holds files: name another folder with --out, or pass --overwrite"
         )
-    out.mkdir(parents=True, exist_ok=True)
     return out
+
+
+def holds_files(folder: Path) -> bool:
+    """Says whether a folder holds anything but what a killed command left half written.
+
+    Args:
+      folder: exists.
+
+    Raises:
+      OSError: if it cannot be read.
+    """
+    return not all(map(is_leftover, folder.iterdir()))
+
+
+def _make_next_folder(name: str) -> Path:
+    """Makes the first of NAME, NAME-2, NAME-3... that is not there yet."""
+    for number in range(1, 10**6):
+        folder = Path(name if number == 1 else f"{name}-{number}")
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            continue
+        return folder
+    raise ValueError(f"there are a million folders {name}-...: name one with --out")
 
 
 def run_or_interrupt(method: Callable[[], Run]) -> tuple[Run, bool]:
@@ -139,6 +163,8 @@ def save_run(
     items: Sequence[Mapping[str, Any]] | None = None,
     first: Sequence[tuple[str, np.ndarray]] = (),
     saved: Collection[str] = (),
+    others: Collection[str] = (),
+    sheet: bool = True,
     prefix: str = "",
     **facts: Any,
 ) -> list[dict[str, Any]]:
@@ -157,9 +183,11 @@ def save_run(
         is one for each seed.
       first: (caption, image `[H, W, 3]`) shown before the others in the sheet.
       saved: files that are already written.
+      others: further files of the folder that the record has the sha256 of.
+      sheet: whether there is a contact sheet.
       prefix: of every file name.
       **facts: for `jaxvis.output.record.make_record`: command, arguments, net, weights,
-        sha256, key, steps, seconds...
+        sha256, inputs, key, steps, seconds...
 
     Returns:
       list: for each picture its file (None if it was not written), name, seed, status,
@@ -188,10 +216,12 @@ def save_run(
             each = isinstance(value, list) and images.ndim == 5 and len(value) == seeds
             about[fact] = value[seed] if each else value
         pictures.append(about)
-    if output.file is None:
+    written = [str(one["file"]) for one in pictures if one["file"]] + list(others)
+    if output.file is None and sheet:
         notes = [note for note in captions or names for _ in range(seeds)]
-        write_sheet(output.folder / f"{prefix}contact.png", flat, notes, seeds=seeds, first=first)
-    facts = {**facts, "run": run, "pictures": pictures}
+        written.append(f"{prefix}contact.png")
+        write_sheet(output.folder / written[-1], flat, notes, seeds=seeds, first=first)
+    facts |= {"files": hash_outputs(output.folder, written), "run": run, "pictures": pictures}
     beside = output.file.with_suffix(".json") if output.file else None
     write_record(beside or output.folder / f"{prefix}record.json", make_record(**facts))
     return pictures
@@ -204,46 +234,6 @@ def word_of(status: int) -> str:
       status: the value of a `jaxvis.types.Status`.
     """
     return Status(int(status)).name.lower()
-
-
-def write_sheet(
-    path: Path,
-    images: np.ndarray | Sequence[np.ndarray],
-    captions: Sequence[str],
-    *,
-    seeds: int = 1,
-    first: Sequence[tuple[str, np.ndarray]] = (),
-) -> None:
-    """Writes a contact sheet.
-
-    Args:
-      path: of the PNG file.
-      images: `[H, W, 3]` each.
-      captions: of each.
-      seeds: images of one item, which stay in one row.
-      first: (caption, image) shown before the others.
-
-    Raises:
-      OSError: if it cannot be written.
-    """
-    shown = [np.asarray(image) for _, image in first] + list(images)
-    notes = [note for note, _ in first] + list(captions)
-    columns = math.ceil(math.sqrt(len(shown)))
-    # Whole rows of seeds, unless pictures of something else come first.
-    if not first and seeds > 1:
-        columns = seeds * max(1, round(columns / seeds))
-    write_image(
-        path, contact_sheet(shown, captions=notes, columns=columns, cell=cell_of(len(shown)))
-    )
-
-
-def cell_of(count: int) -> int:
-    """Gives the side in pixels of a cell of a contact sheet.
-
-    Args:
-      count: of pictures.
-    """
-    return max(32, int(math.sqrt(SHEET / count)) - 8)
 
 
 def end_command(

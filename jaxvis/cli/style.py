@@ -1,6 +1,5 @@
 """jaxvis style: a photograph in the style of pictures, from the statistics of layers."""
 
-import time
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -8,31 +7,35 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from jaxvis.cli.checksums import hash_inputs
 from jaxvis.cli.choices import Colour, PixelOptimizer, StylePreset
 from jaxvis.cli.flags import (
     NETWORK,
-    OUTPUT,
     SEEDS,
+    WATCHED,
     NetworkFlags,
-    OutputFlags,
     SeedFlags,
+    WatchFlags,
     default_of,
     flatten_flags,
 )
+from jaxvis.cli.ledger import Ledger, open_ledger
 from jaxvis.cli.opening import describe_network
 from jaxvis.cli.parsing import parse_numbers, parse_words, slug
+from jaxvis.cli.parts import Saving, cut_seeds, make_parts
 from jaxvis.cli.photographs import choose_size, read_photograph
-from jaxvis.cli.saving import Output, end_command, open_output, run_or_interrupt, save_run
+from jaxvis.cli.saving import save_run
 from jaxvis.cli.style_flags import BALANCE, POOL, BalanceFlags, PoolFlags, open_pooled
 from jaxvis.images import sides_of_area
-from jaxvis.methods.style.presets import choose_preset
+from jaxvis.loss.matching.transfer import StyleRecipe
 from jaxvis.methods.style.style import style as paint
+from jaxvis.optimize.runs import split_axis
 from jaxvis.output.resample import resample
+from jaxvis.recipes.styles import choose_style
 from jaxvis.types import Run
-from jaxvis.weights.load import LoadedNetwork
 
-PRESET = default_of(paint, "preset")
-COLOUR = default_of(paint, "colour")
+PRESET = default_of(paint, "recipe")
+COLOUR = default_of(StyleRecipe, "colour")
 
 
 def style(
@@ -45,11 +48,11 @@ def style(
     balance: BalanceFlags = BALANCE,
     mix: str | None = None,
     masks: str | None = None,
-    style_scale: float = default_of(paint, "style_scale"),
+    style_scale: float = default_of(StyleRecipe, "style_scale"),
     colour: Colour = COLOUR,
     noise: float | None = None,
     denoise: float | None = None,
-    scales: int = default_of(paint, "scales"),
+    scales: int = default_of(StyleRecipe, "scales"),
     tile: int | None = None,
     steps: int | None = None,
     optimizer: PixelOptimizer | None = None,
@@ -57,7 +60,7 @@ def style(
     pool: PoolFlags = POOL,
     run: SeedFlags = SEEDS,
     network: NetworkFlags = NETWORK,
-    output: OutputFlags = OUTPUT,
+    output: WatchFlags = WATCHED,
 ) -> int:
     """Paints a photograph in the style of one picture, or of several mixed.
 
@@ -88,38 +91,43 @@ def style(
       OSError: if an image, weights or folder cannot be opened.
       ValueError: for a flag that does not fit the network.
     """
-    arguments, begin = flatten_flags(locals()), time.perf_counter()
+    arguments = flatten_flags(locals())
     if not styles:
         raise ValueError("name at least one style: a file")
     shares = parse_numbers(mix, "weights")
     opened = open_pooled(net, network, pool)
     given = _read_pictures(content, styles, masks, choose_size(opened.net, size))
-    changes = {"noise": noise, "denoise": denoise, "optimizer": optimizer, "steps": steps}
-    recipe = choose_preset(opened.net, preset, **balance.changes(), **changes)
-    to, key = open_output(output, "style", count=run.seeds), jax.random.key(run.seed)
-    found, interrupted = run_or_interrupt(
-        partial(
-            paint,
-            opened.net,
-            opened.params,
-            given.photo,
-            given.paintings,
-            preset=recipe,
-            mix=shares,
-            masks=given.masks or None,
-            style_scale=style_scale,
-            colour=colour,
-            scales=scales,
-            tile=tile,
-            seeds=run.seeds,
-            key=key,
-            chunk=run.chunk,
-            progress=True,
-        )
+    inputs = hash_inputs(content, *styles, *(parse_words(masks) or ()))
+    changes: dict[str, Any] = {
+        "noise": noise,
+        "denoise": denoise,
+        "optimizer": optimizer,
+        "steps": steps,
+    }
+    changes |= {"style_scale": style_scale, "colour": colour, "scales": scales}
+    recipe = choose_style(opened.net, preset, **balance.changes(), **changes)
+    key, name = jax.random.key(run.seed), "_".join(slug(stem) for stem in given.stems[:2])
+    method = partial(
+        paint,
+        opened.net,
+        opened.params,
+        given.photo,
+        given.paintings,
+        recipe=recipe,
+        mix=shares,
+        masks=given.masks or None,
+        tile=tile,
+        seeds=run.seeds,
+        key=key,
+        chunk=run.chunk,
     )
-    facts = {"arguments": arguments, "key": key, "recipe": recipe, "steps": recipe.steps * scales}
-    pictures = _save(to, found, given, opened, begin, **facts)
-    return end_command(to, pictures, interrupted=interrupted)
+    same = {"weights": opened.sha256, "inputs": inputs}
+    ledger = open_ledger(output, "style", arguments, count=run.seeds, **same)
+    parts = cut_seeds(method, name, run.seeds, chunk=run.chunk)
+    facts: dict[str, Any] = {"arguments": arguments, "key": key, "recipe": recipe}
+    facts |= {"steps": recipe.steps * scales, "inputs": inputs, **describe_network(opened)}
+    save = partial(_save, ledger, name, run.seeds, given, **facts)
+    return make_parts(ledger, parts, Saving(save, output.save_every))
 
 
 class _Given(NamedTuple):
@@ -137,6 +145,11 @@ class _Given(NamedTuple):
     paintings: list[np.ndarray]
     masks: list[np.ndarray]
 
+    @property
+    def stems(self) -> list[str]:
+        """The names of the files, without ending."""
+        return [Path(file).stem for file in self.files]
+
 
 def _read_pictures(
     content: str, styles: tuple[str, ...], masks: str | None, size: tuple[int, int] | None
@@ -149,20 +162,18 @@ def _read_pictures(
 
 
 def _save(
-    to: Output, found: Run, given: _Given, opened: LoadedNetwork, begin: float, **facts: Any
+    ledger: Ledger, name: str, seeds: int, given: _Given, found: Run, **facts: Any
 ) -> list[dict[str, Any]]:
-    """Writes the pictures; the content and the styles stand first in the sheet."""
-    names = [Path(file).stem for file in given.files]
+    """Writes sheet and record; the content and the styles stand first in the sheet."""
     shown = [given.photo, *(_fit(one, given.photo) for one in given.paintings)]
     return save_run(
-        to,
-        _add_axis(found),
-        [f"{slug(names[0])}_{slug(names[1])}"],
+        ledger.output,
+        split_axis(found, 1, seeds),
+        [name],
         items=[{"styles": given.files[1:]}],
-        first=list(zip(names, shown)),
+        first=list(zip(given.stems, shown)),
         command="style",
-        **describe_network(opened),
-        seconds=time.perf_counter() - begin,
+        seconds=ledger.seconds,
         **facts,
     )
 
@@ -171,8 +182,3 @@ def _fit(picture: np.ndarray, photo: np.ndarray) -> np.ndarray:
     """Resizes a style to the photograph's area: the cells of a sheet fit the largest."""
     area = photo.shape[0] * photo.shape[1]
     return resample(picture, sides_of_area(picture.shape, area))
-
-
-def _add_axis(run: Run) -> Run:
-    """Gives the run of some seeds the axis of the one item that they belong to."""
-    return jax.tree.map(lambda leaf: leaf[None], run._replace(z=()))

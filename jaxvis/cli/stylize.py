@@ -1,6 +1,5 @@
 """jaxvis stylize, augment and export: what a trained style network is used for."""
 
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,7 +7,7 @@ import jax
 import numpy as np
 
 from jaxvis.cli.album import SHEET, Album
-from jaxvis.cli.flags import OUTPUT, OutputFlags, default_of, flatten_flags
+from jaxvis.cli.flags import RESUMABLE, ResumeFlags, default_of, flatten_flags
 from jaxvis.cli.parsing import parse_size, split_words
 from jaxvis.methods.fast_style.export import export_program
 from jaxvis.methods.fast_style.stylize import check_strength, choose_style, restyle
@@ -34,7 +33,7 @@ def stylize(
     style: str | None = None,
     size: str = "own",
     tile: int | None = None,
-    output: OutputFlags = OUTPUT,
+    output: ResumeFlags = RESUMABLE,
 ) -> int:
     """Paints a photograph, or a folder of them, with a trained style network.
 
@@ -54,27 +53,25 @@ def stylize(
       ValueError: for a file that is no style network, an unknown style, or a folder
         without usable images.
     """
-    arguments, begin = flatten_flags(locals()), time.perf_counter()
+    arguments = flatten_flags(locals())
     if tile is not None and tile < 1:
         raise ValueError(f"--tile is a side in pixels, at least 1, not {tile}")
     found = load_transform(net)
     choice = parse_style(style, found)
     own = choose_style(found.params, choice)
-    album = Album("stylize", output, image, size)
-    shown: list[np.ndarray] = []
+    album = Album("stylize", arguments, output, image, size, show=SHOWN)
 
     def paint_photo(stem: str, photo: np.ndarray) -> None:
         ready = found.net.prepare(own, size=photo.shape[:2])
         picture = paint(found.net, ready, photo, tile=tile)
         album.add(stem, picture, size=picture.shape[:2])
-        if len(shown) < 2 * SHOWN:
-            shown.extend([photo, picture])
 
     album.make(paint_photo)
-    if album.output.file is None:
-        sheet = contact_sheet(shown, columns=2 if len(shown) < 6 else 4, cell=CELL)
-        write_image(album.output.folder / SHEET, sheet)
-    return album.end(arguments, found, begin, mix=choice)
+    sheets = [] if album.output.file else [SHEET]
+    for sheet in sheets:
+        page = contact_sheet(album.shown, columns=2 if len(album.shown) < 6 else 4, cell=CELL)
+        write_image(album.output.folder / sheet, page)
+    return album.end(found, others=sheets, mix=choice)
 
 
 def augment(
@@ -86,7 +83,7 @@ def augment(
     strength: str = STRENGTH,
     size: str = "own",
     seed: int = 0,
-    output: OutputFlags = OUTPUT,
+    output: ResumeFlags = RESUMABLE,
 ) -> int:
     """Writes copies of a training folder's images in random mixes of styles.
 
@@ -108,14 +105,14 @@ def augment(
       ValueError: for a file that is no style network, a strength that is none, or a
         folder without usable images.
     """
-    arguments, begin = flatten_flags(locals()), time.perf_counter()
+    arguments = flatten_flags(locals())
     if copies < 1:
         raise ValueError(f"--copies must be at least 1, not {copies}")
     bounds, key = _parse_strength(strength), jax.random.key(seed)
     found = load_transform(net)
     if not folder.is_dir():
         raise FileNotFoundError(f"there is no folder {folder}")
-    album = Album("augment", output, str(folder), size)
+    album = Album("augment", arguments, output, str(folder), size, each=copies)
 
     def restyle_photo(stem: str, photo: np.ndarray) -> None:
         for copy, own in enumerate(item_keys(key, seeds=copies, name=stem)):
@@ -123,7 +120,7 @@ def augment(
             album.add(f"{stem}_{copy}", picture, of=stem)
 
     album.make(restyle_photo)
-    return album.end(arguments, found, begin, key=key)
+    return album.end(found, key=key)
 
 
 def export(

@@ -1,6 +1,5 @@
 """jaxvis texture: new pictures of a texture, from the statistics of layers."""
 
-import time
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -8,30 +7,31 @@ from typing import Literal
 import jax
 import numpy as np
 
+from jaxvis.cli.checksums import hash_inputs
 from jaxvis.cli.choices import Bounds, LayerWeights, TexturePreset
 from jaxvis.cli.flags import (
     NETWORK,
-    OUTPUT,
     SEEDS,
+    WATCHED,
     NetworkFlags,
-    OutputFlags,
     SeedFlags,
+    WatchFlags,
     default_of,
     flatten_flags,
 )
+from jaxvis.cli.ledger import open_ledger
 from jaxvis.cli.opening import describe_network
 from jaxvis.cli.parsing import parse_indices, parse_size, parse_words, slug
+from jaxvis.cli.parts import Part, Saving, cut_seeds, make_parts, save_pictures
 from jaxvis.cli.photographs import choose_size, read_photograph
-from jaxvis.cli.saving import end_command, open_output, save_run
-from jaxvis.cli.style_flags import POOL, PoolFlags, open_pooled, run_each
-from jaxvis.methods.style.presets import choose_texture_preset, list_block_taps
+from jaxvis.cli.style_flags import POOL, PoolFlags, open_pooled
 from jaxvis.methods.style.texture import texture as synthesise
 from jaxvis.nets.wrappers.rescaled import rescale
-from jaxvis.optimize.runs import join_items, split_axis
+from jaxvis.recipes.styles import choose_texture, list_block_taps
 from jaxvis.types import Params
 from jaxvis.weights.load import LoadedNetwork
 
-PRESET = default_of(synthesise, "preset")
+PRESET = default_of(synthesise, "recipe")
 
 
 def texture(
@@ -54,7 +54,7 @@ def texture(
     pool: PoolFlags = POOL,
     run: SeedFlags = SEEDS,
     network: NetworkFlags = NETWORK,
-    output: OutputFlags = OUTPUT,
+    output: WatchFlags = WATCHED,
 ) -> int:
     """Makes new pictures of a texture, by the Gram matrices of a network's layers.
 
@@ -83,45 +83,46 @@ def texture(
       OSError: if image, weights or folder cannot be opened.
       ValueError: for a flag that does not fit the network.
     """
-    arguments, begin = flatten_flags(locals()), time.perf_counter()
+    arguments = flatten_flags(locals())
     wanted = _choose_layers(tap, blocks)
     opened = open_pooled(net, network, pool)
     photo = read_photograph(image, size=choose_size(opened.net, source_size))
     changes = {"weights": layer_weights, "optimizer": optimizer, "bounds": bounds, "steps": steps}
-    recipes = [choose_texture_preset(opened.net, preset, taps=taps, **changes) for taps in wanted]
+    changes |= {"histogram": histogram, "tileable": tileable}
+    recipes = [choose_texture(opened.net, preset, taps=taps, **changes) for taps in wanted]
     params = _normalise(opened, means)
-    to = open_output(output, "texture", count=len(recipes) * run.seeds)
-    key = jax.random.key(run.seed)
+    key, names = jax.random.key(run.seed), [f"to_{slug(one.taps[-1])}" for one in recipes]
+    same = {"weights": opened.sha256, "inputs": hash_inputs(image, means)}
+    ledger = open_ledger(output, "texture", arguments, count=len(names) * run.seeds, **same)
     method = partial(
         synthesise,
         opened.net,
         params,
         photo,
         size=parse_size(size) if size else None,
-        histogram=histogram,
-        tileable=tileable,
         seeds=run.seeds,
         key=key,
         chunk=run.chunk,
-        progress=True,
     )
-    runs, interrupted = run_each([partial(method, preset=recipe) for recipe in recipes])
-    recipes = recipes[: len(runs)]
-    pictures = save_run(
-        to,
-        join_items([split_axis(found._replace(z=()), 1, run.seeds) for found in runs]),
-        [f"to_{slug(recipe.taps[-1])}" for recipe in recipes],
-        items=[{"taps": recipe.taps} for recipe in recipes],
+    save = partial(
+        save_pictures,
+        ledger,
+        names=names,
+        seeds=run.seeds,
+        items=[{"taps": one.taps} for one in recipes],
         first=[(Path(image).stem, photo)],
         recipes=recipes,
+        inputs=same["inputs"],
         command="texture",
         arguments=arguments,
         **describe_network(opened),
         key=key,
         steps=recipes[0].steps,
-        seconds=time.perf_counter() - begin,
     )
-    return end_command(to, pictures, interrupted=interrupted)
+    parts: list[Part] = []
+    for name, recipe in zip(names, recipes):
+        parts += cut_seeds(partial(method, recipe=recipe), name, run.seeds, chunk=run.chunk)
+    return make_parts(ledger, parts, Saving(save, output.save_every))
 
 
 def _choose_layers(tap: str | None, blocks: str | None) -> list[tuple[str, ...] | None]:

@@ -7,8 +7,10 @@ from pathlib import Path
 import jax
 import numpy as np
 
+from jaxvis.cli.checksums import hash_inputs, hash_outputs
 from jaxvis.cli.choices import Fit
 from jaxvis.cli.flags import default_of, flatten_flags
+from jaxvis.cli.recipe_facts import describe_optimizer
 from jaxvis.cli.saving import new_folder
 from jaxvis.generators.autoencoder import AUTOENCODERS
 from jaxvis.methods.coupled.autoencode import (
@@ -21,12 +23,12 @@ from jaxvis.methods.coupled.autoencode import (
 from jaxvis.output.io import write_image
 from jaxvis.output.record import make_record, write_record
 from jaxvis.output.sheet import contact_sheet
-from jaxvis.train.curves import write_curves
+from jaxvis.train.curves import CURVES, write_curves
 from jaxvis.train.images import Images, open_folder, split
 from jaxvis.train.loop import CheckpointFile
 
 FIT = default_of(open_folder, "fit")
-FILE = "autoencoder.safetensors"
+FILE, SHEET = "autoencoder.safetensors", "reconstructions.png"
 SHOWN = 8
 """Images of the reconstruction sheet."""
 CELL = 96
@@ -78,6 +80,7 @@ def autoencoder(
         raise ValueError(f"model is one of {', '.join(AUTOENCODERS)}, not {model!r}")
     if resume and out is None:
         raise ValueError("--resume goes on in a folder: name it with --out")
+    inputs = hash_inputs(folder)
     images = open_folder(folder, size=AUTOENCODERS[model]().size, fit=fit, progress=True)
     kept, held = split(images, validation, seed=seed)
     print(f"{len(kept)} images, {len(held)} held out, {len(images.skipped)} skipped")
@@ -95,20 +98,24 @@ def autoencoder(
     )
     if trained.step:
         write_curves(to, trained.curves)
-        write_image(to / "reconstructions.png", _draw_sheet(to / FILE, kept, held, denoising))
+        write_image(to / SHEET, _draw_sheet(to / FILE, kept, held, denoising))
         record = make_record(
             "train autoencoder",
             arguments,
             key=jax.random.key(seed),
             steps=trained.step,
             seconds=time.perf_counter() - begin,
+            inputs=inputs,
+            files=hash_outputs(to, (FILE, *CURVES, SHEET)),
+            optimizer=describe_optimizer(denoising.rule),
+            interrupted=not trained.done,
             images=len(kept),
             held_out=list(held.names),
             skipped=dict(images.skipped),
             curves={name: curve[-1] for name, curve in trained.curves.items()},
         )
         write_record(to / "record.json", record)
-        print(f"{to}: {FILE}, loss.png, loss.csv, reconstructions.png, record.json")
+        print(f"{to}: {', '.join((FILE, *CURVES, SHEET))}, record.json")
     if trained.done:
         return 0
     print(f"interrupted after {trained.step} of {steps} steps: --resume goes on", file=sys.stderr)

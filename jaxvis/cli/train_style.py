@@ -8,30 +8,32 @@ from typing import Any, Literal
 import jax
 import numpy as np
 
+from jaxvis.cli.checksums import hash_inputs, hash_outputs
 from jaxvis.cli.flags import NETWORK, NetworkFlags, default_of, flatten_flags
 from jaxvis.cli.opening import describe_network, open_net
 from jaxvis.cli.parsing import parse_size, split_words
 from jaxvis.cli.photographs import read_photograph
 from jaxvis.cli.saving import new_folder
 from jaxvis.cli.style_flags import BALANCE, BalanceFlags
-from jaxvis.loss.matching.transfer import Preset, adjust_preset
+from jaxvis.loss.matching.transfer import StyleRecipe, adjust_style
 from jaxvis.methods.fast_style.stylize import stylize
-from jaxvis.methods.fast_style.train import JOHNSON, FastStyle, Schedule, fast_style
+from jaxvis.methods.fast_style.train import FastStyle, Schedule, fast_style
 from jaxvis.nets.zoo.style_net import build_style_net
 from jaxvis.output.io import write_image
 from jaxvis.output.record import make_record, write_record
 from jaxvis.output.sheet import contact_sheet
-from jaxvis.train.curves import write_curves
+from jaxvis.recipes.styles import FAST_STYLES
+from jaxvis.train.curves import CURVES, write_curves
 from jaxvis.train.images import Images, open_folder, split
 from jaxvis.train.loop import CheckpointFile
 from jaxvis.weights.load import LoadedNetwork
 from jaxvis.weights.style_file import save_transform
-from jaxvis.weights.tensor_file import hash_file
 
-FILE, CHECKPOINT = "style.safetensors", "training.checkpoint"
+FILE, CHECKPOINT, SHEET = "style.safetensors", "training.checkpoint", "contact.png"
 SHOWN = 4
 """Photographs of the sheet."""
 SCHEDULE = default_of(fast_style, "schedule")
+RECIPE = FAST_STYLES["johnson"]
 
 
 def style(
@@ -44,7 +46,7 @@ def style(
     width: int = default_of(build_style_net, "width"),
     blocks: int = default_of(build_style_net, "blocks"),
     balance: BalanceFlags = BALANCE,
-    style_scale: float = default_of(fast_style, "style_scale"),
+    style_scale: float = RECIPE.style_scale,
     size: str = "256",
     schedule: Schedule = SCHEDULE,
     validation: float = 0.05,
@@ -87,14 +89,15 @@ def style(
     names, paintings = _name(files), [read_photograph(one, size=None) for one in files]
     styles = len(files) if len(files) > 1 else 0
     style_net = build_style_net(f"transform_{model}", width=width, blocks=blocks, styles=styles)
+    inputs = hash_inputs(folder, *files)
     images = open_folder(folder, size=parse_size(size), progress=True)
     kept, held = split(images, validation, seed=schedule.seed)
     print(f"{len(kept)} images, {len(held)} held out, {len(images.skipped)} skipped")
     judge = open_net(net, network)
-    preset = adjust_preset(judge.net, JOHNSON, **balance.changes())
+    recipe = adjust_style(judge.net, RECIPE, style_scale=style_scale, **balance.changes())
     to = new_folder(out, "train style", overwrite=overwrite or resume)
     facts = _list_facts(
-        judge, preset, schedule, styles=names, model=style_net.name, style_scale=style_scale
+        judge, recipe, schedule, styles=names, model=style_net.name, style_scale=style_scale
     )
     found = fast_style(
         judge.net,
@@ -102,8 +105,7 @@ def style(
         kept,
         paintings,
         style_net=style_net,
-        preset=preset,
-        style_scale=style_scale,
+        recipe=recipe,
         schedule=schedule,
         held_out=held if len(held) else None,
         key=key,
@@ -112,7 +114,8 @@ def style(
     )
     if found.training.step:
         _save(to, found, names, held if len(held) else kept)
-        _write_record(to, arguments, found, judge, kept, held, key=key, styles=names, begin=begin)
+        facts = {"key": key, "styles": names, "recipe": recipe, "inputs": inputs}
+        _write_record(to, arguments, found, judge, kept, held, begin=begin, **facts)
     return _end(to, found, schedule)
 
 
@@ -132,7 +135,7 @@ def _name(files: tuple[str, ...]) -> list[str]:
 
 
 def _list_facts(
-    judge: LoadedNetwork, preset: Preset, schedule: Schedule, **facts: Any
+    judge: LoadedNetwork, recipe: StyleRecipe, schedule: Schedule, **facts: Any
 ) -> dict[str, Any]:
     """Lists what a training must share with its checkpoint to go on."""
     return {
@@ -142,11 +145,11 @@ def _list_facts(
         "batch": schedule.batch,
         "seed": schedule.seed,
         "learning_rate": schedule.learning_rate,
-        "content_taps": preset.content_taps,
-        "style_taps": preset.style_taps,
-        "alpha": preset.alpha,
-        "beta": preset.beta,
-        "gamma": preset.gamma,
+        "content_taps": recipe.content_taps,
+        "style_taps": recipe.style_taps,
+        "alpha": recipe.alpha,
+        "beta": recipe.beta,
+        "gamma": recipe.gamma,
     }
 
 
@@ -154,7 +157,7 @@ def _save(to: Path, found: FastStyle, names: list[str], shown: Images) -> None:
     """Writes the network, its curves, and a sheet of what it makes of images."""
     save_transform(to / FILE, found.net, found.params, styles=names)
     write_curves(to, found.training.curves)
-    write_image(to / "contact.png", _draw_sheet(found, shown, names))
+    write_image(to / SHEET, _draw_sheet(found, shown, names))
 
 
 def _write_record(
@@ -178,7 +181,8 @@ def _write_record(
         images=len(kept),
         held_out=list(held.names),
         skipped=dict(kept.skipped),
-        file_sha256=hash_file(to / FILE),
+        files=hash_outputs(to, (FILE, *CURVES, SHEET)),
+        interrupted=not training.done,
         curves={name: curve[-1] for name, curve in training.curves.items()},
         **facts,
     )
@@ -189,7 +193,7 @@ def _end(to: Path, found: FastStyle, schedule: Schedule) -> int:
     """Says what was written; gives the exit code."""
     step = found.training.step
     if step:
-        print(f"{to}: {FILE}, loss.png, loss.csv, contact.png, record.json")
+        print(f"{to}: {', '.join((FILE, *CURVES, SHEET))}, record.json")
     if found.training.done:
         return 0
     print(f"interrupted after {step} of {schedule.steps} steps: --resume goes on", file=sys.stderr)

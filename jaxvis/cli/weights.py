@@ -6,6 +6,8 @@ from pathlib import Path
 import weights_convert
 from jaxvis.nets.registry import NETS
 from jaxvis.weights import load as files
+from jaxvis.weights.file import read_labels
+from jaxvis.weights.labels import find_duplicates
 from weights_convert.torchvision_files import CAFFE_FILES, SOURCES, URL
 
 MIRROR = "JAXVIS_WEIGHTS_URL"
@@ -106,6 +108,7 @@ def convert(
     preprocess: str | None = None,
     stop: str | None = None,
     labels: Path | None = None,
+    skip_first_label: bool = False,
     overwrite: bool = False,
 ) -> None:
     """Converts a checkpoint into a file that every command takes as --weights.
@@ -122,12 +125,14 @@ def convert(
         amdegroot, unit, symmetric, or ORDER:MAXIMUM:MEAN:STD such as
         bgr:255:104,117,123:1,1,1; by default what goes with its names.
       stop: the last tap that is wanted, such as pool5; later layers are left out.
-      labels: a text file with one class label a line, by class index.
+      labels: a file with one class label a line, by class index, or in JSON; one for
+        each class.
+      skip_first_label: leave out the first of them, such as "background".
       overwrite: replace the file if it exists.
 
     Raises:
-      ValueError: for a damaged, refused or unknown file, and for names and shapes that
-        differ; every one is listed and nothing is written.
+      ValueError: for a damaged, refused or unknown file, for labels that are not one for
+        each class, and for names and shapes that differ; nothing is written.
       OSError: if a file cannot be read or written, or exists already.
     """
     if out is None:
@@ -140,9 +145,12 @@ def convert(
         preprocess=preprocess,
         stop=stop,
         labels=labels,
+        skip_first_label=skip_first_label,
         overwrite=overwrite,
     )
     print(f"{out} ({out.stat().st_size / 1e6:.1f} MB)")
+    for label, classes in find_duplicates(read_labels(out)).items():
+        print(f"classes {', '.join(map(str, classes))} are all called {label!r}")
 
 
 def _explain_absence(net: str) -> str:

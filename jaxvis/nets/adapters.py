@@ -10,18 +10,17 @@ by its own keys.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Unpack
 
-import jax.numpy as jnp
-import numpy as np
 from flax import linen, nnx
 
-from jaxvis.nets.capture import FunctionRun, LinenRun, NnxRun, Outputs, output_shapes
+from jaxvis.nets.adaption import Adaption, check_batch_axis, check_layout
+from jaxvis.nets.capture import FunctionRun, LinenRun, NnxRun, Outputs
+from jaxvis.nets.preprocessing import ImageOptions, Preprocessing
 from jaxvis.network import Forward, Network
 from jaxvis.types import Array, Params, Taps
 
 Names = Sequence[str] | Mapping[str, str] | None
-Colour = float | tuple[float, float, float]
 
 
 @dataclass(frozen=True)
@@ -34,15 +33,14 @@ class AdaptedForward(Forward):
       run: hashable function of (params, images) that gives the outputs by name.
       taps: (tap, output) names, in forward order.
       size: (H, W) of the native image in pixels.
-      mean, std: the network takes (x - mean) / std of RGB in [0, 1].
+      images: what the network expects of its images.
       batched: whether `run` takes and returns a leading batch axis.
     """
 
     run: Callable[[Params, Array], Outputs]
     taps: tuple[tuple[str, str], ...]
     size: tuple[int, int]
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
+    images: Preprocessing
     batched: bool
 
     def __call__(
@@ -54,12 +52,13 @@ class AdaptedForward(Forward):
                 f"cannot start at {', '.join(map(repr, values))}: an adapted network "
                 "runs from the image only; start= needs a network built from a table"
             )
-        taps = {"input": values["input"]}
+        prepared = self.images.prepare(values["input"])
+        taps = {"input": prepared}
         names = [tap for tap, _ in self.taps]
         last = max((names.index(tap) for tap in wanted if tap in names), default=-1)
         if last < 0:
             return taps
-        outputs = self._outputs(params, values["input"])
+        outputs = self._outputs(params, prepared)
         for tap, output in self.taps[: last + 1]:
             if output not in outputs:
                 raise ValueError(
@@ -67,12 +66,13 @@ class AdaptedForward(Forward):
                     "may depend on the image's size, so adapt it once for every size"
                 )
             # Later outputs are dropped here, so under jit they are never computed.
-            taps[tap] = outputs[output][0] if self.batched else outputs[output]
+            value = outputs[output][0] if self.batched else outputs[output]
+            taps[tap] = self.images.restore(value)
         return taps
 
-    def _outputs(self, params: Params, image: Array) -> Outputs:
-        x = (image - jnp.array(self.mean)) / jnp.array(self.std)
-        size = tuple(image.shape[:2])
+    def _outputs(self, params: Params, prepared: Array) -> Outputs:
+        size = tuple(prepared.shape[:2])
+        x = self.images.arrange(prepared)
         try:
             return self.run(params, x[None] if self.batched else x)
         except (TypeError, ValueError) as error:
@@ -90,10 +90,9 @@ def from_nnx(
     input_size: tuple[int, int],
     taps: Names = None,
     scores: str | None = None,
-    mean: Colour = 0.0,
-    std: Colour = 1.0,
     arguments: Mapping[str, Any] | None = None,
     name: str | None = None,
+    **images: Unpack[ImageOptions],
 ) -> tuple[Network, Params]:
     """Returns a Flax NNX module as (net, params); every submodule's output is a tap.
 
@@ -101,37 +100,41 @@ def from_nnx(
     since a module can only be run from its input.
 
     Args:
-      module: takes images `[1, H, W, 3]`. A copy of it is put into evaluation mode.
+      module: takes images `[1, H, W, C]`. A copy of it is put into evaluation mode.
       input_size: (H, W) in pixels of its native image.
       taps: names of the outputs to keep, or a mapping from tap names of your own to those
         names; None keeps all. Taps that nobody uses cost nothing.
       scores: the tap of the class scores before softmax; None takes "output" if that is
         a vector.
-      mean, std: the module takes (x - mean) / std of RGB in [0, 1]; one number or three.
       arguments: further keyword arguments of its call, hashable: {"train": False}.
       name: the network's name; None takes the class's name.
+      **images: what the module expects of its images. It takes (x - mean) / std, where x is
+        the picture with its values over `range` and its channels in the order `channels`:
+        mean=0 and std=1 (one number, or one for each channel), range=(0, 1), or (0, 255) or
+        (-1, 1), channels="RGB", "BGR" or "grey", layout="HWC" or "CHW", which is that of its
+        activations too. See `jaxvis.nets.preprocessing.Preprocessing`.
 
     Returns:
       (net, params): params is the module's state as a plain nested dict, without its
       random generators.
 
     Raises:
-      ValueError: for an unknown tap, or one without the batch axis.
+      ValueError: for an unknown tap, a wrong batch axis, activations of another layout,
+        or a network that fails on such images; says which options it would take.
     """
     copy = nnx.clone(module)
     copy.eval()
     nnx.pop(copy, nnx.RngState)
     graph, state = nnx.split(copy)
-    return _adapt(
+    adaption = Adaption(
         name or type(module).__name__,
         NnxRun(graph, tuple(sorted((arguments or {}).items()))),
         nnx.to_pure_dict(state),
-        taps,
-        input_size,
-        scores,
-        (mean, std),
+        Preprocessing(**images),
         batched=True,
+        can_be_single=False,
     )
+    return _adapt(adaption, taps, input_size, scores)
 
 
 def from_linen(
@@ -141,37 +144,37 @@ def from_linen(
     input_size: tuple[int, int],
     taps: Names = None,
     scores: str | None = None,
-    mean: Colour = 0.0,
-    std: Colour = 1.0,
     arguments: Mapping[str, Any] | None = None,
     name: str | None = None,
+    **images: Unpack[ImageOptions],
 ) -> tuple[Network, Params]:
     """Returns a Flax Linen module as (net, params); every submodule's output is a tap.
 
     `apply` refuses `start`, since a module can only be run from its input.
 
     Args:
-      module: takes images `[1, H, W, 3]`.
+      module: takes images `[1, H, W, C]`.
       variables: what `module.init` returned, or trained ones: {"params": ..., ...}.
-      input_size, taps, scores, mean, std, name: see `from_nnx`.
+      input_size, taps, scores, name: see `from_nnx`.
       arguments: further keyword arguments of its call, hashable: {"train": False}.
+      **images: mean, std, range, layout and channels, as in `from_nnx`.
 
     Returns:
       (net, params): params is `variables` as a plain nested dict.
 
     Raises:
-      ValueError: for an unknown tap, or one without the batch axis.
+      ValueError: for an unknown tap, a wrong batch axis, activations of another layout,
+        or a network that fails on such images; says which options it would take.
     """
-    return _adapt(
+    adaption = Adaption(
         name or type(module).__name__,
         LinenRun(module, tuple(sorted((arguments or {}).items()))),
         _to_dicts(variables),
-        taps,
-        input_size,
-        scores,
-        (mean, std),
+        Preprocessing(**images),
         batched=True,
+        can_be_single=False,
     )
+    return _adapt(adaption, taps, input_size, scores)
 
 
 def from_function(
@@ -181,10 +184,9 @@ def from_function(
     input_size: tuple[int, int],
     taps: Names = None,
     scores: str | None = None,
-    mean: Colour = 0.0,
-    std: Colour = 1.0,
     batched: bool = False,
     name: str | None = None,
+    **images: Unpack[ImageOptions],
 ) -> tuple[Network, Params]:
     """Returns a function (params, image) -> {tap: activation} as (net, params).
 
@@ -194,51 +196,46 @@ def from_function(
       fn: a pure function; the keys of its dict are the taps. Define it once: a function
         that is made anew is another network, and compiles again.
       params: its first argument, a plain nested dict of arrays; {} if it has none.
-      input_size, taps, scores, mean, std: see `from_nnx`.
-      batched: False if `fn` takes one image `[H, W, 3]`; True if it takes
-        `[1, H, W, 3]` and returns activations with that leading axis.
+      input_size, taps, scores: see `from_nnx`.
+      batched: False if `fn` takes one image `[H, W, C]`; True if it takes
+        `[1, H, W, C]` and returns activations with that leading axis.
       name: the network's name; None takes the function's name.
+      **images: mean, std, range, layout and channels, as in `from_nnx`.
 
     Returns:
       (net, params): params as given.
 
     Raises:
-      ValueError: for an unknown tap, or one without the batch axis.
+      ValueError: for an unknown tap, a wrong batch axis, activations of another layout,
+        or a network that fails on such images; says which options it would take.
     """
     own_name: str = getattr(fn, "__name__", type(fn).__name__)
-    return _adapt(
+    adaption = Adaption(
         name or own_name,
         FunctionRun(fn),
         params,
-        taps,
-        input_size,
-        scores,
-        (mean, std),
+        Preprocessing(**images),
         batched=batched,
+        can_be_single=True,
     )
+    return _adapt(adaption, taps, input_size, scores)
 
 
 def _adapt(
-    name: str,
-    run: Callable[[Params, Array], Outputs],
-    params: Params,
-    taps: Names,
-    input_size: tuple[int, int],
-    scores: str | None,
-    colour: tuple[Colour, Colour],
-    *,
-    batched: bool,
+    found: Adaption, taps: Names, input_size: tuple[int, int], scores: str | None
 ) -> tuple[Network, Params]:
-    """Returns the network around `run`; tracing it once finds the taps."""
-    size = (int(input_size[0]), int(input_size[1]))
-    shapes = output_shapes(run, params, (1,) * batched + (*size, 3))
-    chosen = _choose_taps(name, shapes, taps, batched)
-    mean, std = (tuple(np.broadcast_to(value, 3).tolist()) for value in colour)
+    """Returns the network around what was found; tracing it finds the taps."""
+    size, batched = (int(input_size[0]), int(input_size[1])), found.batched
+    shapes = found.find_shapes(size)
+    if not batched:
+        check_batch_axis(found.name, shapes)
+    chosen = _choose_taps(found.name, shapes, taps, batched)
+    check_layout(found, size, {output: shapes[output] for _, output in chosen})
     if scores is None and len(shapes.get("output", ())) == 1 + batched:
         scores = next((tap for tap, output in chosen if output == "output"), None)
     net = Network(
-        name=name,
-        forward=AdaptedForward(run, chosen, size, mean, std, batched),
+        name=found.name,
+        forward=AdaptedForward(found.run, chosen, size, found.images, batched),
         taps=("input", *(tap for tap, _ in chosen)),
         input_size=size,
         scores=scores,
@@ -246,7 +243,7 @@ def _adapt(
     )
     if scores is not None:
         net.check_taps(scores)
-    return net, params
+    return net, found.params
 
 
 def _choose_taps(

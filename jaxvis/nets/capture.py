@@ -33,7 +33,7 @@ class NnxRun:
     arguments: tuple[tuple[str, Any], ...]
 
     def __call__(self, params: Params, images: Array) -> Outputs:
-        """Returns every output of images `[1, H, W, 3]`."""
+        """Returns every output of images `[1, H, W, C]`."""
         module = nnx.merge(self.graph, params)
         return capture_nnx_outputs(module, images, dict(self.arguments))
 
@@ -46,7 +46,7 @@ class LinenRun:
     arguments: tuple[tuple[str, Any], ...]
 
     def __call__(self, params: Params, images: Array) -> Outputs:
-        """Returns every output of images `[1, H, W, 3]`."""
+        """Returns every output of images `[1, H, W, C]`."""
         return capture_linen_outputs(self.module, params, images, dict(self.arguments))
 
 
@@ -57,7 +57,7 @@ class FunctionRun:
     fn: Callable[[Any, Array], Any]
 
     def __call__(self, params: Params, images: Array) -> Outputs:
-        """Returns every output of images `[1, H, W, 3]`, or of one image `[H, W, 3]`."""
+        """Returns every output of images `[1, H, W, C]`, or of one image `[H, W, C]`."""
         return name_outputs("output", self.fn(params, images), root=True)
 
 
@@ -93,7 +93,7 @@ def capture_nnx_outputs(module: nnx.Module, images: Array, arguments: Mapping[st
     Args:
       module: called with `images` and `arguments`. It must be the caller's own copy,
         because its parts are changed into modules that record their calls.
-      images: `[1, H, W, 3]`.
+      images: `[1, H, W, C]`.
       arguments: keyword arguments of the call.
     """
     run = nnx.capture(lambda m, x: m(x, **arguments), CallOutput, nnx.Intermediate)
@@ -124,7 +124,7 @@ def capture_linen_outputs(
     Args:
       module: applied to `images` and `arguments`.
       variables: its variables.
-      images: `[1, H, W, 3]`.
+      images: `[1, H, W, C]`.
       arguments: keyword arguments of the call.
     """
     given = {key: value for key, value in variables.items() if key != "intermediates"}

@@ -19,6 +19,7 @@ from jaxvis.platform import platform_of
 from jaxvis.types import Array, Item, Params
 
 GROW = 1.5  # a chunk that much larger is worth another compilation
+HOPELESS = 4  # times the memory that is free: an estimate is never that far off
 
 
 class Sweep(NamedTuple):
@@ -70,13 +71,15 @@ def chunk_size(problem: Problem, sweep: Sweep, *, chunk: int | None = None) -> i
       chunk: how many are asked for; None takes what fits.
 
     Raises:
-      ValueError: if the chunk that is asked for takes more memory than there is.
+      ValueError: if the chunk that is asked for takes more memory than there is, or one
+        item alone takes far more.
     """
     most = max_chunk(problem, sweep)
     size = most if chunk is None else min(chunk, sweep.length)
-    if size == 1:
-        return 1
     trace = partial(_trace, problem, sweep)
+    if size == 1:
+        _refuse_hopeless(memory.peak_bytes(trace(1).jaxpr.jaxpr), memory.free_bytes())
+        return 1
     shared = (sweep.params, sweep.shared)
 
     def need(size: int) -> float | None:
@@ -93,7 +96,8 @@ def chunk_size(problem: Problem, sweep: Sweep, *, chunk: int | None = None) -> i
     room = memory.budget()
     guess = memory.peak_bytes(trace(size).jaxpr.jaxpr)
     if guess > size * room:
-        return 1  # not even one: nothing else to try
+        _refuse_hopeless(guess / size, memory.free_bytes())
+        return 1  # not even one, perhaps: nothing else to try
     if guess > room:
         size = int(size * room / guess)
     return _fit(need, size, most, room)
@@ -151,3 +155,11 @@ def _check(size: int, bytes_: float | None, free: int) -> None:
         f"chunk={size} takes {bytes_ / 2**30:.2f} GiB and {free / 2**30:.2f} GiB are "
         f"free: about {fits} items fit; leave chunk out to have it chosen"
     )
+
+
+def _refuse_hopeless(bytes_: float, free: int) -> None:
+    if free != memory.HOST_BYTES and bytes_ > HOPELESS * free:  # and what is free is known
+        raise ValueError(
+            f"one picture alone takes about {bytes_ / 2**30:.0f} GiB and {free / 2**30:.1f} GiB "
+            "are free: make it smaller"
+        )

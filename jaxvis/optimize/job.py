@@ -7,6 +7,7 @@ from typing import Any
 from jaxvis.optimize.problem import Problem
 from jaxvis.optimize.runs import change_when_interrupted, split_axis
 from jaxvis.optimize.solve import Chunk, solve, solve_chunks
+from jaxvis.optimize.watch import Progress, change_looks
 from jaxvis.types import Item, Key, Params, Run
 
 
@@ -43,7 +44,7 @@ class Job:
         return self.keys.shape[0]
 
     def run(
-        self, *, skip: Collection[int] = (), chunk: int | None = None, progress: bool = False
+        self, *, skip: Collection[int] = (), chunk: int | None = None, progress: Progress = False
     ) -> Run:
         """Makes all pictures; gives a Run with two leading axes, item and seed.
 
@@ -64,12 +65,12 @@ class Job:
                 skip=skip,
                 chunk=chunk,
                 keep_z=self.keep_z,
-                progress=progress,
+                progress=change_looks(progress, self._split),
             )
         return self._split(run)
 
     def chunks(
-        self, *, skip: Collection[int] = (), chunk: int | None = None, progress: bool = False
+        self, *, skip: Collection[int] = (), chunk: int | None = None, progress: Progress = False
     ) -> Iterator[Chunk]:
         """Makes the pictures chunk by chunk, and keeps none of them.
 

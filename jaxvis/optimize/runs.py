@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import jax
@@ -9,10 +10,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxvis.optimize.keys import check_seeds
+from jaxvis.optimize.watch import Progress, change_looks
 from jaxvis.types import Interrupted, Run, Status
 
-Stage = Callable[[Run | None], Run]
-"""Makes the Run of a stage from the Run of the stage before, None at first."""
+Stage = Callable[[Run | None, Progress], Run]
+"""Makes the Run of a stage from the Run of the stage before, None at first. It hands
+what shows its progress on to the solver."""
 
 
 def repeat_item(item: Any, count: int) -> Any:
@@ -138,7 +141,7 @@ def _extend(values: np.ndarray, steps: int) -> np.ndarray:
     return np.pad(values, widths, constant_values=np.nan)
 
 
-def run_stages(stages: Sequence[Stage]) -> Run:
+def run_stages(stages: Sequence[Stage], *, progress: Progress = False) -> Run:
     """Runs stages that follow each other, and joins them.
 
     Traces are joined along their steps, facts are added, z and image are the last
@@ -147,6 +150,7 @@ def run_stages(stages: Sequence[Stage]) -> Run:
 
     Args:
       stages: from the first to the last.
+      progress: see `jaxvis.optimize.solve`; a watch is shown the stages so far, joined.
 
     Raises:
       Interrupted: on Ctrl-C; it carries the stages so far, joined, whose items are
@@ -155,7 +159,8 @@ def run_stages(stages: Sequence[Stage]) -> Run:
     runs: list[Run] = []
     for number, stage in enumerate(stages, 1):
         try:
-            runs.append(stage(runs[-1] if runs else None))
+            look = change_looks(progress, partial(_join_look, tuple(runs)))
+            runs.append(stage(runs[-1] if runs else None, look))
         except KeyboardInterrupt as stop:
             found = stop.run if isinstance(stop, Interrupted) else None
             if found is not None:
@@ -167,6 +172,11 @@ def run_stages(stages: Sequence[Stage]) -> Run:
             last = found is not None and number == len(stages)
             raise Interrupted(whole if last else _mark_unfinished(whole)) from None
     return _join_stages(runs)
+
+
+def _join_look(before: Sequence[Run], run: Run) -> Run:
+    """Joins the stages that ended and the one that goes on: no item has ended."""
+    return _mark_unfinished(_join_stages([*before, run]))
 
 
 def _mark_unfinished(run: Run) -> Run:

@@ -17,7 +17,7 @@ class Collector:
     """
 
     def __init__(self, count: int, steps: int) -> None:
-        self._count, self._steps = count, steps
+        self._count, self.steps = count, steps
         self._slots = np.arange(count)
         """Which item a row of the batch is; -1 where it is there to fill it."""
         self._parts: list[tuple[np.ndarray, Terms]] = []
@@ -69,24 +69,23 @@ class Collector:
           z: leaves `[n, ...]`.
           end: the facts of the end, `[n]` each.
         """
+        self._z, self._end = self.merge(z, end)
+
+    def merge(self, z: Any, end: dict[str, Array]) -> tuple[Any, dict[str, np.ndarray]]:
+        """Gives z and the facts of the end of every item, leaves `[count, ...]`.
+
+        Args:
+          z: of the present batch, leaves `[n, ...]`.
+          end: the facts of its end, `[n]` each.
+        """
         if self._z is None:
-            self._z, self._end = z, jax.tree.map(np.array, end)
-            return
+            return z, jax.tree.map(np.array, end)
         mine = self._slots >= 0
         where = self._slots[mine]
-        self._z, self._end = jax.tree.map(np.array, (self._z, self._end))
-        for old, new in zip(jax.tree.leaves((self._z, self._end)), jax.tree.leaves((z, end))):
+        whole = jax.tree.map(np.array, (self._z, self._end))
+        for old, new in zip(jax.tree.leaves(whole), jax.tree.leaves((z, end))):
             old[where] = np.asarray(new)[mine]
-
-    @property
-    def z(self) -> Any:
-        """The z of every item, leaves `[count, ...]`."""
-        return self._z
-
-    @property
-    def end(self) -> dict[str, np.ndarray]:
-        """The facts of the end of every item, `[count]` each."""
-        return dict(self._end)
+        return whole
 
     def gather_trace(self) -> dict[str, np.ndarray]:
         """Puts every term in one array `[count, steps]`; NaN where no step was taken.
@@ -100,17 +99,17 @@ class Collector:
         accepted = terms.pop("accepted", None)
         if accepted is None:
             return terms
-        steps = np.where(accepted == 1, np.arange(self._steps), 0)
+        steps = np.where(accepted == 1, np.arange(self.steps), 0)
         last = np.maximum.accumulate(steps, axis=1)
         return {name: np.take_along_axis(term, last, axis=1) for name, term in terms.items()}
 
     def _join_term(self, name: str, parts: list) -> np.ndarray:
         """Joins one term to `[count, steps]`; NaN where an item had left."""
         values = [new[name] for _, new in parts]
-        if sum(map(len, values)) == self._steps and parts[0][0] is self._slots:
+        if sum(map(len, values)) == self.steps and parts[0][0] is self._slots:
             return np.concatenate(values).T
         kind = np.result_type(values[0].dtype, np.float32)
-        whole, at = np.full((self._count, self._steps), np.nan, kind), 0
+        whole, at = np.full((self._count, self.steps), np.nan, kind), 0
         for (slots, _), value in zip(parts, values):
             mine = slots >= 0
             whole[slots[mine], at : at + len(value)] = value[:, mine].T

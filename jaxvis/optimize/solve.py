@@ -2,18 +2,22 @@
 
 import logging
 from collections.abc import Callable, Collection, Iterator
-from typing import Any
+from dataclasses import replace
+from functools import partial
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 from tqdm import tqdm
 
+from jaxvis.interrupts import hold_interrupts
 from jaxvis.optimize import memory, step_programs, stepping
 from jaxvis.optimize.check import check_finite
 from jaxvis.optimize.chunk_size import Sweep, chunk_size
 from jaxvis.optimize.keys import keys_of_places
 from jaxvis.optimize.problem import Problem
 from jaxvis.optimize.runs import join_chunks
+from jaxvis.optimize.watch import Progress, Watch, change_looks
 from jaxvis.types import Interrupted, Item, Key, Params, Run, Status, as_key
 
 log = logging.getLogger("jaxvis")
@@ -34,7 +38,7 @@ def solve(
     skip: Collection[int] = (),
     chunk: int | None = None,
     keep_z: bool = True,
-    progress: bool = False,
+    progress: Progress = False,
 ) -> Run:
     """Minimises problem.loss for each of N items, and joins what `solve_chunks` gives.
 
@@ -52,6 +56,16 @@ def solve(
       Interrupted: on Ctrl-C; it carries the whole Run, as far as it came.
     """
     parts: list[Chunk] = []
+
+    def join(chunks: list[Chunk]) -> Run:
+        return join_chunks(chunks, jax.tree.leaves(items)[0].shape[0])
+
+    def look(where: np.ndarray, run: Run) -> None:
+        """Shows the whole sweep, with the chunk that is in progress."""
+        assert isinstance(progress, Watch)
+        whole = join([*((at, one._replace(z=())) for at, one in parts), (where, run)])
+        progress.look(np.arange(len(whole.status)), whole)
+
     try:
         chunks = solve_chunks(
             problem,
@@ -64,14 +78,13 @@ def solve(
             skip=skip,
             chunk=chunk,
             keep_z=keep_z,
-            progress=progress,
+            progress=replace(progress, look=look) if isinstance(progress, Watch) else progress,
         )
         for finished in chunks:
             parts.append(finished)
     except KeyboardInterrupt:
-        count = jax.tree.leaves(items)[0].shape[0]
-        raise Interrupted(join_chunks(parts, count) if parts else None) from None
-    return join_chunks(parts, jax.tree.leaves(items)[0].shape[0])
+        raise Interrupted(join(parts) if parts else None) from None
+    return join(parts)
 
 
 def solve_chunks(
@@ -86,7 +99,7 @@ def solve_chunks(
     skip: Collection[int] = (),
     chunk: int | None = None,
     keep_z: bool = True,
-    progress: bool = False,
+    progress: Progress = False,
 ) -> Iterator[Chunk]:
     """Minimises problem.loss for each of N items, and gives one finished chunk after another.
 
@@ -111,7 +124,8 @@ def solve_chunks(
         of their own one by one). Where memory runs out all the same it is halved, and a
         warning logged.
       keep_z: whether a Run has its z, which may be a whole generator; () without.
-      progress: whether to show a bar.
+      progress: whether to show a bar; or a `jaxvis.optimize.watch.Watch`, which is
+        shown the chunk in progress beside it.
 
     Yields:
       Positions `[n]` and the Run of these items on the host, its facts with the "chunk"
@@ -160,7 +174,7 @@ def _solve_all(
     done: frozenset[int],
     *,
     keep_z: bool,
-    progress: bool,
+    progress: Progress,
 ) -> Iterator[Chunk]:
     """Solves one chunk after another, and keeps none of them.
 
@@ -177,7 +191,9 @@ def _solve_all(
                 continue
             # The last chunk is filled up with copies: another size would compile again.
             index = np.minimum(np.arange(first, first + chunk), sweep.length - 1)
-            run, interrupted = _solve_or_halve(problem, sweep.take(index), keep_z, bar.update)
+            look = change_looks(progress, partial(_take_items, index=left - first))
+            part = _Part(problem, sweep.take(index), left, keep_z, bar.update, look)
+            run, interrupted = _solve_or_halve(part)
             if run is None:
                 chunk = -(-chunk // 2)
                 log.warning("out of memory: going on with %d items together", chunk)
@@ -187,40 +203,67 @@ def _solve_all(
                 check_finite(params)
             finished = [(left, _take_items(run, left - first))]
             # A name that is left here would keep the chunk while the next one is solved.
-            del run
+            del run, part
             yield finished.pop()
             if interrupted:
                 raise Interrupted
             first = where[-1] + 1
 
 
-def _solve_or_halve(
-    problem: Problem, part: Sweep, keep_z: bool, tick: Callable[[int], Any]
-) -> tuple[Run | None, bool]:
+class _Part(NamedTuple):
+    """One chunk: its problem, its items, which they are, and who hears how it goes on."""
+
+    problem: Problem
+    items: Sweep
+    where: np.ndarray
+    keep_z: bool
+    tick: Callable[[int], Any]
+    progress: Progress
+
+
+def _solve_or_halve(part: _Part) -> tuple[Run | None, bool]:
     """Solves a chunk; gives (its Run or None where memory ran out, whether interrupted)."""
     try:
-        return _solve_chunk(problem, part, keep_z, tick)
+        return _solve_chunk(part)
     except KeyboardInterrupt:
         raise Interrupted from None
     except (MemoryError, jax.errors.JaxRuntimeError) as error:
-        if part.length == 1 or not memory.is_out_of_memory(error):
+        if part.items.length == 1 or not memory.is_out_of_memory(error):
             raise
     # Only here is the error gone, and with it what its frames held on to.
     return None, False
 
 
-def _solve_chunk(
-    problem: Problem, part: Sweep, keep_z: bool, tick: Callable[[int], Any]
-) -> tuple[Run, bool]:
+def _solve_chunk(part: _Part) -> tuple[Run, bool]:
     """Solves a chunk; gives (its Run on the host, whether interrupted)."""
-    batch = part.batch(problem)
-    carry = step_programs.begin(batch.program, part.keys, part.start)
-    end = stepping.drive(batch, carry, problem.steps, tick=tick)
-    steps = np.int32(problem.steps)
-    image = step_programs.finish(batch.program, part.shared, part.keys, end.z, steps)
-    facts = {**end.facts, "chunk": np.full(part.length, part.length, np.int32)}
-    run = Run(end.z if keep_z else (), image, end.trace, end.status, facts)
-    return jax.tree.map(np.asarray, run), end.interrupted
+    problem, items, watch = part.problem, part.items, part.progress
+    batch = items.batch(problem)
+
+    def show(end: stepping.Ended, keep_z: bool) -> Run:
+        steps = np.int32(problem.steps)
+        image = step_programs.finish(batch.program, items.shared, items.keys, end.z, steps)
+        facts = {**end.facts, "chunk": np.full(items.length, items.length, np.int32)}
+        run = Run(end.z if keep_z else (), image, end.trace, end.status, facts)
+        return jax.tree.map(np.asarray, run)
+
+    def look(end: stepping.Ended) -> None:
+        assert isinstance(watch, Watch)
+        watch.look(part.where, show(end, False))
+
+    # A step that is interrupted has consumed what came before, and given nothing.
+    with hold_interrupts() as stopped:
+        carry = step_programs.begin(batch.program, items.keys, items.start)
+        end = stepping.drive(
+            batch,
+            carry,
+            problem.steps,
+            tick=part.tick,
+            stopped=stopped,
+            is_due=watch.is_due if isinstance(watch, Watch) else stepping.never,
+            look=look,
+        )
+        run = show(end, part.keep_z)
+        return run, stopped() or end.interrupted
 
 
 def _take_items(run: Run, index: np.ndarray) -> Run:

@@ -64,23 +64,40 @@ def trace_step(batch: Batch, carry: Carry, steps: int) -> jax.stages.Traced:
     return step.trace(batch.axis, batch.program, *batch[2:], carry, np.int32(0))
 
 
+def never(done: int, count: int) -> bool:
+    """Says that there is no look.
+
+    Args:
+      done, count: see `jaxvis.optimize.watch.Watch.is_due`.
+    """
+    del done, count
+    return False
+
+
 def drive(
     batch: Batch,
     carry: Carry,
     steps: int,
     *,
     tick: Callable[[int], None],
+    stopped: Callable[[], bool] = lambda: False,
+    is_due: Callable[[int, int], bool] = never,
+    look: Callable[[Ended], Any] = lambda end: None,
 ) -> Ended:
     """Takes all steps of a chunk.
 
     Nothing is copied to the host on the way, but for one bool an item where the
-    optimizer searches. On Ctrl-C the items end where they are.
+    optimizer searches, and for a look. On Ctrl-C the items end where they are.
 
     Args:
       batch: what the steps read.
       carry: as `begin` makes it; it is consumed.
       steps: how many.
       tick: called with k after k more steps.
+      stopped: says whether Ctrl-C came and is held back.
+      is_due: says, of how many steps are done and how many the latest were, whether
+        there is a look.
+      look: called with how the items stand; the next step consumes their z.
 
     Raises:
       KeyboardInterrupt: on Ctrl-C before anything is there to end with.
@@ -90,6 +107,8 @@ def drive(
     done, interrupted, scan = 0, False, scans(batch.params)
     try:
         while done < steps:
+            if stopped():
+                raise KeyboardInterrupt
             many = scan and steps - done >= step_programs.SCAN
             step = step_programs.step_many if many else step_programs.step_once
             carry, new = step(batch.axis, batch.program, *batch[2:], carry, np.int32(done))
@@ -98,24 +117,48 @@ def drive(
             count = step_programs.SCAN if many else 1
             done += count
             tick(count)
-            if not searching:
-                continue
-            alive = np.asarray(carry.alive)
-            if not collector.has_running(alive):
-                tick(steps - done)
-                break
-            index = collector.shrink(alive) if steps - done >= SHRINK else None
-            if index is not None:
-                collector.note_end(*_end(batch.program, carry))
-                batch, carry = _take_rows(batch, carry, index)
-                collector.keep(index, alive)
+            if searching:
+                alive = np.asarray(carry.alive)
+                if not collector.has_running(alive):
+                    tick(steps - done)
+                    break
+                if steps - done >= SHRINK:
+                    batch, carry = _shrink(batch, carry, collector, alive)
+            if done < steps and is_due(done, count):
+                look(_end_here(collector, batch, carry, done, cut=True))
     except KeyboardInterrupt:
         if not done or any(leaf.is_deleted() for leaf in jax.tree.leaves(carry)):
             raise
         interrupted = True
+    return _end_here(collector, batch, carry, done, cut=interrupted)
+
+
+def _end_here(collector: Collector, batch: Batch, carry: Carry, done: int, *, cut: bool) -> Ended:
+    """Says how the items stand after `done` steps; where these were cut short, UNFINISHED."""
+    searching = isinstance(batch.program.optimizer, Searching)
+    z, facts = collector.merge(*_end(batch.program, carry))
+    trace, running = collector.gather_trace(), cut and done < collector.steps
+    status = np.array(facts.pop("status"), np.int8)
+    unfinished = running & (status == Status.DONE)
+    dead = ~np.asarray(facts.pop("reached")) | _lacks_progress(trace, searching)
+    ends_well = (Status.DONE, Status.CONVERGED, Status.STALLED)
+    status[dead & np.isin(status, ends_well)] = Status.DEAD
+    status[unfinished] = Status.UNFINISHED
+    facts["steps"] = np.full(len(status), done, np.int32)
+    return Ended(z, trace, status, facts, cut)
+
+
+def _shrink(
+    batch: Batch, carry: Carry, collector: Collector, alive: np.ndarray
+) -> tuple[Batch, Carry]:
+    """Makes the batch smaller where enough of its items have finished."""
+    index = collector.shrink(alive)
+    if index is None:
+        return batch, carry
     collector.note_end(*_end(batch.program, carry))
-    trace, status, facts = _gather(collector, searching, done, cut=interrupted and done < steps)
-    return Ended(collector.z, trace, status, facts, interrupted)
+    batch, carry = _take_rows(batch, carry, index)
+    collector.keep(index, alive)
+    return batch, carry
 
 
 def _take_rows(batch: Batch, carry: Carry, index: np.ndarray) -> tuple[Batch, Carry]:
@@ -134,21 +177,6 @@ def _end(program: Program, carry: Carry) -> tuple[Any, dict[str, Array]]:
         return jax.vmap(program.canvas.join)(state.solution, recorded), facts
     status = jnp.where(alive, Status.DONE, Status.FAILED).astype(jnp.int8)
     return z, {"status": status, "reached": reached}
-
-
-def _gather(
-    collector: Collector, searching: bool, done: int, *, cut: bool
-) -> tuple[dict[str, np.ndarray], np.ndarray, dict[str, np.ndarray]]:
-    """Gathers trace, status and facts; where steps were `cut` short, what ran is UNFINISHED."""
-    trace, facts = collector.gather_trace(), collector.end
-    status = np.array(facts.pop("status"), np.int8)
-    unfinished = cut & (status == Status.DONE)
-    dead = ~np.asarray(facts.pop("reached")) | _lacks_progress(trace, searching)
-    ends_well = (Status.DONE, Status.CONVERGED, Status.STALLED)
-    status[dead & np.isin(status, ends_well)] = Status.DEAD
-    status[unfinished] = Status.UNFINISHED
-    facts["steps"] = np.full(len(status), done, np.int32)
-    return trace, status, facts
 
 
 def _lacks_progress(trace: dict[str, np.ndarray], searching: bool) -> np.ndarray:

@@ -9,15 +9,15 @@ lists the names that differ. The same state gives the same bytes.
 import json
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxvis.escape import escape_path
 from jaxvis.weights.file import compare_shapes
-from jaxvis.weights.tensor_file import open_tensors, write_tensors
+from jaxvis.weights.tensor_file import TensorFile, open_tensors, write_tensors
 
 FORMAT = "jaxvis-training"
 
@@ -94,8 +94,7 @@ def peek(path: str | os.PathLike) -> tuple[int, dict[str, Any]]:
       ValueError: if it is no checkpoint of a training.
     """
     with open_tensors(path) as file:
-        about = _read_metadata(file, path)
-    return int(about["step"]), json.loads(about["facts"])
+        return _read_metadata(file, path)
 
 
 def restore(
@@ -114,8 +113,7 @@ def restore(
         options; the message lists what differs.
     """
     with open_tensors(path) as file:
-        about = _read_metadata(file, path)
-        found_facts = json.loads(about["facts"])
+        step, found_facts = _read_metadata(file, path)
         _check_facts(path, facts or {}, found_facts)
         names = {name: name.removeprefix("state/") for name in file.names}
         found = {
@@ -137,14 +135,23 @@ def restore(
             if name.startswith("curve/")
         }
     state = jax.tree.unflatten(jax.tree.structure(like), leaves)
-    return Checkpoint(state, int(about["step"]), found_facts, curves)
+    return Checkpoint(state, step, found_facts, curves)
 
 
-def _read_metadata(file: Any, path: str | os.PathLike) -> dict[str, str]:
+def _read_metadata(file: TensorFile, path: str | os.PathLike) -> tuple[int, dict[str, Any]]:
+    """Returns (step, facts)."""
     about = file.metadata
     if about.get("format") != FORMAT:
-        raise ValueError(f"{Path(path)} is no checkpoint of a training")
-    return about
+        raise ValueError(f"{escape_path(path)} is no checkpoint of a training")
+    try:
+        step, facts = int(about["step"]), json.loads(about["facts"])
+    except (KeyError, ValueError, RecursionError):
+        step, facts = -1, None
+    if step < 0 or not isinstance(facts, dict):
+        raise ValueError(
+            f"{escape_path(path)} is damaged: its step or its facts make no sense; train anew"
+        )
+    return step, facts
 
 
 def _check_facts(

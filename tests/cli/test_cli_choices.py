@@ -7,13 +7,12 @@ import pytest
 from jaxvis.cli import choices
 from jaxvis.cli.classical import ALGORITHMS
 from jaxvis.loss.matching.terms import STATISTIC_WEIGHTS
-from jaxvis.methods.preimage.invert import PRESETS as INVERSE_PRESETS
 from jaxvis.methods.ranvgg.candidates import SCHEMES
 from jaxvis.methods.style.codes import RATES
 from jaxvis.methods.style.pictures import COLOURS
 from jaxvis.methods.style.pixel_optimizers import OPTIMIZERS
-from jaxvis.methods.style.presets import BOUNDS, PRESETS, TEXTURE_PRESETS
-from jaxvis.recipes.natural import WHOSE
+from jaxvis.recipes.natural import NATURALS, WHOSE
+from jaxvis.recipes.styles import BOUNDS, STYLES, TEXTURES
 from jaxvis.train.images import FITS
 
 TABLES = {
@@ -21,13 +20,13 @@ TABLES = {
     "Bounds": BOUNDS,
     "Colour": COLOURS,
     "Fit": FITS,
-    "InversePreset": INVERSE_PRESETS,
+    "InversePreset": NATURALS,
     "LayerWeights": STATISTIC_WEIGHTS,
     "PixelOptimizer": OPTIMIZERS,
     "Rates": RATES,
     "Scheme": SCHEMES,
-    "StylePreset": PRESETS,
-    "TexturePreset": TEXTURE_PRESETS,
+    "StylePreset": STYLES,
+    "TexturePreset": TEXTURES,
     "Whose": WHOSE,
 }
 

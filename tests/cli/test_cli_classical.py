@@ -35,7 +35,8 @@ def test_pictures_are_made_of_the_samples_pixels(words, sample, tmp_path, capsys
     assert run("sample.png", *words) == 0
     folder = tmp_path / "jaxvis-classical-texture"
     names = sorted(path.name for path in folder.iterdir())
-    assert names == ["contact.png", "record.json", "sample_0.png", "sample_1.png"]
+    files = ["contact.png", "progress.json", "record.json", "sample_0.png", "sample_1.png"]
+    assert names == files
     pixels = {pixel.tobytes() for pixel in sample.reshape(-1, 3)}
     picture = read_image(folder / "sample_1.png")
     assert picture.shape == (9, 14, 3)
@@ -58,7 +59,7 @@ def test_a_larger_sample_is_made_smaller_unless_told_otherwise(tmp_path):
     )
     assert first["arguments"]["source"] is None
     assert second["arguments"]["source"] == "20x30"
-    assert first["status"] == second["status"] == ["done"]
+    assert first["status"] == second["status"] == [["done"]]
 
 
 def test_one_texture_may_be_one_file(tmp_path):
@@ -87,7 +88,7 @@ def test_an_interrupted_texture_is_saved_and_exits_130(sample, monkeypatch, caps
     # What has not grown has the mean colour, to the half of a grey level of 8 bits.
     assert np.abs(picture[0, 0] - mean).max() < 0.6 / 255
     record = json.loads(Path("art.json").read_text())
-    assert record["status"] == ["unfinished"]
+    assert record["status"] == [["unfinished"]]
 
 
 @pytest.mark.parametrize(

@@ -29,11 +29,11 @@ def test_a_dream_keeps_the_size_asked_for(elsewhere, capsys):
     assert run("rocket", *FAST, "--size", "16x24") == 0
     folder = elsewhere / "jaxvis-dream"
     names = sorted(path.name for path in folder.iterdir())
-    assert names == ["contact.png", "record.json", "relu1_1_0.png"]
+    assert names == ["contact.png", "progress.json", "record.json", "relu1_1_0.png"]
     assert read_image(folder / "relu1_1_0.png").shape == (16, 24, 3)
     record = json.loads((folder / "record.json").read_text())
     assert record["steps"] == 2 and record["arguments"]["jitter"] == 32
-    assert record["status"] == ["done"] and "1 picture" in capsys.readouterr().out
+    assert record["status"] == [["done"]] and "1 picture" in capsys.readouterr().out
 
 
 def test_one_dream_may_be_one_file(elsewhere):

@@ -5,8 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from jaxvis.cli import generate, main, progress
-from jaxvis.cli.progress import Progress, begin_progress, resume_progress
+from jaxvis.cli import generate, ledger, main
+from jaxvis.cli.ledger import begin_ledger, resume_ledger
+from jaxvis.cli.progress import Progress
 from jaxvis.cli.saving import Output
 from jaxvis.generators.deep import DeepGenerator
 from jaxvis.output.io import read_image
@@ -14,6 +15,14 @@ from jaxvis.types import Run, Status
 
 FLAGS = {"net": "demo", "steps": 2, "out": "x", "chunk": None}
 NAMES = ["a_0", "a_1", "b_0", "b_1"]
+
+
+def begin(output, command, arguments, names, **facts):
+    return Progress(begin_ledger(output, command, arguments, **facts), names)
+
+
+def resume(folder, command, arguments, names, **facts):
+    return Progress(resume_ledger(folder, command, arguments, bits=8, **facts), names)
 
 
 def chunk(*levels, status=Status.DONE):
@@ -25,14 +34,14 @@ def chunk(*levels, status=Status.DONE):
 
 
 def test_progress_is_read_as_it_was_written(tmp_path):
-    made = begin_progress(Output(tmp_path), "generate", FLAGS, NAMES, weights="abc")
+    made = begin(Output(tmp_path), "generate", FLAGS, NAMES, weights="abc")
     made.keep((1,), chunk(0.2), judge=lambda number, image: {"rank": number})
     made.keep((3,), chunk(np.nan, status=Status.FAILED))
     made.keep((2,), chunk(0.4, status=Status.UNFINISHED))
     free = {**FLAGS, "out": "y"}
-    found = resume_progress(tmp_path, "generate", free, NAMES, weights="abc")
+    found = resume(tmp_path, "generate", free, NAMES, weights="abc")
     assert set(found.done) == {1, 3} and (found.steps, found.chunk) == (3, 2)
-    assert found.seconds >= made.before and not (tmp_path / "b_1.png").exists()
+    assert found.ledger.seconds >= made.ledger.before and not (tmp_path / "b_1.png").exists()
     found.keep((0,), chunk(0.6))
     about = {"command": "generate", "arguments": FLAGS}
     items = [{"index": "1"}, {"index": "2"}]
@@ -68,15 +77,15 @@ def test_progress_is_read_as_it_was_written(tmp_path):
     ],
 )
 def test_another_sweep_is_not_resumed(tmp_path, change, message):
-    begin_progress(Output(tmp_path), "generate", FLAGS, NAMES, weights="abc").keep((0,), chunk(0.5))
+    begin(Output(tmp_path), "generate", FLAGS, NAMES, weights="abc").keep((0,), chunk(0.5))
     (tmp_path / "other" / "files").mkdir(parents=True)
     if "text" in change:
-        (tmp_path / progress.NAME).write_text(change["text"])
+        (tmp_path / ledger.NAME).write_text(change["text"])
     flags = {**FLAGS, "steps": change.get("steps", 2)}
     folder = tmp_path if change.get("folder", "") == "" else change["folder"]
     folder = folder and tmp_path / folder
     with pytest.raises(ValueError, match=message):
-        resume_progress(folder, "generate", flags, NAMES, weights=change.get("weights", "abc"))
+        resume(folder, "generate", flags, NAMES, weights=change.get("weights", "abc"))
 
 
 @pytest.fixture(autouse=True)

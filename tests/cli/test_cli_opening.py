@@ -2,8 +2,8 @@
 
 import hashlib
 
+import chex
 import jax
-import numpy as np
 import pytest
 
 from jaxvis.cli.flags import NetworkFlags
@@ -17,7 +17,7 @@ def test_open_net_draws_random_parameters_from_the_seed():
     net, params = weights.load("demo", weights=jax.random.key(3))
     assert opened.net == net and opened.weights == "random:3"
     assert opened.sha256 is None and opened.labels == ()
-    jax.tree.map(np.testing.assert_array_equal, opened.params, params)
+    chex.assert_trees_all_equal(opened.params, params)
 
 
 def test_open_net_says_which_file_the_parameters_came_from(tmp_path):

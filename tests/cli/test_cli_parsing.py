@@ -76,13 +76,16 @@ def test_parse_indices_gives_numbers_below_the_count_or_a_value_error(text):
 
 
 @pytest.mark.parametrize(
-    ("text", "wanted"), [("224", (224, 224)), ("224x320", (224, 320)), ("1X2", (1, 2))]
+    ("text", "wanted"), [("224", (224, 224)), ("224x320", (224, 320)), ("4X5", (4, 5))]
 )
 def test_parse_size_is_height_by_width(text, wanted):
     assert parse_size(text) == wanted
 
 
-@pytest.mark.parametrize("text", ["", "0", "224x", "a", "1x2x3", "-3", "1.5", "99999"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "0", "1", "3x9", "224x", "a", "1x2x3", "-3", "4.5", "99999", "16385", "16384", "nan"],
+)
 def test_parse_size_refuses_in_words(text):
     with pytest.raises(ValueError, match="is no size"):
         parse_size(text)

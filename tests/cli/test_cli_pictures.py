@@ -129,10 +129,12 @@ def test_ctrl_c_keeps_the_layers_that_are_there(command, elsewhere, monkeypatch,
     folder = elsewhere / f"jaxvis-{command}"
     record = json.loads((folder / "record.json").read_text())
     found = [(p["tap"], p["status"]) for p in record["pictures"]]
-    assert found == [("relu1_1", "done"), ("pool1", "unfinished")]
+    assert found == [("relu1_1", "done"), ("pool1", "unfinished"), ("relu2_1", "unfinished")]
+    assert record["pictures"][2]["file"] is None
     assert (folder / "relu1_1_0.png").exists() and (folder / "contact.png").exists()
-    error = capsys.readouterr().err
-    assert "interrupted" in error and "not finished" in error and "Traceback" not in error
+    said = capsys.readouterr()
+    assert "2 pictures of 3, contact sheet" in said.out and "2 of 3 not finished" in said.err
+    assert "interrupted" in said.err and "Traceback" not in said.err
 
 
 def test_ctrl_c_before_the_first_step_keeps_nothing(elsewhere, monkeypatch, capsys):

@@ -51,7 +51,10 @@ def test_no_picture_takes_the_name_of_another_or_of_the_sheet(work):
         write_image(work / "twins" / name, np.full((20, 20, 3), 0.5, np.float32))
     assert run("stylize", NET, "twins", "--style", "y", "--out", "twins painted") == 0
     made = {path.name for path in (work / "twins painted").iterdir()}
-    assert made == {"a_png.png", "a_jpg.png", "contact_jpg.png", "contact.png", "record.json"}
+    assert made == {
+        *("a_png.png", "a_jpg.png", "contact_jpg.png", "contact.png"),
+        *("progress.json", "record.json"),
+    }
 
 
 @pytest.mark.parametrize("command", ["stylize", "augment"])
@@ -72,6 +75,75 @@ def test_ctrl_c_keeps_the_pictures_that_are_there(command, work, monkeypatch, ca
     assert len(record["pictures"]) == 1
     assert (work / f"half {command}" / record["pictures"][0]["file"]).exists()
     assert "interrupted" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["stylize", "augment"])
+def test_a_folder_goes_on_and_makes_what_is_missing(command, work, monkeypatch, capsys):
+    name = {"stylize": "paint", "augment": "restyle"}[command]
+    paint, calls = getattr(module, name), []
+
+    def interrupt_third(*arguments, **options):
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return paint(*arguments, **options)
+
+    words = [command, NET, "photos", *(("--style", "y") if command == "stylize" else ())]
+    assert run(*words, "--out", f"whole {command}") == 0
+    monkeypatch.setattr(module, name, interrupt_third)
+    assert run(*words, "--out", f"stopped {command}") == 130
+    assert "2 pictures" in capsys.readouterr().out
+    first = sorted((work / f"stopped {command}").rglob("[abc]*.png"))[0]
+    before = first.stat()
+    assert run(*words, "--out", f"stopped {command}", "--resume") == 0
+    assert first.stat() == before and len(calls) == 4  # one more, and the one that stopped
+    one, two = (
+        {p.relative_to(folder): p.read_bytes() for p in folder.rglob("*.png")}
+        for folder in (work / f"whole {command}", work / f"stopped {command}")
+    )
+    assert one == two
+    assert run(*words, "--out", f"stopped {command}", "--resume", "--size", 18) == 2
+    assert "was begun with --size own" in capsys.readouterr().err
+
+
+def test_a_photograph_that_changed_is_made_again(work):
+    (work / "changing").mkdir()
+    for name in ("a.png", "c.png"):
+        (work / "changing" / name).write_bytes((work / "photos" / name).read_bytes())
+    words = ("stylize", NET, "changing", "--style", "y", "--out", "changed")
+    assert run(*words) == 0
+    before = {p.name: p.read_bytes() for p in (work / "changed").glob("[ac].png")}
+    (work / "changing/c.png").write_bytes((work / "x.png").read_bytes())
+    assert run(*words, "--resume") == 0
+    after = {p.name: p.read_bytes() for p in (work / "changed").glob("[ac].png")}
+    assert after["a.png"] == before["a.png"] and after["c.png"] != before["c.png"]
+
+
+@pytest.mark.parametrize("command", ["stylize", "augment"])
+def test_a_photograph_that_the_network_cannot_take_is_skipped_by_name(
+    command, work, capsys, monkeypatch
+):
+    name = {"stylize": "paint", "augment": "restyle"}[command]
+    paint = getattr(module, name)
+
+    def refuse_thin(*arguments, **options):
+        if arguments[-1].shape[1] == 1:
+            raise ValueError("an image of 5000x1 pixels is too small")
+        return paint(*arguments, **options)
+
+    monkeypatch.setattr(module, name, refuse_thin)
+    for folder in ("thin", "thin alone"):
+        (work / folder).mkdir(exist_ok=True)
+        write_image(work / folder / "thin.png", np.full((5000, 1, 3), 0.5, np.float32))
+    (work / "thin/a.png").write_bytes((work / "photos/a.png").read_bytes())
+    words = ("--style", "y") if command == "stylize" else ()
+    assert run(command, NET, "thin", *words, "--out", f"of thin {command}") == 0
+    assert "1 picture, 1 files skipped" in capsys.readouterr().out
+    record = json.loads((work / f"of thin {command}/record.json").read_text())
+    assert list(record["skipped"]) == ["thin.png"] and len(record["pictures"]) == 1
+    assert run(command, NET, "thin alone", *words, "--out", f"of nothing {command}") == 2
+    error = capsys.readouterr().err
+    assert "none of the 1 images in thin alone can be used" in error and "thin.png" in error
 
 
 def test_augmentation_keeps_the_folders(work):

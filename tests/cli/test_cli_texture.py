@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jaxvis.cli import main, style_flags
+from jaxvis.cli import main, parts
 from jaxvis.output.io import read_image
 from jaxvis.types import Interrupted
 
@@ -83,7 +83,7 @@ def test_ctrl_c_before_anything_is_there_is_130(monkeypatch):
     def interrupt(method):
         raise Interrupted
 
-    monkeypatch.setattr(style_flags, "run_or_interrupt", interrupt)
+    monkeypatch.setattr(parts, "run_or_interrupt", interrupt)
     assert run("coffee", "--source-size", 24, "--tap", "relu1_1", *FAST) == 130
 
 

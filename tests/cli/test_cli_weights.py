@@ -2,6 +2,9 @@
 
 import dataclasses
 import hashlib
+import shlex
+import subprocess
+import sys
 
 import checkpoint_writers as write
 import file_server
@@ -223,3 +226,19 @@ def test_convert_tells_mistakes_in_one_line(tmp_path, capsys, words, message):
     assert run("convert", *words) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert message in line
+
+
+def test_a_closed_output_is_no_fault_of_the_program():
+    command = f"exec {shlex.quote(sys.executable)} -m jaxvis weights list >&-"
+    ran = subprocess.run(["sh", "-c", command], stderr=subprocess.PIPE, text=True)
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
+def test_names_of_files_reach_the_terminal_escaped(tmp_path, capsys):
+    path = tmp_path / "\x1b[31mred\nerror: forged.pth"
+    for make in (lambda: None, lambda: path.write_bytes(b"no checkpoint")):
+        make()
+        words = ["convert", str(path), "--net", NAME, "--out", str(tmp_path / "out.safetensors")]
+        assert main(words) == 2
+        error = capsys.readouterr().err
+        assert error.count("\n") == 1 and error.strip().isprintable()

@@ -3,6 +3,7 @@
 import logging
 import sys
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -40,6 +41,20 @@ def test_small_items_go_together_up_to_the_processors_limit():
     assert choose(8, 50) == memory.CPU_ITEMS
     assert choose(8, 50, chunk=20) == 20
     assert choose(8, 3, chunk=20) == 3
+
+
+@pytest.mark.parametrize("count", [1, 50])
+def test_one_item_that_takes_far_more_than_there_is_is_refused(count):
+    """16384x16384 pixels: 3 GiB of colours, and several times as much around them."""
+    with pytest.raises(ValueError, match=r"one picture alone takes about \d+ GiB"):
+        choose_with_free(2**30, 16384, count)
+    assert choose_with_free(2**30, 64, count) >= 1
+
+
+def choose_with_free(free, side, count):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(memory, "free_bytes", lambda: free)
+        return choose(side, count)
 
 
 def test_items_with_networks_of_their_own_go_alone_on_a_processor():
@@ -163,8 +178,7 @@ def test_a_chunk_out_of_memory_is_halved_and_nothing_is_lost(crowded, caplog, er
     wheres = [where.tolist() for where, _ in chunks]
     assert wheres == [list(range(i, min(i + 2, 11))) for i in range(0, 11, 2)]
     # From there on it is the same program with the same items at the same places.
-    for one, other in zip(jax.tree.leaves(join_chunks(chunks, 11)), jax.tree.leaves(whole)):
-        np.testing.assert_array_equal(one, other)
+    chex.assert_trees_all_equal(join_chunks(chunks, 11), whole)
     said = [record.getMessage() for record in caplog.records]
     assert said == [
         "out of memory: going on with 4 items together",

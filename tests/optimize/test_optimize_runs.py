@@ -106,7 +106,7 @@ def stages_of(*runs):
     seen = []
 
     def stage(run):
-        def give(before):
+        def give(before, progress):
             seen.append(before)
             if isinstance(run, BaseException):
                 raise run

@@ -133,13 +133,13 @@ def press(monkeypatch, number):
     """Presses Ctrl-C right after step `number`."""
     drive, steps = stepping.drive, []
 
-    def drive_and_press(batch, carry, count, *, tick):
+    def drive_and_press(batch, carry, count, *, tick, **options):
         def tick_and_press(taken):
             steps.append(taken)
             if len(steps) == number:
                 raise KeyboardInterrupt
 
-        return drive(batch, carry, count, tick=tick_and_press)
+        return drive(batch, carry, count, tick=tick_and_press, **options)
 
     monkeypatch.setattr(stepping, "drive", drive_and_press)
 
@@ -222,8 +222,8 @@ def test_rows_go_back_to_their_items():
     collector.keep(index, alive)
     collector.add_terms({"loss": np.float32([[11, 13]]), "accepted": np.array([[0, 1]])})
     collector.add_terms({"loss": np.float32([[21, 23]]), "accepted": np.array([[1, 0]])})
-    collector.note_end(np.float64([-1, -3]), {"status": np.int8([3, 4])})
-    np.testing.assert_array_equal(collector.z, [0, -1, 2, -3])
+    z, end = collector.merge(np.float64([-1, -3]), {"status": np.int8([3, 4])})
+    np.testing.assert_array_equal(z, [0, -1, 2, -3])
     trace = collector.gather_trace()
-    np.testing.assert_array_equal(collector.end["status"], [0, 3, 0, 4])
+    np.testing.assert_array_equal(end["status"], [0, 3, 0, 4])
     np.testing.assert_array_equal(trace["loss"], [[0, 0, 0], [1, 1, 21], [2, 2, 2], [3, 13, 13]])

@@ -2,9 +2,11 @@
 
 import gc
 import math
+import signal
 import sys
 import weakref
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -210,21 +212,35 @@ def _press_in_tick(monkeypatch, number):
     """Presses Ctrl-C right after step `number`, counted from 1 over all chunks."""
     drive, calls = stepping.drive, []
 
-    def press(batch, carry, steps, *, tick):
+    def press(batch, carry, steps, *, tick, **options):
         def press_in_tick(count):
             calls.append(1)
             if len(calls) == number:
                 raise KeyboardInterrupt
 
-        return drive(batch, carry, steps, tick=press_in_tick)
+        return drive(batch, carry, steps, tick=press_in_tick, **options)
 
     monkeypatch.setattr(stepping, "drive", press)
+
+
+def _press_for_real(monkeypatch, number):
+    """Sends SIGINT inside step `number`, where it is held back until the step has ended."""
+    step_once, calls = step_programs.step_once, []
+
+    def press(*arguments):
+        calls.append(1)
+        if len(calls) == number:
+            signal.raise_signal(signal.SIGINT)
+        return step_once(*arguments)
+
+    press.trace = step_once.trace
+    monkeypatch.setattr(step_programs, "step_once", press)
 
 
 DONE, UNFINISHED = Status.DONE, Status.UNFINISHED
 
 
-@pytest.mark.parametrize("press", [_press_in_step, _press_in_tick])
+@pytest.mark.parametrize("press", [_press_in_step, _press_in_tick, _press_for_real])
 @pytest.mark.parametrize(
     ("number", "taken", "status"),
     [
@@ -304,8 +320,7 @@ def test_chunks_hold_every_item_once_without_the_filling(key):
     run = solve(_square(), 1.0, _targets(5), key, chunk=2)
     chunks = list(solve_chunks(_square(), 1.0, _targets(5), key, chunk=2))
     assert [where.tolist() for where, _ in chunks] == [[0, 1], [2, 3], [4]]
-    for one, other in zip(jax.tree.leaves(join_chunks(chunks, 5)), jax.tree.leaves(run)):
-        np.testing.assert_array_equal(one, other)
+    chex.assert_trees_all_equal(join_chunks(chunks, 5), run)
     assert all(isinstance(leaf, np.ndarray) for leaf in jax.tree.leaves(chunks))
 
 
@@ -317,8 +332,9 @@ def test_what_is_skipped_leaves_the_rest_byte_for_byte(key):
     assert [where.tolist() for where, _ in chunks] == [[1], [4]]
     rest = solve(_square(), 1.0, _targets(7), key, chunk=2, skip=done)
     left = [1, 4]
-    for one, other in zip(jax.tree.leaves(rest), jax.tree.leaves(whole)):
-        np.testing.assert_array_equal(one[left], other[left])
+    chex.assert_trees_all_equal(
+        *(jax.tree.map(lambda leaf: leaf[left], run) for run in (rest, whole))
+    )
     np.testing.assert_array_equal(rest.status[list(done)], UNFINISHED)
     np.testing.assert_array_equal(rest.facts["steps"][list(done)], 0)
     assert np.isnan(rest.image[list(done)]).all()

@@ -2,6 +2,7 @@
 
 import functools
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -53,8 +54,7 @@ def test_a_dead_unit_is_dead_and_its_neighbour_untouched(optimizer, priors):
     assert (np.ptp(run.trace["loss"][1]) > 0) == bool(priors)
     both = solve_pair(OPTIMIZERS[optimizer], priors, [ALIVE, OTHER])
     np.testing.assert_array_equal(both.status, Status.DONE)
-    for one, other in zip(jax.tree.leaves(run), jax.tree.leaves(both)):
-        np.testing.assert_array_equal(one[0], other[0])
+    chex.assert_trees_all_equal(*(jax.tree.map(lambda leaf: leaf[0], one) for one in (run, both)))
 
 
 def test_a_unit_that_comes_to_life_is_not_dead(key):

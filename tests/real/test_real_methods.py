@@ -69,7 +69,8 @@ def test_a_caricature_excites_its_layer_more(squeezenet, dog):
 def test_a_dream_amplifies_its_layer_and_keeps_the_photograph(squeezenet, dog):
     net, params = squeezenet
     tap = "fire6/concat"
-    run = jaxvis.dream(net, params, dog, tap=tap, octaves=2, steps=8, jitter=16)
+    recipe = jaxvis.recipes.DreamRecipe(octaves=2, steps=8, jitter=16)
+    run = jaxvis.dream(net, params, dog, tap=tap, recipe=recipe)
     before, after = (
         float(jnp.sum(net.code(params, image, tap) ** 2)) for image in (dog, run.image[0])
     )

@@ -5,6 +5,7 @@ import sys
 import time
 from pathlib import Path
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -55,11 +56,6 @@ def run(images, steps=30, **options):
     return train(step, start(), images, jax.random.key(1), steps=steps, **options)
 
 
-def same(one, other):
-    for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True):
-        np.testing.assert_array_equal(np.asarray(a), np.asarray(b))
-
-
 def test_it_learns_and_keeps_every_loss(images):
     seen = []
     trained = run(
@@ -88,11 +84,22 @@ def test_interrupted_and_resumed_it_is_the_same_bit_for_bit(images, tmp_path):
     assert not part.done and part.step == 11 and len(part.curves["loss"]) == 11
     assert peek(tmp_path / "c.safetensors") == (11, {"width": [3, 4]})
     rest = run(images, checkpoint=resumed)
-    same(rest.state, whole.state)
-    same(rest.curves, whole.curves)
+    chex.assert_trees_all_equal(rest.state, whole.state)
+    chex.assert_trees_all_equal(rest.curves, whole.curves)
     again = run(images, checkpoint=resumed)
     assert again.step == 30
-    same(again.state, whole.state)
+    chex.assert_trees_all_equal(again.state, whole.state)
+
+
+def test_a_training_that_is_made_longer_is_the_longer_training(images, tmp_path):
+    path = tmp_path / "c.safetensors"
+    options = {"validation": Validation(images, measure, every=10)}
+    run(images, steps=15, checkpoint=CheckpointFile(path), **options)
+    longer = run(images, steps=25, checkpoint=CheckpointFile(path, resume=True), **options)
+    whole = run(images, steps=25, **options)
+    assert list(longer.curves["validation loss"][:, 0]) == [10, 20, 25]  # not at 15
+    chex.assert_trees_all_equal(longer.curves, whole.curves)
+    chex.assert_trees_all_equal(longer.state, whole.state)
 
 
 KILLED = """
@@ -118,8 +125,8 @@ def test_after_a_kill_it_goes_on_as_if_nothing_had_happened(images, tmp_path):
     assert killed_at >= 3
     rest = run(images, steps=killed_at + 5, checkpoint=CheckpointFile(path, resume=True))
     whole = run(images, steps=killed_at + 5)
-    same(rest.state, whole.state)
-    same(rest.curves, whole.curves)
+    chex.assert_trees_all_equal(rest.state, whole.state)
+    chex.assert_trees_all_equal(rest.curves, whole.curves)
 
 
 def test_a_loss_that_is_not_finite_stops_it_and_spares_the_checkpoint(images, tmp_path):

@@ -31,6 +31,11 @@ class Rule:
         """Builds the optax transformation; done anew wherever a program is traced."""
         return self.build(self.learning_rate, **dict(self.options))
 
+    def __repr__(self) -> str:
+        """Says what builds it, and its numbers, without an address in memory."""
+        options = "".join(f", {name}={value!r}" for name, value in self.options)
+        return f"Rule({self.build.__name__}, {self.learning_rate!r}{options})"
+
 
 Optimizer: TypeAlias = Rule | optax.GradientTransformation
 """What every method takes as `optimizer`: a rule, or an optax transformation, which is

@@ -113,3 +113,7 @@ def test_lecture_sgd_leaves_out_pixels_of_small_gradient():
     np.testing.assert_allclose(update, expected)
     update, _ = optimizer.update(gradient, state)
     np.testing.assert_allclose(update, 1.9 * expected, rtol=1e-6)
+
+
+def test_a_rule_prints_without_an_address():
+    assert repr(adam(0.05)) == "Rule(adam, 0.05, b1=0.9, b2=0.999, eps=1e-08)"

@@ -140,7 +140,7 @@ def _knows_flag() -> bool:
     return True
 
 
-def compiles_wrongly(rounding: float = 1e-3) -> bool:
+def compiles_wrongly(*, rounding: float = 1e-3) -> bool:
     """Says whether `jax.jit` computes wrong numbers on the CPU, as this process is set up.
 
     It compiles a few small programs that XLA is known to get wrong, and compares them with

@@ -140,9 +140,10 @@ class Album:
             if time.monotonic() - self._written > PAUSE:
                 self.ledger.write()
                 self._written = time.monotonic()
-        if photo.value is not None and len(self.shown) < 2 * self.show:
+        if len(self.shown) < 2 * self.show:
             file = self.output.file or self.output.folder / self.pictures[-1]["file"]
-            self.shown += [photo.value, read_image(file)]
+            value = read_image(photo.path, size=self.size) if photo.value is None else photo.value
+            self.shown += [value, read_image(file)]
 
     def _find(self, name: str) -> list[dict[str, Any]]:
         """Finds what an earlier sitting made of a photograph, if all of it is there.
@@ -161,19 +162,16 @@ class Album:
     def _read(self) -> Iterator[FolderImage]:
         """Yields the photographs; what cannot be read of a folder is skipped.
 
-        The value of one whose pictures are done, and which is not shown, is None.
+        The value of one whose pictures are done is None.
         """
         if not self.folder:
             image = read_photograph(self.source, size=self.size)
             yield FolderImage(Path(self.source).name, Path(self.source), image)
             return
-        first = {path: number for number, path in enumerate(self.paths)}
 
         def read(path: Path) -> np.ndarray | None:
-            name = path.relative_to(self.source).as_posix()
-            if self.flags.resume and first.get(path, 0) >= self.show:
-                if self._find(name):
-                    return None
+            if self.flags.resume and self._find(path.relative_to(self.source).as_posix()):
+                return None
             return read_image(path, size=self.size)
 
         yield from read_folder(self.source, skipped=self.skipped, read=read, progress=True)

@@ -40,7 +40,7 @@ def _find_ends(values: np.ndarray, cut: bool) -> np.ndarray:
     """Finds the first and the last value `[2]` of a trace; the last that is there, if `cut`."""
     if not len(values):
         return np.full(2, np.nan)
-    taken = np.flatnonzero(np.isfinite(values)) if cut else []
+    taken = np.flatnonzero(np.isfinite(values)) if cut else np.arange(len(values))
     return values[[0, taken[-1] if len(taken) else -1]]
 
 

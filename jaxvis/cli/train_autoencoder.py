@@ -3,6 +3,7 @@
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -25,7 +26,7 @@ from jaxvis.output.record import make_record, write_record
 from jaxvis.output.sheet import contact_sheet
 from jaxvis.train.curves import CURVES, write_curves
 from jaxvis.train.images import Images, open_folder, split
-from jaxvis.train.loop import CheckpointFile
+from jaxvis.train.loop import CheckpointFile, Training
 
 FIT = default_of(open_folder, "fit")
 FILE, SHEET = "autoencoder.safetensors", "reconstructions.png"
@@ -99,27 +100,32 @@ def autoencoder(
     if trained.step:
         write_curves(to, trained.curves)
         write_image(to / SHEET, _draw_sheet(to / FILE, kept, held, denoising))
-        record = make_record(
-            "train autoencoder",
-            arguments,
-            key=jax.random.key(seed),
-            steps=trained.step,
-            seconds=time.perf_counter() - begin,
-            inputs=inputs,
-            files=hash_outputs(to, (FILE, *CURVES, SHEET)),
-            optimizer=describe_optimizer(denoising.rule),
-            interrupted=not trained.done,
-            images=len(kept),
-            held_out=list(held.names),
-            skipped=dict(images.skipped),
-            curves={name: curve[-1] for name, curve in trained.curves.items()},
-        )
-        write_record(to / "record.json", record)
+        facts: dict[str, Any] = {"inputs": inputs, "optimizer": describe_optimizer(denoising.rule)}
+        facts |= {"key": jax.random.key(seed), "seconds": time.perf_counter() - begin}
+        _write_record(to, arguments, trained, kept, held, **facts)
         print(f"{to}: {', '.join((FILE, *CURVES, SHEET))}, record.json")
     if trained.done:
         return 0
     print(f"interrupted after {trained.step} of {steps} steps: --resume goes on", file=sys.stderr)
     return 130
+
+
+def _write_record(
+    to: Path, arguments: dict[str, Any], trained: Training, kept: Images, held: Images, **facts: Any
+) -> None:
+    record = make_record(
+        "train autoencoder",
+        arguments,
+        steps=trained.step,
+        files=hash_outputs(to, (FILE, *CURVES, SHEET)),
+        interrupted=not trained.done,
+        images=len(kept),
+        held_out=list(held.names),
+        skipped=dict(kept.skipped),
+        curves={name: curve[-1] for name, curve in trained.curves.items()},
+        **facts,
+    )
+    write_record(to / "record.json", record)
 
 
 def _draw_sheet(path: Path, kept: Images, held: Images, denoising: Denoising) -> np.ndarray:

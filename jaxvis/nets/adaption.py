@@ -126,7 +126,8 @@ def check_layout(adaption: Adaption, size: tuple[int, int], shapes: Shapes) -> N
     if not maps:
         return
     height, width = size
-    layouts = {}
+    layouts: dict[str, str | None] = {}
+    named: dict[tuple, str] = {((0,), (1,)): "HWC", ((1,), (2,)): "CHW"}
     try:
         taller = adaption.trace((2 * height, width))
         wider = adaption.trace((height, 2 * width))
@@ -137,7 +138,7 @@ def check_layout(adaption: Adaption, size: tuple[int, int], shapes: Shapes) -> N
             grown = (
                 _find_changes(shape[-3:], other.get(key, ())[-3:]) for other in (taller, wider)
             )
-            layouts[key] = {((0,), (1,)): "HWC", ((1,), (2,)): "CHW"}.get(tuple(grown))
+            layouts[key] = named.get(tuple(grown))
     for key, layout in layouts.items():
         if layout not in (None, adaption.images.layout):
             raise ValueError(_describe_layout(adaption, key, maps[key][-3:]))

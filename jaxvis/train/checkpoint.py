@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxvis.escape import escape_path
+from jaxvis.escape import escape, escape_path
 from jaxvis.weights.file import compare_shapes
 from jaxvis.weights.tensor_file import TensorFile, open_tensors, write_tensors
 
@@ -160,7 +160,7 @@ def _check_facts(
     """Raises ValueError if a wanted fact has another value in the checkpoint."""
     wanted = json.loads(json.dumps(dict(wanted)))  # tuples are lists in JSON
     other = [
-        f"{name} {found.get(name)!r} there, {value!r} here"
+        f"{name} {escape(repr(found.get(name)))} there, {escape(repr(value))} here"
         for name, value in wanted.items()
         if found.get(name) != value
     ]

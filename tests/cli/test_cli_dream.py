@@ -68,7 +68,7 @@ def test_an_interrupted_dream_is_saved_and_exits_130(elsewhere, monkeypatch, cap
         (("chelsea", "--tap", "relu9"), "has no tap 'relu9'"),
         (("gone.png", "--tap", "relu2_1"), "gone.png"),
         (("chelsea", *FAST, "--size", "big"), "'big' is no size"),
-        (("chelsea", "--tap", "relu2_1", "--octave-scale", "1"), "octave_scale above 1"),
+        (("chelsea", "--tap", "relu2_1", "--octave-scale", "1"), "--octave-scale goes above 1"),
     ],
 )
 def test_mistakes_are_one_line_and_exit_2(words, message, capsys):

@@ -65,10 +65,10 @@ def test_ctrl_c_keeps_the_layers_that_are_there(elsewhere, monkeypatch):
         (("--tap", "relu9"), "has no tap 'relu9'"),
         (("--tap", "relu1_1", "--index", "99"), "there is no filter 99"),
         (("--tap", "relu1_1", "--codes", "ranked"), "name them with --styles"),
-        (("--tap", "relu1_1", "--denoise", "nan"), "denoise must not be negative"),
+        (("--tap", "relu1_1", "--denoise", "nan"), "--denoise goes from 0"),
         (
             ("--tap", "relu1_1", "--codes", "random", "--concentration", "0"),
-            "concentration must be above 0",
+            "--concentration goes above 0",
         ),
         (
             ("--tap", "relu1_1", "--codes", "ranked", "--styles", "coffee", "coffee"),

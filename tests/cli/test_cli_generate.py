@@ -98,7 +98,7 @@ def test_a_killed_sweep_makes_what_is_missing_as_it_would_have_been(tmp_path, mo
     words = "generate demo --index 1,2+3 --seeds 2 --steps 2 --chunk 2"
     # A generator that compiles in a second.
     small = DeepGenerator(start=(4, 4, 4), stages=((4, 2),))
-    monkeypatch.setattr(generate, "_generator", lambda decoder, side: (small, None, 20.0))
+    monkeypatch.setattr(generate, "_open_generator", lambda decoder, side: (small, None, 20.0))
 
     def files(folder):
         names = sorted(p.name for p in folder.glob("*_[01].png"))

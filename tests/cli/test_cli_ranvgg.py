@@ -106,14 +106,14 @@ def test_networks_are_built_resumed_and_compared(elsewhere, capsys, monkeypatch)
     [
         (("stack", "coffee", "--resume"), "name it"),
         (("stack", "coffee", "--stop", "relu9"), "has no tap 'relu9'"),
-        (("stack", "coffee", "--candidates", 0), "candidates must be at least 1"),
-        (("stack", "coffee", "--sigma", 0), "sigma must be above 0"),
+        (("stack", "coffee", "--candidates", 0), "--candidates goes from 1"),
+        (("stack", "coffee", "--sigma", 0), "--sigma goes above 0"),
         (("stack", "gone.png"), "gone.png"),
         (("invert", "coffee", "--kinds", "best"), "not 'best'"),
         (("invert", "coffee", "--out", "art.png"), "makes a folder of files"),
         (("invert", "coffee", "--kinds", "stacked"), "needs --stacked"),
         (("invert", "coffee", "--tap", "relu9"), "has no tap 'relu9'"),
-        (("invert", "coffee", "--seeds", 0, "--kinds", "random"), "at least 1"),
+        (("invert", "coffee", "--seeds", 0, "--kinds", "random"), "--seeds goes from 1"),
         (
             ("invert", "coffee", "--kinds", "stacked", "--stacked", "."),
             "network_0.safetensors is not there",

@@ -121,9 +121,9 @@ def test_pictures_too_small_for_a_layer_are_refused(shape, message, elsewhere, c
         ((), "has no tap 'pool4'"),
         (("--tap", "a", "--blocks", "1"), "either --tap"),
         (("--blocks", "9"), "there is no block 9"),
-        (("--tap", "relu1_1", "--steps", "0"), "steps must be at least 1"),
-        (("--tap", "relu1_1", "--seeds", "0"), "seeds must be at least 1"),
-        (("--tap", "relu1_1", "--size", "0"), "sides go from 1"),
+        (("--tap", "relu1_1", "--steps", "0"), "--steps goes from 1"),
+        (("--tap", "relu1_1", "--seeds", "0"), "--seeds goes from 1"),
+        (("--tap", "relu1_1", "--size", "0"), "sides go from 4"),
         (("--tap", "relu1_1", "--means", "gone.npz"), "gone.npz"),
     ],
 )

@@ -77,9 +77,9 @@ def test_ctrl_c_before_the_first_step_leaves_a_checkpoint(work, monkeypatch, cap
         (("photos", "--style", ","), "at least one style"),
         (("photos", "--style", "no.png"), "No such file"),
         (("photos", "--style", "tiny.png", "--style-scale", "0.05"), "too small"),
-        (("photos", "--style", "x.png", "--style-scale", "nan"), "style_scale must be above 0"),
-        (("photos", "--style", "x.png", "--alpha", "nan"), "alpha must be a finite number"),
-        (("photos", "--style", "x.png", "--gamma", "-1"), "must not be negative"),
+        (("photos", "--style", "x.png", "--style-scale", "nan"), "--style-scale goes above 0"),
+        (("photos", "--style", "x.png", "--alpha", "nan"), "--alpha goes from 0"),
+        (("photos", "--style", "x.png", "--gamma", "-1"), "--gamma goes from 0"),
         (("photos", "--style", "x.png", "--resume"), "name it with --out"),
     ],
 )

@@ -116,10 +116,10 @@ def test_choosing_the_chunk_compiles_nothing_that_does_not_run(monkeypatch):
 
     assert compilations(choose_alone) >= 1
     assert traced() == 1
-    programs = step_programs.step_once._cache_size()
+    programs = step_programs.step_once.count_compilations()
     run()
     assert traced() == 1
-    assert step_programs.step_once._cache_size() == programs + 1  # the call's, not a program
+    assert step_programs.step_once.count_compilations() == programs + 1  # the call's, not a program
     assert compilations(run) == 0
 
 

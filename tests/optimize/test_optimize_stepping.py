@@ -114,12 +114,12 @@ def test_the_bar_advances_scan_by_scan(key, accelerator, monkeypatch):
 def test_nothing_is_compiled_for_new_items_keys_and_parameters():
     solve(_square(3), 1.0, _items(4), jax.random.key(0))
     programs = (step_programs.begin, step_programs.step_once, step_programs.finish)
-    before = [program._cache_size() for program in programs]
+    before = [program.count_compilations() for program in programs]
     for i in (1, 2):
         solve(_square(3), 1.0 + i, _items(4, seed=i), jax.random.key(i))
-    assert [program._cache_size() for program in programs] == before
+    assert [program.count_compilations() for program in programs] == before
     solve(_square(3), 1.0, _items(3), jax.random.key(0))
-    assert step_programs.step_once._cache_size() == before[1] + 1
+    assert step_programs.step_once.count_compilations() == before[1] + 1
 
 
 def test_a_second_call_compiles_nothing_at_all():

@@ -23,8 +23,9 @@ ORDER = ("net", "params", "key", "image")
 """First arguments, wherever two of them are given by position."""
 WORDS = {"key", "z", "image", "params", "taps", "shared", "learned", "state"}
 """Words of jaxvis.types, which methods need not explain again."""
-ENTRY = "main"
-"""The one name whose default may be given by position: an entry point's argv."""
+BY_POSITION = ("main", "jit")
+"""Names whose default may be given by position: an entry point's argv, and the function
+that a decorator may be given at once."""
 
 
 class Public(NamedTuple):
@@ -44,12 +45,18 @@ def public_in(path: Path, body: list[ast.stmt], prefix: str) -> Iterator[Public]
     for node in body:
         if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
             continue
-        if node.name.startswith("_"):
+        if node.name.startswith("_") or is_overload(node):
             continue
         where = f"{path.relative_to(ROOT)}:{node.lineno} {prefix}{node.name}"
         yield Public(where, node, bool(prefix))
         if isinstance(node, ast.ClassDef):
             yield from public_in(path, node.body, f"{node.name}.")
+
+
+def is_overload(node: ast.AST) -> bool:
+    """Says whether a function only types another of its name, which describes both."""
+    decorators = getattr(node, "decorator_list", [])
+    return any(isinstance(one, ast.Name) and one.id == "overload" for one in decorators)
 
 
 def everything() -> list[Public]:
@@ -111,7 +118,9 @@ def test_options_are_keyword_only():
         by_position, _ = parameters(one)
         defaults = len(one.node.args.defaults)
         optional = by_position[-defaults:] if defaults else []
-        offenders += [f"{one.where}: {option.arg}" for option in optional if one.node.name != ENTRY]
+        offenders += [
+            f"{one.where}: {option.arg}" for option in optional if one.node.name not in BY_POSITION
+        ]
     report(offenders, "a parameter with a default is keyword-only (after *)")
 
 

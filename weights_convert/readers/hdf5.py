@@ -77,9 +77,10 @@ def check_storage(dataset: Any) -> None:
     Raises:
       CheckpointError: if it is.
     """
-    if dataset.external or dataset.is_virtual:
+    plan, layouts = dataset.id.get_create_plist(), import_h5py().h5d
+    if plan.get_external_count() or plan.get_layout() == layouts.VIRTUAL:
         raise CheckpointError(f"keeps {escape(dataset.name)} in another file, which is not read")
-    if dataset.chunks is None:
+    if plan.get_layout() != layouts.CHUNKED:
         return
     size = _find_chunk_size(dataset)
     if size > max(dataset.nbytes, MAX_CHUNK):

@@ -9,7 +9,7 @@ import numpy as np
 
 from jaxvis.compiler import jit
 from jaxvis.images import check_image
-from jaxvis.methods.check.conventions import measure_input, see
+from jaxvis.methods.check.conventions import Input, measure_input, see
 from jaxvis.methods.check.taps import find_faults
 from jaxvis.network import Network
 from jaxvis.types import Array, ImageLike, Params
@@ -20,6 +20,8 @@ LISTED = 3
 """Other preprocessings that a warning names."""
 UNIFORM = 0.98
 """Part of the largest entropy from which all classes count as nearly as probable."""
+SMALL, LARGE = 0.1, 1000.0
+"""What lies between black and white for a first layer, far from all conventions."""
 STEADY = 0.45
 """Change of the scores between unlike pictures, in parts of their size, below which they are
 not told apart. Of GoogLeNet and SqueezeNet read rightly it was 0.49 to 1.25 for all pairs of 30
@@ -125,7 +127,7 @@ def check(
     >>> import jaxvis
     >>> from jaxvis.nets.demo.images import draw
     >>> net, params = jaxvis.load("demo")
-    >>> red = jax.jit(lambda: draw(jax.random.key(4), "red"))()
+    >>> red = jaxvis.jit(lambda: draw(jax.random.key(4), "red"))()
     >>> jaxvis.check(net, params, red, shows=16).warnings
     ()
     """
@@ -133,7 +135,8 @@ def check(
     seen = see(net, params, photo)
     facts = np.stack([f(np.asarray(seen), axis=(0, 1)) for f in (np.min, np.max, np.mean)], -1)
     channels = tuple((float(low), float(high), float(mean)) for low, high, mean in facts)
-    warnings = find_faults(net, params, photo)
+    known = measure_input(net, params, (photo.shape[0], photo.shape[1]))
+    warnings = _judge_scale(known) + find_faults(net, params, photo)
     if net.scores is None:
         return Check(net.name, channels, (), (), tuple(warnings), tuple(labels))
     scores = np.asarray(_score(net, params, photo))
@@ -142,7 +145,7 @@ def check(
         warnings.append("the class scores are not finite (NaN or infinite)")
         return Check(net.name, channels, (), (), tuple(warnings), tuple(labels))
     warnings += _judge_scores(net, params, photo, scores)
-    answers = _ask_otherwise(net, params, photo, seen)
+    answers = _ask_otherwise(net, params, photo, seen, known)
     readings = tuple(_read(how, other) for how, other in answers.items())
     warnings += _compare(readings)
     if shows is not None:
@@ -155,6 +158,17 @@ def _check_classes(net: Network, count: int, labels: Sequence[str], shows: int |
         raise ValueError(f"{len(labels)} labels came for the {count} classes of {net.name}")
     if shows is not None and not 0 <= shows < count:
         raise ValueError(f"shows= is a class of {net.name}, from 0 to {count - 1}, not {shows}")
+
+
+def _judge_scale(known: Input | None) -> list[str]:
+    """Returns a sentence where the numbers of images are none that networks are trained with."""
+    scale = 1.0 if known is None else float(np.abs(known.matrix).sum(0).max())
+    if SMALL < scale < LARGE:
+        return []
+    return [
+        f"from black to white is a step of {scale:.3g} for the first layer, and networks are "
+        "trained with 1 to 255, or less by a deviation: was range or std applied twice, or not?"
+    ]
 
 
 def _judge_scores(net: Network, params: Params, photo: Array, scores: np.ndarray) -> list[str]:
@@ -199,11 +213,10 @@ def _make_unlike(photo: Array) -> list[Array]:
 
 
 def _ask_otherwise(
-    net: Network, params: Params, photo: Array, seen: Array
+    net: Network, params: Params, photo: Array, seen: Array, known: Input | None
 ) -> dict[str, np.ndarray]:
     """Returns the scores by the preprocessing, in words: its own, then common others."""
     found = {"as it is now": np.asarray(_score(net, params, photo))}
-    known = measure_input(net, params, (photo.shape[0], photo.shape[1]))
     if known is not None:
         for how, values in known.list_others(photo, seen):
             found[how] = np.asarray(_score(net, params, known.undo(values)))
@@ -282,4 +295,5 @@ def _to_probabilities(scores: np.ndarray) -> np.ndarray:
 
 @jit(static_argnums=0)
 def _score(net: Network, params: Params, image: Array) -> Array:
+    assert net.scores is not None  # refused before
     return net.apply(params, image, stop=net.scores)[net.scores]

@@ -69,10 +69,11 @@ def find_faults(net: Network, params: Params, image: Array) -> list[str]:
       image: `[H, W, 3]` in [0, 1].
     """
     found = jax.device_get(describe_taps(net, params, image))
+    size = image.shape[0], image.shape[1]
     names: dict[str, list[str]] = {}
     for tap in net.taps:
         # A tap of one value is constant whatever it is.
-        if tap in found and net.shape(params, tap, size=image.shape[:2]) not in ((), (1,)):
+        if tap in found and net.shape(params, tap, size=size) not in ((), (1,)):
             fault = next((words for words, holds in FAULTS.items() if holds(found[tap])), None)
             if fault:
                 names.setdefault(fault, []).append(tap)

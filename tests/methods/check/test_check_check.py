@@ -85,6 +85,14 @@ def test_an_answer_that_hardly_depends_on_the_picture_is_told():
     assert any("hardly depends on the picture" in warning for warning in found.warnings)
 
 
+@pytest.mark.parametrize(("white", "step"), [(65025, "6.5e+04"), (1 / 255, "0.00392")])
+def test_a_scale_that_no_network_has_is_told_whatever_it_answers(white, step):
+    """A network of ReLUs answers to images that are 255 times as bright nearly as before."""
+    net, params = misread(lambda x: x / white, range=(0, white))
+    (warning,) = jaxvis.check(net, params, picture("red"), shows=RED).warnings
+    assert warning.startswith(f"from black to white is a step of {step} for the first layer")
+
+
 def test_red_for_blue_is_found_where_it_is_said_what_the_photograph_shows():
     net, params = misread(lambda x: x[..., ::-1])
     found = jaxvis.check(net, params, picture("red"), shows=RED)

@@ -108,6 +108,7 @@ class Server:
         """Ends the process."""
         self.process.stdin.close()
         self.process.wait()
+        self.process.stdout.close()
 
 
 def prepare(server: Server) -> None:

@@ -3,6 +3,7 @@
 import ctypes
 import gc
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -41,6 +42,20 @@ def data_file():
         return path
 
     return find
+
+
+@pytest.fixture(autouse=True, scope="session")
+def hear_interrupts():
+    """Makes Ctrl-C heard, also by programs that tests start.
+
+    A shell that starts tests in the background makes them, and all that they start, deaf
+    to SIGINT.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    if before is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(autouse=True)

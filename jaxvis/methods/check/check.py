@@ -16,7 +16,7 @@ from jaxvis.types import Array, ImageLike, Params
 
 TOP = 5
 """Classes that are shown."""
-LISTED = 3
+LISTED = 4
 """Other preprocessings that a warning names."""
 UNIFORM = 0.98
 """Part of the largest entropy from which all classes count as nearly as probable."""

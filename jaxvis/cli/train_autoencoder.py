@@ -81,8 +81,8 @@ def autoencoder(
         raise ValueError(f"model is one of {', '.join(AUTOENCODERS)}, not {model!r}")
     if resume and out is None:
         raise ValueError("--resume goes on in a folder: name it with --out")
-    inputs = hash_inputs(folder)
     images = open_folder(folder, size=AUTOENCODERS[model]().size, fit=fit, progress=True)
+    inputs = hash_inputs(folder)
     kept, held = split(images, validation, seed=seed)
     print(f"{len(kept)} images, {len(held)} held out, {len(images.skipped)} skipped")
     to = new_folder(out, "train autoencoder", overwrite=overwrite or resume)

@@ -89,8 +89,8 @@ def style(
     names, paintings = _name(files), [read_photograph(one, size=None) for one in files]
     styles = len(files) if len(files) > 1 else 0
     style_net = build_style_net(f"transform_{model}", width=width, blocks=blocks, styles=styles)
-    inputs = hash_inputs(folder, *files)
     images = open_folder(folder, size=parse_size(size), progress=True)
+    inputs = hash_inputs(folder, *files)
     kept, held = split(images, validation, seed=schedule.seed)
     print(f"{len(kept)} images, {len(held)} held out, {len(images.skipped)} skipped")
     judge = open_net(net, network)

@@ -211,10 +211,12 @@ def try_to_stop(server: Server, trial: Trial, whole: Reference, folder: str) -> 
 def _find_faults(trial: Trial, code: int, said: str, out: Path, whole: Reference) -> Iterator[str]:
     """Looks for faults of what a stopped command left."""
     number = SIGNALS[trial.signal]
-    expected = (0, 1, -number) if trial.signal == "kill" else (0, 1, 130)
+    expected = {0, 1, -number if trial.signal == "kill" else 130}
+    if not out.exists():  # it came before the command hears any signal
+        expected.add(-number)
     if code not in expected:
         yield f"exit code {code}: {said[-300:]}"
-    if "Traceback" in said:
+    if "Traceback" in said and out.exists():
         yield f"a traceback: {said[-600:]}"
     if not out.exists():
         return

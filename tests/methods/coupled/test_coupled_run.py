@@ -1,5 +1,7 @@
 """What methods with a generator share: their chunks, starts, views and last steps."""
 
+from types import SimpleNamespace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -14,6 +16,7 @@ from jaxvis.methods.coupled.run import choose_finish, choose_starts, choose_view
 from jaxvis.optimize import Problem, chunk_size, memory
 from jaxvis.optimize.chunk_size import Sweep
 from jaxvis.optimize.rules import adam
+from jaxvis.recipes.generators import GeneratorRecipe
 
 TABLE = DeepGenerator(start=(2, 2, 3), stages=((4, 2),))
 
@@ -42,6 +45,8 @@ def test_generators_of_their_own_go_one_by_one_on_a_cpu(canvas, platform, size, 
 
 def test_generators_of_their_own_go_together_where_a_chunk_is_asked_for(monkeypatch):
     class Traced:
+        jaxpr = SimpleNamespace(jaxpr=None)
+
         def lower(self):
             return self
 
@@ -50,6 +55,7 @@ def test_generators_of_their_own_go_together_where_a_chunk_is_asked_for(monkeypa
 
     monkeypatch.setattr(chunk_size, "_trace", lambda *_: Traced())
     monkeypatch.setattr(memory, "step_bytes", lambda *_: 0)
+    monkeypatch.setattr(memory, "peak_bytes", lambda *_: 0)
     problem = build(Learned(TABLE))
     assert chunk_size.chunk_size(problem, sweep_of(20), chunk=4) == 4
     assert chunk_size.chunk_size(problem, sweep_of(20)) == 1
@@ -68,7 +74,7 @@ def test_pictures_are_stretched_as_asked_for(key):
     np.testing.assert_allclose(choose_finish("linear")(key, image).ravel(), [0, 1, 0.25])
     np.testing.assert_allclose(choose_finish("root")(key, image).ravel(), [0, 1, 0.5])
     with pytest.raises(ValueError, match="one of none, linear, root, not 'square'"):
-        choose_finish("square")
+        GeneratorRecipe(stretched="square")
 
 
 def test_the_start_of_least_loss_is_chosen_for_every_item(key):

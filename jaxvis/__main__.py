@@ -1,8 +1,6 @@
 """`python -m jaxvis`: the same as the command `jaxvis`."""
 
-import sys
-
-from jaxvis.cli import main
+from jaxvis.cli import run_process
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_process()

@@ -16,7 +16,7 @@ import sys
 import typing
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NoReturn
 
 import tyro
 
@@ -55,6 +55,9 @@ COMMANDS = {
 }
 """Command -> file and function in this folder; imported only when it is called."""
 
+INTERRUPTED = 130
+"""Exit code after Ctrl-C or SIGTERM, as shells have it."""
+
 ABOUT = """See what a convolutional network has learned.
 
 `jaxvis COMMAND --help` lists a command's flags. JAXVIS_HOME is the folder for weights
@@ -91,7 +94,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
     except KeyboardInterrupt:
         print("jaxvis: interrupted", file=sys.stderr)
-        return 130
+        return INTERRUPTED
     except BrokenPipeError:
         # Whoever read our output has gone; the interpreter's last flush would complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -99,12 +102,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (ValueError, OSError, MemoryError, RuntimeError) as error:
         if came():
             print("jaxvis: interrupted", file=sys.stderr)
-            return 130
+            return INTERRUPTED
         line = _describe_error(error)
         if os.environ.get("JAXVIS_DEBUG") or line is None:
             raise
         print(f"jaxvis: error: {escape_characters(line)}", file=sys.stderr)
         return 2
+
+
+def run_process() -> NoReturn:
+    """Runs the command line of this process, and ends the process.
+
+    Raises:
+      SystemExit: with the exit code.
+    """
+    code = main()
+    if code != INTERRUPTED:
+        sys.exit(code)
+    # A program may be compiling in another thread, and would crash while Python ends.
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(code)
 
 
 def _describe_error(error: Exception) -> str | None:

@@ -1,6 +1,7 @@
 """SIGTERM ends a command as Ctrl-C does."""
 
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -83,3 +84,34 @@ def test_another_thread_changes_no_handler():
     thread.start()
     thread.join()
     assert found == [True]
+
+
+PROGRAM = """
+import threading
+import jax, jax.numpy as jnp
+from jaxvis import cli
+
+def compile_for_long():
+    x = jnp.ones((64, 64))
+    long = lambda x: [x := jnp.tanh(jnp.sort(x @ x + i)) for i in range(400)][-1]
+    jax.jit(long).lower(x).compile()
+
+def main():
+    threading.Thread(target=compile_for_long, daemon=True).start()
+    return cli.INTERRUPTED
+
+cli.main = main
+cli.run_process()
+"""
+
+
+def test_a_process_that_is_told_to_stop_while_it_compiles_ends_with_130():
+    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, timeout=120)
+    assert done.returncode == 130, done.stderr
+
+
+def test_other_exit_codes_end_the_process_as_usual(monkeypatch):
+    monkeypatch.setattr(cli, "main", lambda: 2)
+    with pytest.raises(SystemExit) as stop:
+        cli.run_process()
+    assert stop.value.code == 2

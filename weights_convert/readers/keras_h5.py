@@ -13,6 +13,7 @@ from weights_convert.checkpoint import Checkpoint, StoredTensor
 from weights_convert.names import naming_of
 from weights_convert.readers import hdf5
 from weights_convert.readers.bounds import Budget
+from weights_convert.readers.hdf5_lists import check_lists
 
 MODEL, OPTIMIZER = "model_weights/", "optimizer_weights/"
 KERAS_1 = re.compile(r"^(?P<layer>.*)_(?P<leaf>[Wb])(_\d+)?$")
@@ -37,6 +38,7 @@ def read(path: Path) -> Checkpoint:
         if isinstance(item, dataset) and not name.startswith(OPTIMIZER):
             shapes[name] = hdf5.check_numbers(item)
 
+    check_lists(path)
     with hdf5.open_file(path) as file:
         file.visititems(visit)
     tensors = {

@@ -13,6 +13,7 @@ from jaxvis.escape import escape
 from weights_convert.checkpoint import CheckpointError, DamageError, StoredTensor
 from weights_convert.readers import hdf5
 from weights_convert.readers.bounds import Budget
+from weights_convert.readers.hdf5_lists import check_lists
 
 MAX_DEPTH, MAX_VALUES, MAX_TEXT = 64, 5000, 1 << 16
 """References inside references, values (each takes a millisecond), and characters of a
@@ -29,6 +30,7 @@ def load(path: Path) -> dict[str, Any]:
       CheckpointError: if it is damaged, too large, points to other files, or h5py is not
         installed.
     """
+    check_lists(path)
     with hdf5.open_file(path) as file:
         reader = _Reader(path, file)
         return {

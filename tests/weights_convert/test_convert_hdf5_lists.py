@@ -12,11 +12,11 @@ from weights_convert.readers.hdf5_lists import check_lists
 from weights_convert.readers.keras_h5 import read
 
 
-@pytest.fixture
-def file(tmp_path):
-    """Returns a file of 60 layers, so that its groups have several nodes."""
+@pytest.fixture(params=[0, 512, 2048])
+def file(tmp_path, request):
+    """Returns a file of 60 layers, after as much text of others as MATLAB's files have."""
     path = tmp_path / "model.h5"
-    with h5py.File(path, "w") as found:
+    with h5py.File(path, "w", userblock_size=request.param) as found:
         for number in range(60):
             found[f"model_weights/layer{number}/kernel:0"] = np.ones((2, 2), np.float32)
     return path
@@ -31,6 +31,7 @@ def test_free_space_that_leads_back_to_itself_is_told(file):
     data = bytearray(file.read_bytes())
     at = data.find(b"HEAP")
     _, first, start = struct.unpack_from("<QQQ", data, at + 8)
+    start += data.find(b"\x89HDF")
     struct.pack_into("<Q", data, start + first, first)
     file.write_bytes(data)
     with pytest.raises(DamageError, match="goes round in a circle"):
@@ -40,7 +41,7 @@ def test_free_space_that_leads_back_to_itself_is_told(file):
 def test_nodes_that_lead_back_to_themselves_are_told(file):
     data = bytearray(file.read_bytes())
     at = data.find(b"TREE")
-    struct.pack_into("<Q", data, at + 16, at)
+    struct.pack_into("<Q", data, at + 16, at - data.find(b"\x89HDF"))
     file.write_bytes(data)
     with pytest.raises(DamageError, match="goes round in a circle"):
         read(file)

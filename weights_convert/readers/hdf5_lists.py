@@ -16,7 +16,7 @@ from pathlib import Path
 from weights_convert.checkpoint import DamageError
 from weights_convert.readers.bounds import Budget
 
-HEAP, TREE = b"HEAP", b"TREE"
+SIGNATURE, HEAP, TREE = b"\x89HDF\r\n\x1a\n", b"HEAP", b"TREE"
 HEAP_HEAD, TREE_HEAD = struct.Struct("<4sB3sQQQ"), struct.Struct("<4sBBHQQ")
 NEXT = struct.Struct("<Q")
 MAX_LINKS = 2_000_000
@@ -39,10 +39,21 @@ def check_lists(path: Path) -> None:
     with open(path, "rb") as file:
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             budget, ended = Budget(MAX_LINKS, "links of lists"), set[int]()
+            base = _find_base(data)
             for at in _find(data, HEAP, HEAP_HEAD.size):
-                _check_heap(data, at, budget)
+                _check_heap(data, at, base, budget)
             for at in _find(data, TREE, TREE_HEAD.size):
-                ended |= _follow(at, lambda node: _find_sibling(data, node), budget, ended)
+                ended |= _follow(at, lambda at: _find_sibling(data, at, base), budget, ended)
+
+
+def _find_base(data: mmap.mmap) -> int:
+    """Finds where the HDF5 part begins, which addresses count from; MATLAB's text is before."""
+    at = 0
+    while data[at : at + len(SIGNATURE)] != SIGNATURE:
+        at = max(512, 2 * at)
+        if at > len(data):
+            return 0
+    return at
 
 
 def _find(data: mmap.mmap, mark: bytes, size: int) -> Iterator[int]:
@@ -53,8 +64,9 @@ def _find(data: mmap.mmap, mark: bytes, size: int) -> Iterator[int]:
         at = data.find(mark, at + 1)
 
 
-def _check_heap(data: mmap.mmap, at: int, budget: Budget) -> None:
+def _check_heap(data: mmap.mmap, at: int, base: int, budget: Budget) -> None:
     _, version, rest, size, first, start = HEAP_HEAD.unpack_from(data, at)
+    start += base
     if version or any(rest):
         return  # the four letters stand there by chance
 
@@ -67,12 +79,12 @@ def _check_heap(data: mmap.mmap, at: int, budget: Budget) -> None:
     _follow(first, find_next, budget, set())
 
 
-def _find_sibling(data: mmap.mmap, node: int) -> int | None:
-    """Gives the address of the node to the right; None where there is none."""
-    if node + TREE_HEAD.size > len(data):
+def _find_sibling(data: mmap.mmap, at: int, base: int) -> int | None:
+    """Gives the place of the node to the right; None where there is none."""
+    if at + TREE_HEAD.size > len(data):
         return None
-    mark, _, _, _, _, right = TREE_HEAD.unpack_from(data, node)
-    return right if mark == TREE else None
+    mark, _, _, _, _, right = TREE_HEAD.unpack_from(data, at)
+    return base + right if mark == TREE else None
 
 
 def _follow(

@@ -21,6 +21,9 @@ from jaxvis.platform import platform_of
 
 FLAG = "xla_cpu_experimental_ynn_fusion_type"
 """XLA's flag that says what is handed to YNNPACK; when it is empty, nothing is."""
+SOUND = "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT"
+"""Matrix products by themselves, fused with nothing: right, and 3-4 times faster than XLA's
+own code where a few images go through a dense layer."""
 
 KNOWING = ("0.10.",)
 """Versions of jaxlib that are known to have the flag, and that jaxvis is tested with."""
@@ -47,7 +50,7 @@ class Program(Generic[Output]):
         """
         functools.update_wrapper(self, function)
         self._whole: Any = jax.jit(function, **options)
-        self._careful: Any = jax.jit(function, compiler_options={FLAG: ""}, **options)
+        self._careful: Any = jax.jit(function, compiler_options={FLAG: SOUND}, **options)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Output:
         """Calls the compiled function.
@@ -134,7 +137,7 @@ def _knows_flag() -> bool:
     """Says whether the installed jaxlib knows the flag; it refuses unknown ones."""
     with jax.default_device(jax.devices("cpu")[0]):
         try:
-            jax.jit(lambda: 0.0, compiler_options={FLAG: ""}).lower().compile()
+            jax.jit(lambda: 0.0, compiler_options={FLAG: SOUND}).lower().compile()
         except jax.errors.JaxRuntimeError:
             return False
     return True
@@ -227,4 +230,4 @@ def extend_flags(environment: MutableMapping[str, str]) -> None:
     """
     flags = environment.get("XLA_FLAGS", "")
     if FLAG not in flags and jaxlib.__version__.startswith(KNOWING):
-        environment["XLA_FLAGS"] = f"{flags} --{FLAG}=".strip()
+        environment["XLA_FLAGS"] = f"{flags} --{FLAG}={SOUND}".strip()

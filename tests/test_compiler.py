@@ -18,7 +18,7 @@ from tiny_nets import conv_net
 
 import jaxvis
 from jaxvis import compiler
-from jaxvis.compiler import FLAG, extend_flags, measure_errors
+from jaxvis.compiler import FLAG, SOUND, extend_flags, measure_errors
 from jaxvis.images import MEAN
 from jaxvis.loss.canvas import Fourier, Phase, Pixels, Tanh
 from jaxvis.loss.chambolle import Chambolle
@@ -269,7 +269,7 @@ def test_commands_set_the_flag_before_jax_computes(tmp_path):
     assert _run(COMMAND, tmp_path, XLA_FLAGS="--xla_cpu_max_isa=AVX2") == [
         "False",
         "--xla_cpu_max_isa=AVX2",
-        f"--{FLAG}=",
+        f"--{FLAG}={SOUND}",
     ]
 
 

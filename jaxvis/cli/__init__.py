@@ -87,8 +87,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         with treat_sigterm_as_ctrl_c() as came, hold_locks():
             result = _dispatch(list(sys.argv[1:] if argv is None else argv))
-            if sys.stdout is not None:  # it was closed before the program began
-                sys.stdout.flush()
+            sys.stdout.flush()
         return result if isinstance(result, int) else 0
     except SystemExit as stop:  # tyro has said why
         return stop.code if isinstance(stop.code, int) else int(stop.code is not None)

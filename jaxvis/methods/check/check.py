@@ -1,6 +1,6 @@
 """A check of whether a network reads its images as it was trained to."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -145,11 +145,10 @@ def check(
         warnings.append("the class scores are not finite (NaN or infinite)")
         return Check(net.name, channels, (), (), tuple(warnings), tuple(labels))
     warnings += _judge_scores(net, params, photo, scores)
-    answers = _ask_otherwise(net, params, photo, seen, known)
-    readings = tuple(_read(how, other) for how, other in answers.items())
+    readings = (_read("as it is now", scores), *_ask_otherwise(net, params, photo, seen, known))
     warnings += _compare(readings)
     if shows is not None:
-        warnings += _compare_truth(answers, shows)
+        warnings += _compare_truth(scores, readings, shows)
     return Check(net.name, channels, _list_top(scores), readings, tuple(warnings), tuple(labels))
 
 
@@ -214,13 +213,14 @@ def _make_unlike(photo: Array) -> list[Array]:
 
 def _ask_otherwise(
     net: Network, params: Params, photo: Array, seen: Array, known: Input | None
-) -> dict[str, np.ndarray]:
-    """Returns the scores by the preprocessing, in words: its own, then common others."""
-    found = {"as it is now": np.asarray(_score(net, params, photo))}
-    if known is not None:
-        for how, values in known.list_others(photo, seen):
-            found[how] = np.asarray(_score(net, params, known.undo(values)))
-    return found
+) -> list[Reading]:
+    """Returns the answers to the photograph under common other preprocessings."""
+    if known is None:
+        return []
+    others = known.list_others(photo, seen)
+    return [
+        _read(how, np.asarray(_score(net, params, known.undo(values)))) for how, values in others
+    ]
 
 
 def _read(how: str, scores: np.ndarray) -> Reading:
@@ -247,15 +247,13 @@ def _compare(readings: Sequence[Reading]) -> list[str]:
     ]
 
 
-def _compare_truth(answers: Mapping[str, np.ndarray], shows: int) -> list[str]:
+def _compare_truth(scores: np.ndarray, readings: Sequence[Reading], shows: int) -> list[str]:
     """Returns sentences where the class that the photograph shows is not what is answered."""
-    own = answers["as it is now"]
-    place = int(np.sum(own > own[shows]))
+    place = int(np.sum(scores > scores[shows]))
     warnings = []
     if place >= TOP:
         warnings.append(f"the class that the photograph shows, {shows}, comes in place {place + 1}")
-    chance = float(_to_probabilities(own)[shows])
-    readings = [_read(how, scores) for how, scores in answers.items()]
+    chance = float(_to_probabilities(scores)[shows])
     better = [
         one
         for one in readings

@@ -148,8 +148,8 @@ def compiles_wrongly(*, rounding: float = 1e-3) -> bool:
 
     It compiles a few small programs that XLA is known to get wrong, and compares them with
     NumPy in float64. What goes through `jaxvis.jit` is right in any case. To cure
-    everything else in a process, set the environment variable
-    `XLA_FLAGS=--xla_cpu_experimental_ynn_fusion_type=` before it starts.
+    everything else in a process, set an environment variable before it starts:
+    `XLA_FLAGS=--xla_cpu_experimental_ynn_fusion_type=LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT`.
 
     Args:
       rounding: relative difference that still counts as right.

@@ -5,6 +5,7 @@ A new objective, statistic, prior, canvas or quotient of gradients needs a row i
 """
 
 import os
+import re
 import subprocess
 import sys
 from functools import partial
@@ -262,7 +263,10 @@ def _run(program, home, **changes):
 
 
 def test_the_flag_of_the_readme_cures_a_whole_process(tmp_path):
-    assert _run(CHECK, tmp_path, XLA_FLAGS=f"--{FLAG}=") == ["False"]
+    readme = Path(__file__).parents[1].joinpath("README.md").read_text(encoding="utf-8")
+    (flags,) = re.findall(r"`XLA_FLAGS=(\S+)`", readme)
+    assert f"`XLA_FLAGS={flags}`" in jaxvis.compiles_wrongly.__doc__
+    assert _run(CHECK, tmp_path, XLA_FLAGS=flags) == ["False"]
 
 
 def test_commands_set_the_flag_before_jax_computes(tmp_path):
@@ -274,9 +278,9 @@ def test_commands_set_the_flag_before_jax_computes(tmp_path):
 
 
 def test_flags_of_the_user_stay(monkeypatch):
-    own = {"XLA_FLAGS": f"--{FLAG}=individual_dot"}
+    own = {"XLA_FLAGS": f"--{FLAG}=LIBRARY_FUSION_TYPE_DOT"}
     extend_flags(own)
-    assert own == {"XLA_FLAGS": f"--{FLAG}=individual_dot"}
+    assert own == {"XLA_FLAGS": f"--{FLAG}=LIBRARY_FUSION_TYPE_DOT"}
     monkeypatch.setattr(compiler.jaxlib, "__version__", "9.9.9")
     unknown = {}
     extend_flags(unknown)

@@ -5,6 +5,7 @@ import pytest
 
 from jaxvis.cli import main
 from jaxvis.output.io import write_image
+from jaxvis.train import loop
 
 WORDS = (
     *("--net", "demo", "--content-tap", "relu2_1", "--style-tap", "relu1_1,relu2_1"),
@@ -32,3 +33,16 @@ def make_folder(work):
         patch.chdir(work)
         assert run(*words, *WORDS) == 0
     return work
+
+
+def interrupt_second_step(patch):
+    """Makes Ctrl-C come in place of the second step of a training."""
+    take_step, calls = loop._take_step, []
+
+    def interrupt(*arguments):
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return take_step(*arguments)
+
+    patch.setattr(loop, "_take_step", interrupt)

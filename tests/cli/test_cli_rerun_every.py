@@ -6,13 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from rerun_cases import CASES, STACK
-from style_commands import make_folder, run
+from style_commands import interrupt_second_step, make_folder, run
 
 from jaxvis.cli import COMMANDS, demo
 from jaxvis.cli.progress import Progress
 from jaxvis.cli.rerun_call import NO_RECORD
 from jaxvis.output.io import write_image
-from jaxvis.train import loop
 
 
 @pytest.fixture(scope="module")
@@ -100,17 +99,9 @@ def test_a_sweep_that_went_on_runs_again_as_a_whole(work, monkeypatch, capsys):
 
 @pytest.mark.slow
 def test_a_training_that_went_on_runs_again_as_a_whole(work, monkeypatch, capsys):
-    take_step, calls = loop._take_step, []
-
-    def interrupt_second(*arguments):
-        calls.append(1)
-        if len(calls) == 2:
-            raise KeyboardInterrupt
-        return take_step(*arguments)
-
     words = (*CASES["train style"], "--out", "trained")
     with monkeypatch.context() as patch:
-        patch.setattr(loop, "_take_step", interrupt_second)
+        interrupt_second_step(patch)
         assert run(*words) == 130
     assert run("rerun", "trained/record.json") == 2
     assert "finish it with --resume first" in capsys.readouterr().err

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from style_commands import WORDS, make_folder, run
+from style_commands import WORDS, interrupt_second_step, make_folder, run
 
 from jaxvis.train import loop
 
@@ -41,15 +41,7 @@ def test_training_leaves_a_network_its_losses_and_goes_on(work, capsys):
 
 
 def test_ctrl_c_keeps_the_network_and_goes_on(work, monkeypatch, capsys):
-    take_step, calls = loop._take_step, []
-
-    def interrupt_second(*arguments):
-        calls.append(1)
-        if len(calls) == 2:
-            raise KeyboardInterrupt
-        return take_step(*arguments)
-
-    monkeypatch.setattr(loop, "_take_step", interrupt_second)
+    interrupt_second_step(monkeypatch)
     words = ("train", "style", "photos", "--style", "x.png,y.png", "--out", "half", *WORDS)
     assert run(*words, "--steps", 3) == 130
     assert "interrupted after 1 of 3 steps" in capsys.readouterr().err

@@ -6,18 +6,9 @@ import subprocess
 
 import pytest
 
-from tests.faults.harness import CASES, LEFT, Server, compare, make_reference, prepare, read_files
+from tests.faults.harness import CASES, LEFT, compare, make_reference, read_files
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    """Returns a server of commands in a folder with all that they read."""
-    found = Server(tmp_path_factory.mktemp("disks"))
-    prepare(found)
-    yield found
-    found.close()
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ from tests.faults.harness import (
     draw_trials,
     list_done,
     make_reference,
-    prepare,
     read_files,
     try_to_stop,
 )
@@ -23,15 +22,6 @@ QUICK = ("sweep", "dream", "stylize", "train style")
 """Cases that take a second or two; python -m tests.faults tries all of them."""
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    """Returns a server of commands in a folder with all that they read."""
-    found = Server(tmp_path_factory.mktemp("faults"))
-    prepare(found)
-    yield found
-    found.close()
 
 
 @pytest.mark.parametrize("trial", draw_trials(len(QUICK), SEED, [*QUICK]), ids=str)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar, dataclass_transform
 
 import jax
+import jax.numpy as jnp
 from jax.tree_util import GetAttrKey
 
 from jaxvis.types import Array, Taps
@@ -115,3 +116,22 @@ class OneTap(Algebra):
     def taps(self) -> tuple[str, ...]:
         """The names of the taps that are read."""
         return (self.tap,)
+
+
+def to_scalar(value: Any, what: str) -> Array:
+    """Gives what a user's function returned as one number, `[]`.
+
+    Args:
+      value: what it returned.
+      what: the function, as the message calls it, such as "an objective".
+
+    Raises:
+      ValueError: if it is an array of several numbers.
+    """
+    value = jnp.asarray(value)
+    if value.ndim:
+        raise ValueError(
+            f"{what} returns an array of shape {value.shape}, not one number: take its mean or "
+            "its sum, or pick one entry"
+        )
+    return value

@@ -8,7 +8,7 @@ import chex
 import jax
 import jax.numpy as jnp
 
-from jaxvis.loss.algebra import Algebra
+from jaxvis.loss.algebra import Algebra, to_scalar
 from jaxvis.loss.views import Identity
 from jaxvis.network import Network
 from jaxvis.pytrees import register_parts
@@ -87,7 +87,8 @@ class Composed(Loss):
         look = jax.vmap(lambda key: self._look(params, drawing.image, item, key))
         terms = {"objective": jnp.mean(look(keys)), **drawing.terms}
         for entry in self.priors:
-            terms[entry.name] = entry.weight * _see_scalar(entry, drawing.image)
+            value = to_scalar(entry.prior(drawing.image), f"the prior {entry.name!r}")
+            terms[entry.name] = entry.weight * value
         first, *rest = terms.values()
         return sum(rest, first), terms, drawing.state
 
@@ -127,17 +128,6 @@ class Composed(Loss):
           ValueError: where the network is an adapted one, which cannot be cut.
         """
         return replace(self, net=self.net.rematerialise())
-
-
-def _see_scalar(entry: Weighted, image: Image) -> Array:
-    """Computes a prior, which must be one number; a user's own may be anything."""
-    value = jnp.asarray(entry.prior(image))
-    if value.ndim:
-        raise ValueError(
-            f"the prior {entry.name!r} returns an array of shape {value.shape}, not one number: "
-            "take its mean or its sum"
-        )
-    return value
 
 
 def compose(

@@ -13,7 +13,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxvis.loss.algebra import Algebra, OneTap, register_objective
+from jaxvis.loss.algebra import Algebra, OneTap, register_objective, to_scalar
 from jaxvis.types import Array, ArrayLike, Taps
 
 
@@ -239,13 +239,7 @@ class Custom(Algebra):
         Raises:
           ValueError: if the function returns something else.
         """
-        value = jnp.asarray(self.function(taps))
-        if value.ndim:
-            raise ValueError(
-                f"an objective returns one number, this one an array of shape {value.shape}: "
-                "take its mean or its sum, or pick one entry"
-            )
-        return value
+        return to_scalar(self.function(taps), "an objective")
 
 
 def as_objective(objective: Any) -> Algebra:

@@ -231,3 +231,8 @@ def test_as_objective_refuses_what_cannot_be_hashed():
 
     with pytest.raises(ValueError, match="cannot be hashed.*frozen dataclass"):
         as_objective(Own(2.0))
+
+
+def test_a_function_that_gives_several_numbers_is_no_objective():
+    with pytest.raises(ValueError, match=r"an objective returns an array of shape \(4,\)"):
+        Custom(lambda taps: taps["map"])({"map": jnp.ones(4)})

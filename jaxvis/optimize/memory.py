@@ -4,6 +4,7 @@ There are two figures for a step. What the compiler says of the compiled step de
 estimate from the traced program only says which chunk to compile first.
 """
 
+import functools
 import math
 import os
 from pathlib import Path
@@ -109,12 +110,14 @@ def _as_tuple(value: object) -> tuple:
     return tuple(value) if isinstance(value, tuple | list) else (value,)
 
 
+@functools.lru_cache(maxsize=256)
 def peak_bytes(jaxpr: Jaxpr) -> int:
     """Estimates the bytes that a traced program's values take at its fullest moment.
 
     Every intermediate counts from where it is made to where it is last used. Fusion,
     which removes many of them, is ignored. So are copies that XLA adds to change a layout;
-    `budget` leaves room for those.
+    `budget` leaves room for those. JAX keeps what it has traced, so that a second call of a
+    method asks about the same program: the answer is kept too.
 
     Args:
       jaxpr: the program, as `jax.make_jaxpr(f)(...).jaxpr` gives it.

@@ -176,3 +176,10 @@ def test_peak_is_an_integer_of_any_dtype():
     mixed = _peak(lambda key: jax.random.normal(key, (10,)), jax.random.key(0))
     assert isinstance(mixed, int)
     assert mixed >= np.dtype(np.float32).itemsize * 10
+
+
+def test_the_same_program_is_looked_through_once():
+    traced = jax.jit(lambda x: jnp.sin(x) + jnp.cos(x)).trace(jnp.ones(5))
+    memory.peak_bytes.cache_clear()
+    assert memory.peak_bytes(traced.jaxpr.jaxpr) == memory.peak_bytes(traced.jaxpr.jaxpr) > 0
+    assert memory.peak_bytes.cache_info().misses == 1

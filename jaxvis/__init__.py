@@ -1,9 +1,12 @@
 """jaxvis shows what convolutional networks have learned, a thousand neurons at a time.
 
-An image is `[H, W, 3]` float32 RGB in [0, 1] everywhere; networks take it as it is.
+An image is `[H, W, 3]` float32 RGB in [0, 1] everywhere; networks take it as it is. A
+network of grey images has `net.channels == 1`: what methods make for it is `[H, W, 1]`, and
+photographs become their luminance.
 Everything that a user needs is one dot away and listed in `jaxvis.__all__`:
 
-- networks: `load`, `from_nnx`, `from_linen`, `from_function`, `check`,
+- networks: `load`, `from_nnx`, `from_linen`, `from_equinox`, `from_keras`,
+  `from_torch`, `from_onnx`, `from_function`, `from_layers`, `check`,
 - images: `read_image`, `write_image`,
 - methods: `maximize`, `dream`, `facets`, `invert`, `caricature`, `texture`, `style`,
   `feature_maps`, `generate`, `latent`, `stylize`, `fast_style`,
@@ -35,6 +38,11 @@ if TYPE_CHECKING:
     from jaxvis.methods.style.style import style
     from jaxvis.methods.style.texture import texture
     from jaxvis.nets.adapters import from_function, from_linen, from_nnx
+    from jaxvis.nets.frameworks.equinox import from_equinox
+    from jaxvis.nets.frameworks.keras import from_keras
+    from jaxvis.nets.frameworks.onnx_file import from_onnx
+    from jaxvis.nets.frameworks.torch_export import from_torch
+    from jaxvis.nets.layer_list import from_layers
     from jaxvis.network import Network
     from jaxvis.optimize import rules as optimizers
     from jaxvis.output import plot
@@ -56,9 +64,14 @@ __all__ = [
     "facets",
     "fast_style",
     "feature_maps",
+    "from_equinox",
     "from_function",
+    "from_keras",
+    "from_layers",
     "from_linen",
     "from_nnx",
+    "from_onnx",
+    "from_torch",
     "generate",
     "invert",
     "jit",
@@ -101,9 +114,14 @@ _PLACES = {
     "facets": "jaxvis.methods.facets.visualize",
     "fast_style": "jaxvis.methods.fast_style.train",
     "feature_maps": "jaxvis.methods.style.feature_maps",
+    "from_equinox": "jaxvis.nets.frameworks.equinox",
     "from_function": "jaxvis.nets.adapters",
+    "from_keras": "jaxvis.nets.frameworks.keras",
+    "from_layers": "jaxvis.nets.layer_list",
     "from_linen": "jaxvis.nets.adapters",
     "from_nnx": "jaxvis.nets.adapters",
+    "from_onnx": "jaxvis.nets.frameworks.onnx_file",
+    "from_torch": "jaxvis.nets.frameworks.torch_export",
     "generate": "jaxvis.methods.coupled.generate",
     "invert": "jaxvis.methods.preimage.invert",
     "jit": "jaxvis.compiler",

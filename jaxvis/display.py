@@ -16,13 +16,38 @@ CELL = 160
 GAP = 4
 FAILED = np.array([255, 0, 255], np.uint8)
 """The colour of a picture with a value that is not finite."""
+SEAM = 2
+"""White pixels between the planes of an image that is neither RGB nor grey."""
+
+
+def join_planes(image: np.ndarray) -> np.ndarray:
+    """Brings images into a form that can be shown: planes side by side, in grey.
+
+    RGB and grey images stay as they are. One of any other number of channels becomes a
+    strip, its channels from left to right with a white seam between.
+
+    Args:
+      image: `[..., H, W, C]`, float in [0, 1] or uint8.
+
+    Returns:
+      numpy.ndarray: `[..., H, W, 3]`, `[..., H, W, 1]`, or `[..., H, C W + 2 (C - 1), 1]`.
+    """
+    image = np.asarray(image)
+    if image.ndim < 3 or image.shape[-1] in (1, 3):
+        return image
+    white = 255 if image.dtype == np.uint8 else 1
+    pads = [(0, 0)] * (image.ndim - 2) + [(0, SEAM), (0, 0)]
+    planes = np.moveaxis(np.pad(image, pads, constant_values=white), -1, -3)
+    *lead, channels, height, width = planes.shape
+    strip = np.moveaxis(planes, -3, -2).reshape(*lead, height, channels * width)
+    return strip[..., :-SEAM, None]
 
 
 def describe_run(image: Any, trace: Any, words: Sequence[str]) -> str:
     """Describes a run in one line.
 
     Args:
-      image: `[..., H, W, 3]`, or something else where there are no pictures.
+      image: `[..., H, W, C]`, or something else where there are no pictures.
       trace: term name -> values `[..., steps]`.
       words: how each picture ended.
     """
@@ -43,14 +68,14 @@ def encode_grid(image: Any) -> bytes | None:
     """Encodes pictures as one PNG, in rows; None where there are no pictures.
 
     Args:
-      image: `[..., H, W, 3]` in [0, 1]; with two axes in front or more, the last of them
+      image: `[..., H, W, C]` in [0, 1]; with two axes in front or more, the last of them
         runs along a row.
     """
     shape = np.shape(image)
     if len(shape) < 3 or 0 in shape:
         return None
-    pictures = np.asarray(image).reshape(-1, *shape[-3:])[:MAX_PICTURES]
-    stride = max(1, math.ceil(max(shape[-3:-1]) / CELL))
+    pictures = join_planes(np.asarray(image).reshape(-1, *shape[-3:])[:MAX_PICTURES])
+    stride = max(1, math.ceil(max(pictures.shape[1:3]) / CELL))
     small = [_to_bytes(picture[::stride, ::stride]) for picture in pictures]
     columns = shape[-4] if len(shape) > 4 else math.ceil(math.sqrt(len(small)))
     columns = min(columns, len(small))

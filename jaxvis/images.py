@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxvis.types import Array, Key
+from jaxvis.types import Array, ArrayLike, Key
 
 MEAN = (0.485, 0.456, 0.406)
 """Mean RGB of ImageNet photographs, in [0, 1]."""
@@ -34,8 +34,8 @@ TOLERANCE = 1e-3
 """How far a value may lie outside [0, 1], as resampling and rounding leave it."""
 
 
-def check_image(image: Any, what: str) -> Array:
-    """Returns an image as float32 RGB in [0, 1], checked and converted.
+def check_image(image: Any, what: str, *, channels: int = 3) -> Array:
+    """Returns an image as float32 in [0, 1], checked and converted to a network's channels.
 
     An input that can mean only one thing is converted; any other is refused. Inside
     `jax.jit` and `jax.vmap` values are unknown, so only shapes and types are checked. An
@@ -45,10 +45,12 @@ def check_image(image: Any, what: str) -> Array:
       image: float RGB `[H, W, 3]` in [0, 1]; or uint8 in 0..255; or grey, `[H, W]` or
         `[H, W, 1]`, which is repeated; or RGB and alpha, `[H, W, 4]`, without transparent
         pixels; or an image of Pillow.
+        For other channels than 3 and 1 it must be `[H, W, channels]`.
       what: what the messages call it, such as "the style image".
+      channels: of the result; for 1 RGB becomes its luminance.
 
     Returns:
-      jax.Array: `[H, W, 3]` float32.
+      jax.Array: `[H, W, channels]` float32.
 
     Raises:
       ValueError: says what is wrong and how to cure it.
@@ -58,28 +60,31 @@ def check_image(image: Any, what: str) -> Array:
     if found.ndim == 4:
         cure = "image[0]" if shape[0] == 1 else "the images one by one"
         raise ValueError(f"{what} is a batch of {shape[0]}, shape {shape}: pass {cure}")
-    if found.ndim == 2:
+    if found.ndim == 2 and channels in (1, 3):
         found = found[..., None]
-    if len(shape) == 3 and _has_channels_first(shape):
+    if len(shape) == 3 and _has_channels_first(shape, channels):
         raise ValueError(
             f"{what} has its channels first, shape {shape}: move the channels last, "
             "np.moveaxis(image, 0, -1)"
         )
-    if found.ndim != 3 or found.shape[-1] not in (1, 3, 4):
-        raise ValueError(f"{what} must be one image [H, W, 3] or grey [H, W], not {shape}")
-    return _convert(found, what)
+    if found.ndim != 3 or found.shape[-1] not in _list_counts(channels):
+        colours, others = "[H, W, 3] or grey [H, W]", f"[H, W, {channels}], as the network takes it"
+        expected = colours if channels in (1, 3) else others
+        raise ValueError(f"{what} must be one image {expected}, not {shape}")
+    return _convert(found, what, channels)
 
 
-def check_images(images: Any, what: str) -> Array:
-    """Returns several images of one size as float32 RGB in [0, 1], as `check_image`.
+def check_images(images: Any, what: str, *, channels: int = 3) -> Array:
+    """Returns several images of one size as float32 in [0, 1], as `check_image`.
 
     Args:
       images: `[N, H, W, 3]`, with the types and channels of `check_image`, or a list or
         tuple of what `check_image` takes.
       what: what the messages call them, such as "the photographs".
+      channels: of the result, as for `check_image`.
 
     Returns:
-      jax.Array: `[N, H, W, 3]` float32.
+      jax.Array: `[N, H, W, channels]` float32.
 
     Raises:
       ValueError: says what is wrong and how to cure it.
@@ -87,7 +92,8 @@ def check_images(images: Any, what: str) -> Array:
     if isinstance(images, (list, tuple)):
         if not images:
             raise ValueError(f"{what} is an empty list: pass at least one image")
-        each = [check_image(one, f"entry {i} of {what}") for i, one in enumerate(images)]
+        names = [f"entry {i} of {what}" for i in range(len(images))]
+        each = [check_image(*pair, channels=channels) for pair in zip(images, names)]
         sizes = sorted({one.shape[:2] for one in each})
         if len(sizes) > 1:
             raise ValueError(f"{what} have different sizes, {sizes}: resize them to one size")
@@ -96,20 +102,27 @@ def check_images(images: Any, what: str) -> Array:
     shape = found.shape
     if found.ndim in (2, 3):
         raise ValueError(
-            f"{what} must be several images [N, H, W, 3], not {shape}: pass images[None] for "
-            "one image, or images[..., None] for grey ones"
+            f"{what} must be several images [N, H, W, {channels}], not {shape}: pass "
+            "images[None] for one image, or images[..., None] for grey ones"
         )
-    if len(shape) == 4 and _has_channels_first(shape[1:]):
+    if len(shape) == 4 and _has_channels_first(shape[1:], channels):
         raise ValueError(
             f"{what} have their channels first, shape {shape}: move the channels last, "
             "np.moveaxis(images, 1, -1)"
         )
-    if found.ndim != 4 or shape[-1] not in (1, 3, 4):
-        raise ValueError(f"{what} must be several images [N, H, W, 3], not {shape}")
-    return _convert(found, what)
+    if found.ndim != 4 or shape[-1] not in _list_counts(channels):
+        raise ValueError(f"{what} must be several images [N, H, W, {channels}], not {shape}")
+    return _convert(found, what, channels)
 
 
-def _has_channels_first(shape: tuple[int, ...]) -> bool:
+def _list_counts(channels: int) -> tuple[int, ...]:
+    """Lists the numbers of channels of images that can be converted to `channels`."""
+    return (1, 3, 4) if channels in (1, 3) else (channels,)
+
+
+def _has_channels_first(shape: tuple[int, ...], channels: int) -> bool:
+    if channels not in (1, 3):
+        return shape[0] == channels != shape[2] > 4
     return (shape[0] == 3 and shape[2] not in (1, 3, 4)) or (shape[0] in (1, 4) and shape[2] > 4)
 
 
@@ -145,8 +158,8 @@ def _convert_pillow(image: Any) -> np.ndarray:
     return np.asarray(image.convert("RGBA" if alpha else "RGB"))
 
 
-def _convert(image: np.ndarray | Array, what: str) -> Array:
-    """Returns `[..., H, W, 1, 3 or 4]` uint8 or float as `[..., H, W, 3]` float32, checked."""
+def _convert(image: np.ndarray | Array, what: str, channels: int) -> Array:
+    """Returns `[..., H, W, C]` uint8 or float as `[..., H, W, channels]` float32, checked."""
     if image.shape[-3] * image.shape[-2] > MAX_PIXELS:
         raise ValueError(f"{what} has more than {MAX_PIXELS} pixels: shrink it first")
     if image.dtype == np.uint8:
@@ -154,13 +167,40 @@ def _convert(image: np.ndarray | Array, what: str) -> Array:
     else:
         _check_range(image, what)
         image = image.astype(np.float32)
-    channels = image.shape[-1]
-    if channels == 4:
+    if image.shape[-1] == 4 != channels:
         _check_opaque(image, what)
         image = image[..., :3]
-    if channels == 1:
-        image = image.repeat(3, -1)
-    return jnp.asarray(image)
+    return jnp.asarray(to_channels(image, channels))
+
+
+def to_channels(image: ArrayLike, channels: int) -> ArrayLike:
+    """Brings an image into other channels: grey is repeated, and RGB becomes its luminance.
+
+    Args:
+      image: `[..., C]`, of NumPy or of JAX.
+      channels: of the result.
+
+    Raises:
+      ValueError: for any other two numbers that differ.
+    """
+    own = image.shape[-1]
+    if own == channels:
+        return image
+    if (own, channels) == (1, 3):
+        return image.repeat(3, -1)
+    if (own, channels) == (3, 1):
+        red, green, blue = (image[..., i : i + 1] * share for i, share in enumerate(LUMINANCE))
+        return red + green + blue
+    raise ValueError(f"an image of {own} channels cannot become one of {channels}: pass another")
+
+
+def mean_colour(channels: int) -> tuple[float, ...]:
+    """Gives the mean colour of photographs; of other images than RGB its mean.
+
+    Args:
+      channels: of the image.
+    """
+    return MEAN if channels == 3 else (sum(MEAN) / 3,) * channels
 
 
 def _check_range(image: np.ndarray | Array, what: str) -> None:

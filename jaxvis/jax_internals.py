@@ -15,7 +15,8 @@ try:
     from jax._src.core import trace_state_clean
     from jax.core import Tracer
     from jax.experimental.xla_metadata import set_xla_metadata
-    from jax.extend.core import Jaxpr, JaxprEqn, Var
+    from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Primitive, Var
+    from jax.interpreters import ad, batching, mlir
 except ImportError as error:
     raise ImportError(
         f"jaxvis works with JAX {TESTED}, and this is JAX {jax.__version__}, which lacks a "
@@ -23,7 +24,20 @@ except ImportError as error:
         f"pip install 'jax{TESTED}'"
     ) from error
 
-__all__ = ["TESTED", "Jaxpr", "JaxprEqn", "Var", "is_traced", "is_tracing", "set_xla_metadata"]
+__all__ = [
+    "TESTED",
+    "ClosedJaxpr",
+    "Jaxpr",
+    "JaxprEqn",
+    "Primitive",
+    "Var",
+    "ad",
+    "batching",
+    "is_traced",
+    "is_tracing",
+    "mlir",
+    "set_xla_metadata",
+]
 
 
 def is_traced(value: Any) -> bool:

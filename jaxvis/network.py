@@ -18,14 +18,15 @@ class LayerDescription(NamedTuple):
       tap: the tap's name.
       what: what computes it, in words.
       shape: its shape for the native image, `(h, w, c)` or `(d,)`.
-      kernel: the side of the kernel or of the pooling window; None where there is none.
+      kernel: the side of the kernel or of the pooling window, (height, width) where they
+        differ; None where there is none.
       stride: steps between neighbouring windows; None where there are none.
     """
 
     tap: str
     what: str
     shape: tuple[int, ...]
-    kernel: int | None = None
+    kernel: int | tuple[int, int] | None = None
     stride: int | None = None
 
 
@@ -82,6 +83,7 @@ class Network:
       classes: the tap to maximise for a class, or None. It differs from `scores` where
         those are rectified (in SqueezeNet it is the class maps before the ReLU).
       rows: the table the network was built from; empty for adapted networks.
+      channels: of the image: 3 for RGB, 1 for grey, or another number.
     """
 
     name: str
@@ -91,6 +93,7 @@ class Network:
     scores: str | None = None
     classes: str | None = None
     rows: tuple[Any, ...] = ()
+    channels: int = 3
 
     def __repr__(self) -> str:
         """One line: the name, the native size and how many taps there are."""
@@ -118,7 +121,7 @@ class Network:
 
         Args:
           params: this network's parameters.
-          image: `[H, W, 3]` float32 RGB in [0, 1]; with `start`, the activation of
+          image: `[H, W, channels]` float32 in [0, 1]; with `start`, the activation of
             that tap instead (a tuple of activations for a tuple of names).
           start: tap(s) at which to enter; None enters at the image.
           stop: tap(s) at which to stop; only what they need is computed. None runs to
@@ -143,7 +146,7 @@ class Network:
                 "pass one activation per name"
             )
         if starts == ("input",):
-            _check_image_shape(self.name, jax.numpy.shape(images[0]))
+            _check_image_shape(self.name, jax.numpy.shape(images[0]), self.channels)
         return self.forward(params, dict(zip(starts, images)), wanted)
 
     def shape(
@@ -159,7 +162,7 @@ class Network:
         Raises:
           ValueError: as `apply` does.
         """
-        image = jax.ShapeDtypeStruct((*(size or self.input_size), 3), "float32")
+        image = jax.ShapeDtypeStruct((*(size or self.input_size), self.channels), "float32")
         # Through one jitted function, which keeps what it has traced.
         return _compute_code.eval_shape(self, tap, params, image).shape
 
@@ -168,7 +171,7 @@ class Network:
 
         Args:
           params: this network's parameters.
-          image: `[H, W, 3]` in [0, 1].
+          image: `[H, W, channels]` in [0, 1].
           tap: the tap's name.
 
         Raises:
@@ -212,8 +215,11 @@ class Network:
         names = (taps,) if isinstance(taps, str) else tuple(taps)
         for name in names:
             if name not in self.taps:
+                hidden = any(row.name == name for row in self.rows)
+                what = f"{name!r} is a sequence of tokens, no tap of {self.name}"
                 raise ValueError(
-                    f"{self.name} has no tap {name!r}; its taps are {', '.join(self.taps)}"
+                    f"{what if hidden else f'{self.name} has no tap {name!r}'}; "
+                    f"its taps are {', '.join(self.taps)}"
                 )
         return names
 
@@ -235,14 +241,18 @@ def _list_activations(
     return (image,)
 
 
-def _check_image_shape(name: str, shape: tuple[int, ...]) -> None:
-    if len(shape) == 3 and shape[-1] == 3:
+def _check_image_shape(name: str, shape: tuple[int, ...], channels: int) -> None:
+    if len(shape) == 3 and shape[-1] == channels:
         return
-    cure = "use jax.vmap for a batch" if len(shape) == 4 else "pass RGB, with the channels last"
-    if len(shape) == 2 or shape[-1:] == (1,):
-        # Multiplied with the scale of three channels, it would become three without a word.
-        cure = "jaxvis.images.check_image(image, 'the image') makes RGB of a grey image"
-    raise ValueError(f"{name} takes one image [H, W, 3], got shape {shape}; {cure}")
+    cure = "use jax.vmap for a batch" if len(shape) == 4 else "pass it with the channels last"
+    if channels in (1, 3) and (len(shape) == 2 or (len(shape) == 3 and shape[-1] in (1, 3))):
+        # Multiplied with the scale of three channels, grey would become three without a word.
+        others = "RGB of a grey image" if channels == 3 else "a grey image of RGB"
+        cure = (
+            f"jaxvis.images.check_image(image, 'the image', channels={channels}) makes {others}, "
+            f"and a canvas of your own takes channels={channels}"
+        )
+    raise ValueError(f"{name} takes one image [H, W, {channels}], got shape {shape}; {cure}")
 
 
 def _join(sides: tuple[int, ...]) -> str:
@@ -250,7 +260,8 @@ def _join(sides: tuple[int, ...]) -> str:
 
 
 def _list_cells(layer: LayerDescription) -> tuple[str, ...]:
-    kernel = "" if layer.kernel is None else _join((layer.kernel, layer.kernel))
+    sides = (layer.kernel,) * 2 if isinstance(layer.kernel, int) else layer.kernel
+    kernel = "" if sides is None else _join(sides)
     stride = "" if layer.stride is None else str(layer.stride)
     return layer.tap, layer.what, _join(layer.shape), kernel, stride
 

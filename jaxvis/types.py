@@ -1,7 +1,8 @@
 """The words of jaxvis: the types that every other module speaks in.
 
 One layout and one range everywhere: an image is `[H, W, 3]` float32 RGB in [0, 1],
-without a batch axis. Batches are made by `jax.vmap`, in `jaxvis.optimize` alone.
+without a batch axis; `[H, W, 1]` for a network that takes grey images, and `[H, W, C]` for
+one of C channels. Batches are made by `jax.vmap`, in `jaxvis.optimize` alone.
 What is static (networks, canvases, views, priors) is a frozen dataclass, so that equal
 values hash equal and a rebuilt one never compiles again; what varies along a sweep is a
 pytree.
@@ -21,7 +22,7 @@ ArrayLike = jax.Array | np.ndarray
 """An array of JAX or of NumPy, where either will do."""
 Key = jax.Array
 Image = jax.Array
-"""`[H, W, 3]` float32 RGB in [0, 1]."""
+"""`[H, W, 3]` float32 RGB in [0, 1], or `[H, W, C]` of a network of C channels."""
 ImageLike = jax.Array | np.ndarray
 """An image that a user hands in; `jaxvis.images.check_image` says what it may be."""
 Taps = dict[str, jax.Array]

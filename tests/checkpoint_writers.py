@@ -184,7 +184,7 @@ def caffe_flat(net, state):
 
 
 def write_keras(path, state, *, layout):
-    """Writes .h5 as Keras 2 (weights, model), Keras 1 or Keras 3 lays it out."""
+    """Writes .h5 as Keras 2 (weights, model), Keras 1 or Keras 3 (keras3, named) lays it out."""
     import h5py
 
     paths = {
@@ -194,7 +194,9 @@ def write_keras(path, state, *, layout):
         "model": "model_weights/{row}/{row}/{leaf}:0",
         "keras1": "{row}/{row}_{short}_1:0",
         "keras3": "layers/{row}/vars/{number}",
+        "named": "layers/layer_{index}/vars/{number}",
     }
+    rows = list(state)
     with h5py.File(path, "w") as file:
         for row, leaves in state.items():
             for leaf, array in leaves.items():
@@ -204,10 +206,24 @@ def write_keras(path, state, *, layout):
                         leaf=leaf,
                         short={"kernel": "W", "bias": "b"}[leaf],
                         number={"kernel": 0, "bias": 1}[leaf],
+                        index=rows.index(row),
                     )
                 ] = array
+            if layout == "named":
+                file[f"layers/layer_{rows.index(row)}/vars"].attrs["name"] = row
         if layout == "model":
             file["optimizer_weights/Adam/iterations:0"] = np.int64(3)
+
+
+def write_keras_zip(path, state, *, compression=zipfile.ZIP_STORED):
+    """Writes Keras 3's .keras: a zip with the weights in HDF5."""
+    inner = Path(path).with_name("inner.h5")
+    write_keras(inner, state, layout="named")
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        archive.writestr("model.weights.h5", inner.read_bytes())
+        archive.writestr("metadata.json", '{"keras_version": "3.0.0"}')
+        archive.writestr("config.json", '{"class_name": "Functional"}')
+    inner.unlink()
 
 
 # --- MatConvNet --------------------------------------------------------------------

@@ -166,6 +166,7 @@ def _measure(program, *inputs):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_compiled_numbers_are_those_of_float64(name):
     program, inputs = PROGRAMS[name]
@@ -205,6 +206,7 @@ def test_there_are_thirty_programs_and_every_objective_is_among_them():
     assert len(PROGRAMS) >= 30
 
 
+@pytest.mark.slow
 def test_the_gradient_of_a_network_times_its_image_is_that_of_float64():
     net, params = conv_net(16)
     image = draw.uniform(size=(16, 16, 3))

@@ -12,9 +12,11 @@ from jaxvis.images import (
     check_image,
     check_images,
     enlarge,
+    mean_colour,
     mix_noise,
     resize,
     sides_of_area,
+    to_channels,
 )
 
 RNG = np.random.default_rng(0)
@@ -67,6 +69,63 @@ def test_what_has_one_meaning_becomes_rgb_in_the_unit_range(name):
     assert isinstance(found, jax.Array) and found.dtype == jnp.float32
     assert found.shape == np.shape(wanted)
     np.testing.assert_allclose(found, np.asarray(wanted, np.float32), atol=1e-6)
+
+
+# 0.299 R + 0.587 G + 0.114 B of four colours, by hand.
+COLOURS = np.array([[[1, 0, 0], [0, 1, 0]], [[0, 0, 1], [0.5, 0.25, 1]]], np.float32)
+LUMINANCES = np.array([[0.299, 0.587], [0.114, 0.1495 + 0.14675 + 0.114]], np.float32)[..., None]
+BECOME_GREY = {
+    "rgb": (COLOURS, LUMINANCES),
+    "rgb_of_jax": (jnp.asarray(COLOURS), LUMINANCES),
+    "rgb_uint8": (np.full((2, 2, 3), 51, np.uint8), np.full((2, 2, 1), 0.2)),
+    "opaque": (np.dstack([COLOURS, np.ones((2, 2, 1), np.float32)]), LUMINANCES),
+    "grey": (GREY, GREY[..., None]),
+    "grey_with_a_channel": (GREY[..., None], GREY[..., None]),
+    "pillow": (Pillow.new("RGB", (5, 4), (255, 0, 0)), np.full((4, 5, 1), 0.299)),
+}
+
+
+@pytest.mark.parametrize("name", BECOME_GREY)
+def test_a_network_of_grey_images_is_shown_the_luminance(name):
+    given, wanted = BECOME_GREY[name]
+    found = check_image(given, "the image", channels=1)
+    assert found.shape == wanted.shape and found.dtype == jnp.float32
+    np.testing.assert_allclose(found, wanted, atol=1e-6)
+
+
+def test_several_images_become_grey_together():
+    several = np.stack([COLOURS, 1 - COLOURS])
+    wanted = np.stack([LUMINANCES, 1 - LUMINANCES])
+    np.testing.assert_allclose(check_images(several, "the images", channels=1), wanted, atol=1e-6)
+    np.testing.assert_allclose(
+        check_images(list(several), "the images", channels=1), wanted, atol=1e-6
+    )
+
+
+def test_images_of_other_channels_are_taken_as_they_are():
+    for channels in (2, 4, 12):
+        image = RNG.random((5, 6, channels), np.float32)
+        np.testing.assert_array_equal(check_image(image, "the image", channels=channels), image)
+        np.testing.assert_array_equal(
+            check_images(image[None], "them", channels=channels), image[None]
+        )
+        with pytest.raises(ValueError, match=rf"one image \[H, W, {channels}\], as the network"):
+            check_image(RGB, "the image", channels=channels)
+        with pytest.raises(ValueError, match="move the channels last"):
+            check_image(image.transpose(2, 0, 1), "the image", channels=channels)
+    with pytest.raises(ValueError, match="one image .* as the network takes it"):
+        check_image(GREY, "the image", channels=12)
+
+
+def test_colours_are_brought_into_other_channels():
+    np.testing.assert_allclose(to_channels(COLOURS, 1), LUMINANCES, atol=1e-6)
+    np.testing.assert_array_equal(to_channels(GREY[..., None], 3), _repeat(GREY))
+    assert to_channels(COLOURS, 3) is COLOURS
+    with pytest.raises(ValueError, match="an image of 3 channels cannot become one of 12"):
+        to_channels(COLOURS, 12)
+    assert mean_colour(3) == (0.485, 0.456, 0.406)
+    np.testing.assert_allclose(mean_colour(1), (1.347 / 3,))
+    assert mean_colour(4) == 4 * mean_colour(1)
 
 
 REFUSED = {

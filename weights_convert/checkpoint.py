@@ -1,7 +1,8 @@
 """What a reader hands on: the tensors of a checkpoint, described but not yet read."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 
@@ -54,12 +55,18 @@ class Checkpoint:
       tensors: name -> tensor; the last part of a name says which parameter it is.
       preprocess: what the file itself says of its input; None if it says nothing.
       labels: class labels by class index; () if the file has none.
+      foreign: name -> what another program would have made there, which is not read.
+      files: the files that it was read from, if a folder was named.
+      architecture: what it calls its network; "" if it does not say.
     """
 
     naming: str
     tensors: dict[str, StoredTensor]
     preprocess: Preprocess | None = None
     labels: tuple[str, ...] = ()
+    foreign: dict[str, str] = field(default_factory=dict)
+    files: tuple[Path, ...] = ()
+    architecture: str = ""
 
     def with_tensors(self, tensors: dict[str, StoredTensor]) -> "Checkpoint":
         """Returns the same checkpoint with other tensors.

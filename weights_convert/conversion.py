@@ -3,39 +3,23 @@
 import json
 import os
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from jaxvis.escape import describe_shape, escape
-from jaxvis.nets import registry
+from jaxvis.escape import escape
+from jaxvis.nets.network_file import preprocess_of
 from jaxvis.nets.table.layers import shapes, sources
 from jaxvis.network import Network
-from jaxvis.weights.file import save, tensor_shapes
+from jaxvis.weights.file import save
 from jaxvis.weights.labels import read_label_file
 from jaxvis.weights.tensor_file import hash_file
-from weights_convert import names, preprocessing
-from weights_convert.checkpoint import Checkpoint, StoredTensor
-from weights_convert.layout import Arrange, file_shape, find_arrangement
+from weights_convert import preprocessing, quantised, vit_names
+from weights_convert.checkpoint import Checkpoint
+from weights_convert.matching import Match, Part, match
+from weights_convert.names import tokens
+from weights_convert.names.folding import make_folder
 from weights_convert.readers import detect
-
-
-@dataclass(frozen=True)
-class Part:
-    """One parameter to convert: where it is and how it is arranged.
-
-    Args:
-      name: its name in the file.
-      path: the file.
-      tensor: the tensor.
-      arrange: brings the file's arrangement into ours.
-    """
-
-    name: str
-    path: Path
-    tensor: StoredTensor
-    arrange: Arrange
 
 
 def convert(
@@ -45,15 +29,22 @@ def convert(
     out: str | os.PathLike,
     preprocess: str | None = None,
     stop: str | None = None,
+    part: str | None = None,
+    input_size: tuple[int, int] | None = None,
     labels: str | os.PathLike | None = None,
     skip_first_label: bool = False,
     overwrite: bool = False,
 ) -> Path:
     """Writes a checkpoint as a file that `jaxvis.load` reads, whole or not at all.
 
+    The weights are found wherever a training script put them, behind any prefix that
+    all of them share, and a network that is named gets as many classes and channels as they
+    have.
+
     Args:
-      inputs: the checkpoint's file or files (.pth, .safetensors, .npz, .h5,
-        .caffemodel, .mat); together they make one network.
+      inputs: the checkpoint's file or files (.pth, .pt, .ckpt, .bin, .safetensors, .npz,
+        .h5, .keras, .caffemodel, .mat), which together make one network; or a folder as
+        Hugging Face's programs write it.
       net: the network's name in `jaxvis.nets.registry`, or a table network of your
         own whose rows are named as the checkpoint names its layers.
       out: the .safetensors file to write.
@@ -62,41 +53,61 @@ def convert(
         the file or its naming.
       stop: the last tap that is wanted; later layers are left out ("pool5" of a VGG
         saves nine tenths of the file).
+      part: which of several sets of weights in the file is wanted, by a word of its
+        prefix, such as "ema"; None takes the only one that fits.
+      input_size: (H, W) in pixels that a named network is built for; None is the
+        published size, and for a vision transformer that of the file.
       labels: a file with a label for each class, as `jaxvis.weights.labels` reads it. None
         takes the checkpoint's own, if it has any.
       skip_first_label: leave the first label of the file out, such as "background".
       overwrite: whether `out` may be replaced if it exists.
 
     Returns:
-      Path: `out`.
+      Path: `out`. Its metadata say what was taken: "classes", "channels", "input_size",
+      "part", and under "notes" (a JSON list) what was left out.
 
     Raises:
       FileNotFoundError: if an input does not exist.
       FileExistsError: if `out` exists and `overwrite` is off.
       ValueError: for damaged, refused or unknown files, for values that are not
-        finite, for names that differ (every one is listed), and for labels that are
-        not one for each class.
+        finite, for names that differ, for several sets of weights to choose from, and for
+        labels that are not one for each class.
     """
     paths, out = [Path(path) for path in inputs], Path(out)
     if not paths:
         raise ValueError("name at least one checkpoint to convert")
     kept = [*paths, *([] if labels is None else [Path(labels)])]
     _check_out(out, kept, overwrite)
-    network = registry.build(net) if isinstance(net, str) else net
-    names_of_classes = _read_labels(labels, network, skip_first_label)
+    _check_labels(labels, skip_first_label)
+    if preprocess is None and isinstance(net, str):
+        preprocess = preprocess_of(net)
     found = {path: detect.read(path) for path in paths}
-    parts = _match_tensors(network, found, stop)
-    convention = _choose_convention(preprocess, network, found.values())
-    params = _read_params(network, parts, convention)
-    facts = {
-        "source": json.dumps([path.name for path in found]),
-        "sha256": json.dumps([hash_file(path) for path in found]),
+    matched = match(net, found, stop=stop, part=part, input_size=input_size)
+    names = _read_labels(labels, matched.net, skip_first_label)
+    convention = _choose_convention(preprocess, matched, found.values())
+    params = _read_params(matched, convention)
+    facts = _list_facts(matched, found) | {
         "preprocess": str(convention),
         "stop": stop or "",
-        "labels": json.dumps(names_of_classes or _find_labels(network, found.values())),
+        "labels": json.dumps(names or _find_labels(matched.net, found.values())),
     }
-    save(out, network, params, facts=facts)
+    save(out, matched.net, params, facts=facts)
     return out
+
+
+def _list_facts(matched: Match, found: Mapping[Path, Checkpoint]) -> dict[str, str]:
+    """Returns what the converted file says of its source and of its network."""
+    net = matched.net
+    files = [file for path, each in found.items() for file in each.files or (path,)]
+    return {
+        "source": json.dumps([file.name for file in files]),
+        "sha256": json.dumps([hash_file(file) for file in files]),
+        "classes": str(_count_classes(net) or ""),
+        "channels": str(net.channels),
+        "input_size": json.dumps(net.input_size),
+        "part": matched.prefix,
+        "notes": json.dumps(matched.notes),
+    }
 
 
 def _check_out(out: Path, inputs: Sequence[Path], overwrite: bool) -> None:
@@ -119,93 +130,74 @@ def _check_out(out: Path, inputs: Sequence[Path], overwrite: bool) -> None:
         )
 
 
-def _match_tensors(
-    net: Network, found: Mapping[Path, Checkpoint], stop: str | None
-) -> dict[str, Part]:
-    """Returns `row/leaf` -> the tensor it comes from; every problem is in one error."""
-    wanted, known = tensor_shapes(net, stop=stop), tensor_shapes(net)
-    read_by, inputs_of = shapes(net.rows, net.input_size), sources(net.rows)
-    parts: dict[str, Part] = {}
-    problems = []
-    for path, checkpoint in found.items():
-        naming = checkpoint.naming
-        rename = names.make_renamer(naming, net)
-        for name, bare in names.strip_prefix(checkpoint.tensors).items():
-            tensor, target = checkpoint.tensors[name], rename(bare)
-            shape, shown = describe_shape(tensor.shape), escape(name)
-            if target not in known and not names.HARMLESS.search(bare):
-                problems.append(f"extra {shown} {shape} in {escape(path.name)}")
-            if target not in wanted:
-                continue
-            if target in parts:
-                problems.append(f"twice {target}: {escape(parts[target].name)} and {shown}")
-            incoming = read_by[inputs_of[target.rpartition("/")[0]][0]]
-            arrange = find_arrangement(tensor.shape, wanted[target], naming, incoming)
-            if arrange is None:
-                needed = file_shape(wanted[target], naming)
-                problems.append(f"misshaped {shown}: {shape} in the file, {target} needs {needed}")
-            parts[target] = Part(name, path, tensor, arrange or np.asarray)
-    problems += [
-        f"missing {target} {wanted[target]}"
-        for target in wanted
-        if target not in parts and not target.startswith("input/")
-    ]
-    if problems:
-        files = ", ".join(escape(path.name) for path in found)
-        raise ValueError(
-            f"{files} is not {net.name}: {len(problems)} names differ; nothing was "
-            "written:\n  " + "\n  ".join(problems)
-        )
-    return parts
-
-
 def _read_params(
-    net: Network, parts: Mapping[str, Part], convention: preprocessing.Preprocess
+    matched: Match, convention: preprocessing.Preprocess
 ) -> dict[str, dict[str, np.ndarray]]:
     """Returns the parameters, the preprocessing folded in; refuses what is not finite.
 
     Departures: with "bgr" the input channels of the first kernel are reversed, once.
     """
-    params: dict[str, dict[str, np.ndarray]] = {"input": convention.as_affine()}
+    net = matched.net
+    params: dict[str, dict[str, np.ndarray]] = {
+        "input": convention.as_affine(channels=net.channels)
+    }
     inputs_of, broken = sources(net.rows), []
-    for target, part in parts.items():
+    fold = make_folder(net, matched.names)
+    for target, part in matched.parts.items():
         row, _, leaf = target.rpartition("/")
-        array = part.arrange(part.tensor.read())
-        with np.errstate(over="ignore"):  # a double that is too large becomes infinite
-            array = np.ascontiguousarray(array, dtype=np.float32)
+        array = _read_part(part, leaf)
         bad = array.size - int(np.count_nonzero(np.isfinite(array)))
         if bad:
             broken.append(f"{row} ({escape(part.name)}): {bad} of {array.size}")
         if inputs_of[row] == ("input",) and leaf == "kernel" and convention.order == "bgr":
             array = array[:, :, ::-1]
-        params.setdefault(row, {})[leaf] = array
+        params.setdefault(row, {})[leaf] = fold(target, array)
     if broken:
-        files = ", ".join(sorted({escape(part.path.name) for part in parts.values()}))
+        files = ", ".join(sorted({escape(part.path.name) for part in matched.parts.values()}))
         raise ValueError(
             f"{files}: values that are not finite (NaN or infinite) in:\n  " + "\n  ".join(broken)
         )
     return params
 
 
+def _read_part(part: Part, leaf: str) -> np.ndarray:
+    """Returns a parameter, float32; refuses the codes of a quantised one."""
+    array = part.arrange(part.tensor.read())
+    if leaf == "kernel" and array.dtype in (np.int8, np.uint8):
+        sign = quantised.explain(f"{part.name} of {array.dtype}")
+        raise ValueError(f"{escape(part.path.name)} {sign}")
+    with np.errstate(over="ignore"):  # a double that is too large becomes infinite
+        return np.ascontiguousarray(array, dtype=np.float32)
+
+
 def _choose_convention(
-    text: str | None, net: Network, found: Collection[Checkpoint]
+    text: str | None, matched: Match, found: Collection[Checkpoint]
 ) -> preprocessing.Preprocess:
     if text is not None:
         return preprocessing.parse(text)
     own = [each.preprocess for each in found if each.preprocess is not None]
     if own:
         return own[0]
-    return preprocessing.default_preprocess(next(iter(found)).naming, net.name)
+    net, naming = matched.net, next(iter(found)).naming
+    if naming == "torch" and tokens.is_transformer(net):
+        return preprocessing.PRESETS[vit_names.choose_preset(matched.names, net.name)]
+    return preprocessing.default_preprocess(naming, net.name)
+
+
+def _check_labels(path: str | os.PathLike | None, skip_first_label: bool) -> None:
+    """Raises an error, before any work, for a file of labels that cannot be read."""
+    if path is not None:
+        read_label_file(path, skip_first_label=skip_first_label)
+    elif skip_first_label:
+        raise ValueError("skip_first_label (--skip-first-label) belongs to labels (--labels FILE)")
 
 
 def _read_labels(
     path: str | os.PathLike | None, net: Network, skip_first_label: bool
 ) -> tuple[str, ...]:
-    if path is not None:
-        return read_label_file(path, classes=_count_classes(net), skip_first_label=skip_first_label)
-    if skip_first_label:
-        raise ValueError("skip_first_label (--skip-first-label) belongs to labels (--labels FILE)")
-    return ()
+    if path is None:
+        return ()
+    return read_label_file(path, classes=_count_classes(net), skip_first_label=skip_first_label)
 
 
 def _find_labels(net: Network, found: Collection[Checkpoint]) -> tuple[str, ...]:

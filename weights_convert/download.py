@@ -1,6 +1,8 @@
 """A file from the network: resumed where it broke off, checked, whole or not there."""
 
+import hashlib
 import os
+from functools import partial
 from pathlib import Path
 
 import requests
@@ -13,7 +15,14 @@ CHUNK = 1 << 14
 PARTIAL, NOT_SATISFIABLE = 206, 416
 
 
-def fetch(url: str, path: str | os.PathLike, *, sha256: str = "", timeout: float = 30.0) -> Path:
+def fetch(
+    url: str,
+    path: str | os.PathLike,
+    *,
+    sha256: str = "",
+    md5: str = "",
+    timeout: float = 30.0,
+) -> Path:
     """Returns a downloaded file, checked; one that is there already is not fetched again.
 
     What is half downloaded stays beside it as `FILE.part`, and the next call resumes it.
@@ -22,41 +31,49 @@ def fetch(url: str, path: str | os.PathLike, *, sha256: str = "", timeout: float
       url: where it is.
       path: where it goes; its folder is made.
       sha256: how its sha256 begins, hexadecimal; "" checks nothing.
+      md5: its MD5, hexadecimal, where no sha256 is known; "" checks nothing.
       timeout: seconds without a byte after which the download is given up.
 
     Raises:
       ConnectionError: without a network, through a broken proxy, or when it breaks off.
       TimeoutError: if the server stalls.
       FileNotFoundError: if the server has no such file.
-      ValueError: if the sha256 is another one; the file is thrown away.
+      ValueError: if the sha256 or the MD5 is another one; the file is thrown away.
     """
-    path = Path(path)
-    if path.exists() and _matches(path, sha256):
+    path, fits = Path(path), partial(_matches, sha256=sha256, md5=md5)
+    if path.exists() and fits(path):
         return path
     path.unlink(missing_ok=True)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
     try:
         resumed = _complete(url, part, timeout)
-        if resumed and not _matches(part, sha256):
+        if resumed and not fits(part):
             # The rest belongs to other bytes: begin again, once.
             part.unlink()
             _complete(url, part, timeout)
     except requests.exceptions.RequestException as error:
         raise _explain(url, error, timeout) from None
-    if not _matches(part, sha256):
-        found = hash_file(part)
+    if not fits(part):
+        found = f"the sha256 begins {hash_file(part)[:8]}, not {sha256}"
         part.unlink()
         raise ValueError(
-            f"{url}: the sha256 begins {found[:8]}, not {sha256}: the file is damaged or "
+            f"{url}: {f'the MD5 is not {md5}' if md5 else found}: the file is damaged or "
             "another one, and was thrown away; try again or elsewhere (--url)"
         )
     os.replace(part, path)
     return path
 
 
-def _matches(path: Path, sha256: str) -> bool:
-    return hash_file(path).startswith(sha256)
+def _matches(path: Path, sha256: str, md5: str) -> bool:
+    if not hash_file(path).startswith(sha256):
+        return False
+    if not md5:
+        return True
+    with path.open("rb") as file:
+        # It tells a damaged file from a whole one; who would forge one also owns the host.
+        digest = hashlib.file_digest(file, partial(hashlib.md5, usedforsecurity=False))
+    return digest.hexdigest() == md5
 
 
 def _complete(url: str, part: Path, timeout: float) -> bool:

@@ -30,7 +30,8 @@ def find_arrangement(shape: Shape, target: Shape, naming: str, incoming: Shape) 
     Args:
       shape: the array's shape in the file. Axes of one may stand in front (old Caffe)
         or anywhere about a single one (MatConvNet); a fully connected kernel may be
-        a convolution of the whole map that it reads (timm, MatConvNet).
+        a convolution of the whole map that it reads (timm, MatConvNet), and a convolution
+        of single pixels a fully connected kernel (ConvNeXt).
       target: the parameter's shape here.
       naming: see `file_shape`.
       incoming: the shape of what the layer reads, (h, w, c) or (d,). In files with the
@@ -47,7 +48,11 @@ def find_arrangement(shape: Shape, target: Shape, naming: str, incoming: Shape) 
         return (lambda array: array.reshape(target)) if fits else None
     window = incoming if len(incoming) == 3 else (1, 1, *incoming)
     whole = target if len(target) == 4 else (*window, target[-1])
-    forms = (file_shape(target, naming), file_shape(whole, naming))
+    if prod(whole) != prod(target):  # it does not read a whole map: tokens, or positions
+        whole = (1, 1, *target)
+    forms = [file_shape(target, naming), file_shape(whole, naming)]
+    if target[:-2] == (1, 1):  # a convolution of single pixels may be a fully connected layer
+        forms.append(file_shape(target[2:], naming))
     while shape not in forms and len(shape) > len(target) and shape[0] == 1:
         shape = shape[1:]
     if shape not in forms:

@@ -22,8 +22,9 @@ SIDES = {"cpu": 2048, "gpu": 8192}
 def count_forward(net: Network, tap: str | Sequence[str], size: tuple[int, int]) -> int:
     """Counts the FLOP of one image's forward pass to a tap; a multiply-add counts 2.
 
-    Convolutions and fully connected rows are counted as the direct method computes
-    them, without their biases. Everything else is less than a hundredth.
+    Convolutions, fully connected rows and the products of attentions are counted as the
+    direct method computes them, without their biases. Everything else is less than a
+    hundredth.
 
     Args:
       net: a network built from a table.
@@ -40,13 +41,16 @@ def count_forward(net: Network, tap: str | Sequence[str], size: tuple[int, int])
     at, reads = shapes(net.rows, size), sources(net.rows)
     total = 0
     for row in net.rows:
-        if row.name not in used or row.op not in ("conv", "fc"):
+        if row.name not in used or row.op not in ("conv", "fc", "dense", "attention"):
             continue
         given = at[reads[row.name][0]]
-        if row.op == "fc":
+        if row.op in ("fc", "dense"):
             total += 2 * math.prod(given) * row.width
+        elif row.op == "attention":  # queries with keys, and weights with values
+            count, width = at[row.name]
+            total += 4 * count**2 * width
         else:
-            window = row.size**2 * given[-1] // row.groups
+            window = math.prod(row.window) * given[-1] // row.groups
             total += 2 * math.prod(at[row.name]) * window
     return total
 

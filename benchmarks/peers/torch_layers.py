@@ -75,7 +75,7 @@ class InstanceNorm(nn.Module):
     def __init__(self, row: Row, leaves: Leaves) -> None:
         super().__init__()
         self.scale, self.bias = _freeze(leaves["scale"]), _freeze(leaves["bias"])
-        self.epsilon = row["alpha"]
+        self.epsilon = row["epsilon"]
 
     def forward(self, x: Tensor) -> Tensor:
         """Returns the normalised map `[N, C, h, w]`."""

@@ -61,27 +61,25 @@ KEYS = {
 
 
 def load_lenet5(data: Path) -> tuple[Network, Params]:
-    """Loads LeNet-5 for digits of 32 x 32 pixels, white on black.
+    """Loads LeNet-5 for grey digits of 32 x 32 pixels, white on black.
 
     Args:
       data: the data folder.
     """
-    net = build_network("lenet5", ROWS, input_size=(32, 32), scores="fc7")
+    net = build_network("lenet5", ROWS, input_size=(32, 32), scores="fc7", channels=1)
     with np.load(data / FILES[0]) as file:
         arrays = dict(file)
-    params: dict[str, Any] = {"input": {"scale": jnp.ones(3), "shift": jnp.zeros(3)}}
+    params: dict[str, Any] = {"input": {"scale": jnp.ones(1), "shift": jnp.zeros(1)}}
     for name, key in KEYS.items():
         kernel = arrays[f"{key}.weight"].astype(np.float32)
         kernel = kernel.transpose(2, 3, 1, 0) if kernel.ndim == 4 else kernel.T
-        if name == "conv1":  # grey: the mean of the three channels
-            kernel = np.repeat(kernel, 3, axis=2) / 3
         bias = arrays[f"{key}.bias"].astype(np.float32)
         params[name] = {"kernel": jnp.asarray(kernel), "bias": jnp.asarray(bias)}
     return net, params
 
 
 def draw_digit(shared: Any, z: Array) -> Image:
-    """Draws a digit `[32, 32, 3]` with the GAN's generator.
+    """Draws a digit `[32, 32, 1]` with the GAN's generator.
 
     Args:
       shared: its arrays, by their own names.
@@ -104,8 +102,7 @@ def draw_digit(shared: Any, z: Array) -> Image:
             x = (x - shared[at + "running_mean"]) * jax.lax.rsqrt(shared[at + "running_var"] + 1e-5)
             x = jax.nn.relu(x * shared[at + "weight"] + shared[at + "bias"])
     image = (jnp.tanh(x[0]) + 1) / 2
-    image = jax.image.resize(image, (32, 32, 1), "linear", antialias=False)
-    return jnp.broadcast_to(image, (32, 32, 3))
+    return jax.image.resize(image, (32, 32, 1), "linear", antialias=False)
 
 
 def read_generator(data: Path) -> dict[str, Array]:
@@ -139,10 +136,10 @@ def find_hits(net: Network, params: Params, images: np.ndarray) -> np.ndarray:
 
     Args:
       net, params: the network.
-      images: `[10, S, 32, 32, 3]`, judged as 8-bit files hold them.
+      images: `[10, S, 32, 32, 1]`, judged as 8-bit files hold them.
     """
     look = jit(jax.vmap(lambda x: net.apply(params, x, stop="fc7")["fc7"]))
-    flat = np.round(images.reshape(-1, 32, 32, 3) * 255) / 255
+    flat = np.round(images.reshape(-1, 32, 32, 1) * 255) / 255
     best = np.argmax(look(flat), axis=-1).reshape(images.shape[:2])
     return best == np.arange(10)[:, None]
 

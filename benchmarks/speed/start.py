@@ -30,13 +30,14 @@ from jaxvis.output.io import read_image
 from jaxvis.types import Params
 from jaxvis.weights import file as weights_file
 from jaxvis.weights import load as weights
+from jaxvis.weights.cache import EMBEDDED
 
 INDEX = 1
 
 
 def _load(name: str, folder: Path) -> tuple[Network, Params, Path]:
     """Returns a network, its parameters and their file: trained, or random."""
-    if name in weights.EMBEDDED:
+    if name in EMBEDDED:
         net, params = weights.load(name)
     else:
         net = build(name)

@@ -5,7 +5,7 @@ import os
 import jax
 
 from jaxvis.compiler import extend_flags
-from jaxvis.weights.load import home
+from jaxvis.weights.cache import home
 
 SECONDS = 0.2
 """Programs that compile faster than this are not worth a file."""

@@ -1,13 +1,10 @@
 """jaxvis check: does a network read photographs as it was trained to?"""
 
-from pathlib import Path
-
 from jaxvis.cli.flags import NETWORK, NetworkFlags
 from jaxvis.cli.opening import open_net
 from jaxvis.cli.parsing import parse_indices
 from jaxvis.cli.photographs import read_photograph
 from jaxvis.methods.check.check import check as check_network
-from jaxvis.weights.labels import read_label_file
 from jaxvis.weights.load import LoadedNetwork
 
 
@@ -17,8 +14,6 @@ def check(
     /,
     *,
     shows: str | None = None,
-    labels: Path | None = None,
-    skip_first_label: bool = False,
     network: NetworkFlags = NETWORK,
 ) -> int:
     """Checks that a network reads photographs as it was trained to.
@@ -30,33 +25,25 @@ def check(
     jaxvis check googlenet goldfish.jpg --shows goldfish
 
     Args:
-      net: the network's name, such as googlenet.
+      net: the network's name, such as googlenet, or a file that describes one (.toml, .py).
       image: a file, or astronaut, chelsea, coffee or rocket; it is cropped to the
         network's own size.
       shows: the class that the photograph shows, such as 1 or goldfish.
-      labels: a file with one class label a line, by class index, or in JSON; those of the
-        weights if left out.
-      skip_first_label: leave out the first of them, such as "background".
 
     Raises:
       OSError: if image, weights or labels cannot be opened.
       ValueError: for an unknown network or class, and for labels that are not one for each
         class.
     """
-    if skip_first_label and labels is None:
-        raise ValueError("--skip-first-label belongs to --labels FILE")
     opened = open_net(net, network)
     classes = _count_classes(opened)
-    names = opened.labels
-    if labels is not None:
-        names = read_label_file(labels, classes=classes, skip_first_label=skip_first_label)
     number = None
     if shows is not None:
         if classes is None:
             raise ValueError(f"{net} names no class scores: leave --shows out")
-        number = parse_indices(shows, count=classes, what="class", labels=names)[0]
-    photo = read_photograph(image, size=opened.net.input_size)
-    found = check_network(opened.net, opened.params, photo, labels=names, shows=number)
+        number = parse_indices(shows, count=classes, what="class", labels=opened.labels)[0]
+    photo = read_photograph(image, size=opened.net.input_size, channels=opened.net.channels)
+    found = check_network(opened.net, opened.params, photo, labels=opened.labels, shows=number)
     if "preprocess" in opened.metadata:
         print(f"{opened.weights} was converted with --preprocess {opened.metadata['preprocess']}")
     print(found)

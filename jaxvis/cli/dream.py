@@ -20,7 +20,7 @@ from jaxvis.cli.ledger import open_ledger
 from jaxvis.cli.opening import describe_network, open_net
 from jaxvis.cli.parsing import slug
 from jaxvis.cli.parts import Saving, cut_seeds, make_parts, save_pictures
-from jaxvis.cli.photographs import choose_size, read_photograph
+from jaxvis.cli.photographs import read_for
 from jaxvis.methods.dream import dream as amplify
 from jaxvis.recipes.dreams import DreamRecipe
 
@@ -46,7 +46,7 @@ def dream(
     For example: jaxvis dream googlenet photo.jpg --tap inception_4c/output --out art.png
 
     Args:
-      net: the network's name, such as googlenet.
+      net: the network's name, such as googlenet, or a file that describes one (.toml, .py).
       image: a file, or astronaut, chelsea, coffee or rocket.
       tap: the layer, such as inception_4c/output.
       octaves: sizes, from small to the image's own.
@@ -65,7 +65,8 @@ def dream(
     recipe = DreamRecipe(octaves, octave_scale, steps, step_size, jitter)
     opened = open_net(net, network)
     opened.net.check_taps(tap)
-    photo, inputs = read_photograph(image, size=choose_size(opened.net, size)), hash_inputs(image)
+    photo = read_for(opened.net, image, size)
+    inputs = hash_inputs(image)
     key, name = jax.random.key(run.seed), slug(tap)
     facts = {"weights": opened.sha256, "inputs": inputs}
     ledger = open_ledger(output, "dream", arguments, count=run.seeds, **facts)

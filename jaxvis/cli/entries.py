@@ -64,8 +64,9 @@ def restore_run(
     """
     found = [entries.get(name) for name in names]
     there = [one for one in found if one is not None]
-    size = max((tuple(one["size"]) for one in there), default=(32, 32, 3))
-    size = size if images else (1, 1, 3)
+    height, width = max((tuple(one["size"][:2]) for one in there), default=(32, 32))
+    # Files are read as RGB, whatever the channels were.
+    size = (height, width, 3) if images else (1, 1, 3)
 
     def read(name: str, one: Mapping[str, Any] | None) -> np.ndarray:
         if one is None or not one["finite"]:

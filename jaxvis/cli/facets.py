@@ -53,7 +53,7 @@ def facets(
     For example: jaxvis facets googlenet PHOTOS --index flamingo --count 3
 
     Args:
-      net: the network's name, such as googlenet.
+      net: the network's name, such as googlenet, or a file that describes one (.toml, .py).
       folder: images; what cannot be read is skipped.
       index: the class or channel, such as 130 or goldfish.
       tap: its layer (see jaxvis layers NET); the class scores if left out.
@@ -134,7 +134,7 @@ def bias(
     jaxvis bias googlenet PHOTOS --index flamingo --pictures made.png --out sheet.png
 
     Args:
-      net: the network's name, such as googlenet.
+      net: the network's name, such as googlenet, or a file that describes one (.toml, .py).
       folder: images; what cannot be read is skipped.
       index: the class, such as 130 or goldfish.
       pictures: made pictures of it (of jaxvis generate, with and without --decoder, or

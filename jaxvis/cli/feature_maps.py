@@ -23,7 +23,7 @@ from jaxvis.cli.ledger import open_ledger
 from jaxvis.cli.opening import describe_network
 from jaxvis.cli.parsing import parse_indices, slug, split_words
 from jaxvis.cli.parts import Part, Saving, make_parts, save_pictures
-from jaxvis.cli.photographs import choose_size, read_photograph
+from jaxvis.cli.photographs import read_for, read_photograph
 from jaxvis.cli.style_flags import POOL, PoolFlags, open_pooled
 from jaxvis.methods.style.feature_maps import feature_maps as invert_filters
 from jaxvis.methods.style.feature_maps import random_codes, rank_codes
@@ -61,7 +61,7 @@ def feature_maps(
     For example: jaxvis feature-maps vgg19 photo.jpg --tap relu3_2 --index 0:8
 
     Args:
-      net: the network's name, such as vgg19.
+      net: the network's name, such as vgg19, or a file that describes one (.toml, .py).
       image: a file, or astronaut, chelsea, coffee or rocket.
       tap: the layers, such as relu1_2,relu2_2,relu3_2.
       codes: single, one filter's map is left; random, the filters' energy is
@@ -83,7 +83,7 @@ def feature_maps(
     """
     arguments = flatten_flags(locals())
     opened = open_pooled(net, network, pool)
-    photo = read_photograph(image, size=choose_size(opened.net, size))
+    photo = read_for(opened.net, image, size)
     taps = opened.net.check_taps(split_words(tap))
     inputs = hash_inputs(image, *(styles if codes == "ranked" else ()))
     key = jax.random.key(run.seed)
@@ -96,7 +96,7 @@ def feature_maps(
         ends = [str(number) for number in range(run.seeds)]
         plans = [_Plan(random_codes, one, ends, {}) for one in taps]
     else:
-        plans = _plan_ranked(taps, styles)
+        plans = _plan_ranked(taps, styles, opened.net.channels)
     names = [f"{slug(plan.tap)}_{end}" for plan in plans for end in plan.ends]
     same = {"weights": opened.sha256, "inputs": inputs}
     ledger = open_ledger(output, "feature-maps", arguments, count=len(names), **same)
@@ -148,11 +148,11 @@ def _plan_single(opened: LoadedNetwork, photo: np.ndarray, tap: str, index: str)
     return _Plan(invert_filters, tap, [f"{n:03d}" for n in numbers], {"index": numbers})
 
 
-def _plan_ranked(taps: tuple[str, ...], styles: tuple[str, ...]) -> list[_Plan]:
+def _plan_ranked(taps: tuple[str, ...], styles: tuple[str, ...], channels: int) -> list[_Plan]:
     if not styles:
         raise ValueError("--codes ranked takes the order of pictures: name them with --styles")
     ends = [slug(Path(one).stem) for one in styles]
     if len(set(ends)) < len(ends):
         raise ValueError(f"styles need names of their own, not {', '.join(ends)}")
-    shown = [read_photograph(one, size=None) for one in styles]
+    shown = [read_photograph(one, size=None, channels=channels) for one in styles]
     return [_Plan(rank_codes, tap, ends, {"styles": shown}) for tap in taps]

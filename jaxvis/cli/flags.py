@@ -18,11 +18,28 @@ Precision = Literal["float32", "tf32", "bfloat16"]
 
 
 @dataclass(frozen=True)
-class NetworkFlags:
-    """Which weights the network has, and how it computes."""
+class WeightsFlags:
+    """Which weights the network has."""
 
     weights: Text = None
-    """A converted file, or random:SEED; the cached file if left out."""
+    """A file (.pth, .safetensors, .npz, .h5, .keras, .caffemodel, .mat...) or a folder of
+    Hugging Face's, converted at first use; hf:OWNER/NAME of its hub;
+    torchvision:IMAGENET1K_V2; or random:SEED. The cached file if left out."""
+    classes_count: Count = None
+    """How many classes it tells apart, for random weights; a file says it itself."""
+    channels: Count = None
+    """Of the image, 1 for grey, for random weights; a file says it itself."""
+
+
+@dataclass(frozen=True)
+class NetworkFlags(WeightsFlags):
+    """Which weights the network has, what its classes are called, and how it computes."""
+
+    labels: Text = None
+    """A file with one class label a line, by class index, or in JSON; or imagenet. Those
+    of the weights if left out."""
+    skip_first_label: bool = False
+    """Leave out the first of them, such as "background"."""
     precision: Precision = "float32"
     """Of the network's products."""
 
@@ -70,7 +87,7 @@ class SeedFlags:
     """Pictures made together; fitted to the memory if left out."""
 
 
-NETWORK, OUTPUT, SEEDS = NetworkFlags(), OutputFlags(), SeedFlags()
+WEIGHTS, NETWORK, OUTPUT, SEEDS = WeightsFlags(), NetworkFlags(), OutputFlags(), SeedFlags()
 RESUMABLE, WATCHED = ResumeFlags(), WatchFlags()
 """The defaults, for signatures of commands."""
 

@@ -24,7 +24,7 @@ from jaxvis.cli.judging import Ranks, judge_by_network
 from jaxvis.cli.ledger import open_ledger
 from jaxvis.cli.maximize import caption_units
 from jaxvis.cli.opening import describe_network, open_net
-from jaxvis.cli.parsing import parse_indices, slug, split_words
+from jaxvis.cli.parsing import parse_indices, slug, split_list, split_words
 from jaxvis.cli.progress import Progress
 from jaxvis.cli.recipe_facts import describe_problem
 from jaxvis.cli.saving import end_command
@@ -61,7 +61,7 @@ def generate(
     been. For example: jaxvis generate googlenet --index flamingo,mosque+candle
 
     Args:
-      net: the network's name, such as vgg19.
+      net: the network's name, such as vgg19, or a file that describes one (.toml, .py).
       tap: the layer (see jaxvis layers NET); the class scores if left out.
       index: which channels or classes: 668,470 makes two pictures, 668+470 one that
         shows both, 0:16 sixteen; goldfish is the class of that name.
@@ -129,8 +129,7 @@ def parse_groups(text: str, *, labels: Sequence[str] = ()) -> tuple[tuple[int, .
       ValueError: quotes the part that cannot be read, or is named twice.
     """
     groups: list[tuple[int, ...]] = []
-    for part in text.split(","):
-        part = part.strip()
+    for part in split_list(text, labels=labels):
         ends = re.fullmatch(r"(\d{1,6}):(\d{1,6})", part)
         if ends and int(ends[1]) < int(ends[2]):
             groups += [(number,) for number in range(int(ends[1]), int(ends[2]))]

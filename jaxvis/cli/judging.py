@@ -37,13 +37,13 @@ class Ranks:
 
         Args:
           number: of the picture.
-          image: `[H, W, 3]`; one that is not finite comes last.
+          image: `[H, W, C]`; one that is not finite comes last.
         """
         net, params = self.opened.net, self.opened.params
         # As its 8-bit file holds it.
         shown = (np.round(np.asarray(image) * 255) / 255).astype(np.float32)
         if shown.shape[:2] != tuple(net.input_size) and not _takes(net, params, self.scores, shown):
-            shown = resample(shown, net.input_size)
+            shown = _resize(shown, net.input_size)
         scores = np.asarray(_look(net, self.scores, params, shown))
         if not np.isfinite(scores).all():
             return len(scores)
@@ -56,7 +56,7 @@ class Ranks:
 
         Args:
           number: of the picture.
-          image: `[H, W, 3]`.
+          image: `[H, W, C]`.
         """
         rank = self.rank(number, image)
         return {"rank": rank, "top1": rank < 1, "top5": rank < 5}
@@ -72,6 +72,12 @@ def judge_by_network(name: str, pictures: Sequence[Mapping[str, Any]]) -> None:
     hits = [bool(picture["top1"]) for picture in pictures if "top1" in picture]
     if hits:
         print(f"{name} itself names {sum(hits)} of {len(hits)} as their class")
+
+
+def _resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    if image.shape[-1] in (1, 3):
+        return resample(image, size)
+    return np.concatenate([resample(plane, size) for plane in np.moveaxis(image, -1, 0)], -1)
 
 
 def _takes(net: Network, params: Params, tap: str, image: np.ndarray) -> bool:

@@ -71,6 +71,8 @@ LIMITS = {
     "beam": Limit(1, 10**4),
     "width": Limit(1, 4096),
     "blocks": Limit(0, 1000),
+    "classes_count": SOME,
+    "channels": Limit(1, 1000),
     # Rates, weights and shares.
     "learning_rate": Limit(0, 1000, open=True),
     "step_size": Limit(0, 10**4, open=True),

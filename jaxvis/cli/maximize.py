@@ -63,7 +63,7 @@ def maximize(
     jaxvis maximize googlenet --index flamingo,mosque --seeds 2
 
     Args:
-      net: the network's name, such as googlenet.
+      net: the network's name, such as googlenet, or a file that describes one (.toml, .py).
       tap: the layer (see jaxvis layers NET); the class scores if left out.
       index: which channels or classes, such as 130 or 0:16 or 1,5,9:12 or goldfish.
       position: the neuron of a channel: centre, or ROW,COLUMN in cells of the layer;
@@ -123,7 +123,7 @@ def sweep(
     jaxvis sweep squeezenet1_1 --classes 0:100 --out classes
 
     Args:
-      net: the network's name, such as squeezenet1_1.
+      net: the network's name, such as squeezenet1_1, or a file that describes one (.toml, .py).
       classes: which, such as 0:1000 or 1,5,9:12 or goldfish; all if left out.
       recipe: how the pictures are made.
       steps: updates; 256, or 300 of mahendran, if left out.

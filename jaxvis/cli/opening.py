@@ -1,8 +1,11 @@
 """The network that a command was asked for."""
 
-from typing import Any, TypedDict
+import sys
+from typing import Any, NotRequired, TypedDict
 
-from jaxvis.cli.flags import NetworkFlags
+from jaxvis.cli.flags import NetworkFlags, WeightsFlags
+from jaxvis.escape import escape_characters
+from jaxvis.nets.network_file import hash_network_file, is_network_file
 from jaxvis.weights.load import LoadedNetwork, load_network
 
 
@@ -12,26 +15,42 @@ class NetworkFacts(TypedDict):
     net: str
     weights: str
     sha256: str | None
+    net_file: NotRequired[dict[str, str]]
 
 
 def describe_network(opened: LoadedNetwork) -> NetworkFacts:
-    """Gives what a record says of a network: its name, and where its weights are from.
+    """Gives what a record says of a network: its name, its file, where its weights are from.
 
     Args:
       opened: the network.
     """
-    return {"net": opened.net.name, "weights": opened.weights, "sha256": opened.sha256}
+    facts: NetworkFacts = {
+        "net": opened.net.name,
+        "weights": opened.weights,
+        "sha256": opened.sha256,
+    }
+    if opened.net_file:
+        facts["net_file"] = dict(zip(("path", "sha256"), opened.net_file))
+    return facts
 
 
-def open_net(name: str, flags: NetworkFlags, **options: Any) -> LoadedNetwork:
-    """Opens the network that a command was asked for.
+def open_net(name: str, flags: WeightsFlags, **options: Any) -> LoadedNetwork:
+    """Opens the network that a command was asked for; says what was converted for it.
 
     Args:
-      name: a name of `jaxvis.nets.registry`.
-      flags: its weights and precision.
+      name: a name of `jaxvis.nets.registry`, or the path of a file that describes a network.
+      flags: its weights, and how it computes.
       **options: stop, pool, head and input_size, as `jaxvis.load` takes them.
 
     Raises:
       OSError, ValueError: as `jaxvis.load`.
     """
-    return load_network(name, weights=flags.weights, precision=flags.precision, **options)
+    given: dict[str, Any] = {"weights": flags.weights}
+    given |= {"classes": flags.classes_count, "channels": flags.channels}
+    if isinstance(flags, NetworkFlags):
+        given |= {one: getattr(flags, one) for one in ("labels", "skip_first_label", "precision")}
+    net_file = (name, hash_network_file(name)) if is_network_file(name) else ()
+    opened = load_network(name, **given, **options)._replace(net_file=net_file)
+    for note in opened.notes:
+        print(escape_characters(note), file=sys.stderr, flush=True)
+    return opened

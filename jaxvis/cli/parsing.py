@@ -10,6 +10,8 @@ from jaxvis.images import MAX_PIXELS
 
 MAX_RANGE = 10**6
 """Numbers in a range whose end nothing else limits."""
+SHOWN = 5
+"""Classes of one name that a message lists."""
 LEAST, MOST = 4, 16384
 """Pixels of a side: what is smaller shows nothing, what is larger fits no memory."""
 
@@ -21,8 +23,8 @@ def parse_indices(
 
     Args:
       text: numbers, names and ranges START:STOP or START:STOP:STEP, STOP left out as in
-        Python, separated by commas. With `count`, START and STOP may be omitted
-        (":" is all of them).
+        Python, separated by commas; a label with commas may be written whole. With
+        `count`, START and STOP may be omitted (":" is all of them).
       count: how many there are; numbers must lie below.
       what: what the messages call one of them, such as "class".
       labels: their names by index, as "tench, Tinca tinca"; any of the names does.
@@ -34,8 +36,7 @@ def parse_indices(
       ValueError: quotes the part that cannot be read, is empty, too large or double.
     """
     numbers: list[int] = []
-    for part in text.split(","):
-        part = part.strip()
+    for part in split_list(text, labels=labels):
         if labels and re.search(r"[^\W\d]", part):
             numbers.append(find_label(part, labels, what=what))
         else:
@@ -48,11 +49,32 @@ def parse_indices(
     return tuple(numbers)
 
 
+def split_list(text: str, *, labels: Sequence[str] = ()) -> list[str]:
+    """Splits a list at its commas, but not at those of a label that is written whole.
+
+    Args:
+      text: such as "1,5" or "tabby, tabby cat,goldfish".
+      labels: names by index, several of one class separated by commas.
+    """
+    whole = {tuple(map(_simplify, label.split(","))) for label in labels if "," in label}
+    longest = max(map(len, whole), default=1)
+    left = [part.strip() for part in text.split(",")]
+    found: list[str] = []
+    while left:
+        lengths = range(min(longest, len(left)), 1, -1)
+        fits = (n for n in lengths if tuple(map(_simplify, left[:n])) in whole)
+        length = next(fits, 1)
+        found.append(", ".join(left[:length]))
+        del left[:length]
+    return found
+
+
 def find_label(name: str, labels: Sequence[str], *, what: str = "class") -> int:
     """Finds the number of a class by one of its names.
 
     Args:
-      name: such as "goldfish"; capitals, spaces, dashes and underscores do not matter.
+      name: such as "goldfish", or a whole label; capitals, spaces, dashes and underscores
+        do not matter.
       labels: names by index, several of one class separated by commas.
       what: what the messages call it.
 
@@ -61,7 +83,7 @@ def find_label(name: str, labels: Sequence[str], *, what: str = "class") -> int:
     """
     names: dict[str, list[int]] = {}
     for number, label in enumerate(labels):
-        for one in label.split(","):
+        for one in (*label.split(","), label):
             numbers = names.setdefault(_simplify(one), [])
             if number not in numbers:
                 numbers.append(number)
@@ -69,7 +91,8 @@ def find_label(name: str, labels: Sequence[str], *, what: str = "class") -> int:
     if len(found) == 1:
         return found[0]
     if found:
-        listed = " and ".join(map(str, found))
+        listed = " and ".join(f"{number} ({labels[number]})" for number in found[:SHOWN])
+        listed += f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
         raise ValueError(f"{name!r} is the name of {listed}: write the number")
     near = difflib.get_close_matches(_simplify(name), names, n=3)
     hint = f"; did you mean {', '.join(near)}?" if near else ""
@@ -180,6 +203,8 @@ def _parse_range(part: str, text: str, count: int | None, what: str) -> list[int
         raise ValueError(
             f"{part!r} in {text!r} is no {what}: write numbers and ranges such as "
             "0:1000 or 1,5,9:12"
+            + "; names are those of classes, where they are known (--labels FILE)"
+            * bool(re.search(r"[^\W\d]", part))
         )
     start, step = int(match[2] or 0), int(match[4] or 1)
     if step == 0 or start >= stop:

@@ -16,6 +16,7 @@ import numpy as np
 from jaxvis.cli.entries import describe_picture, restore_run
 from jaxvis.cli.ledger import Ledger
 from jaxvis.cli.saving import end_command, run_or_interrupt, save_run
+from jaxvis.display import join_planes
 from jaxvis.interrupts import hold_interrupts
 from jaxvis.optimize.runs import change_when_interrupted, split_axis
 from jaxvis.optimize.watch import Progress, Watch, change_looks
@@ -156,9 +157,12 @@ def save_pictures(
 def flatten_run(run: Run) -> Run:
     """Gives a run one leading axis in place of several, without its z.
 
+    Its images become what is written: see `jaxvis.display.join_planes`.
+
     Args:
-      run: image `[..., H, W, 3]`.
+      run: image `[..., H, W, C]`.
     """
+    run = run._replace(image=join_planes(run.image))
     lead = np.ndim(run.image) - 3
     return jax.tree.map(
         lambda leaf: np.asarray(leaf).reshape(-1, *np.shape(leaf)[lead:]), run._replace(z=())

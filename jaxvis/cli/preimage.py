@@ -102,7 +102,9 @@ def invert(
     levels = _parse_levels(fidelity)
     _check_counts(steps, run)
     opened = open_net(net, network, pool=pool)
-    names, photos = read_photographs(images, choose_size(opened.net, size))
+    names, photos = read_photographs(
+        images, choose_size(opened.net, size), channels=opened.net.channels
+    )
     inputs, taps = hash_inputs(*images), choose_taps(opened, tap, photos)
     fidelities = levels or {name: fidelity_of(opened.net, opened.params, name) for name in taps}
     shapes = {name: opened.net.shape(opened.params, name, size=photos.shape[1:3]) for name in taps}
@@ -151,7 +153,7 @@ def caricature(
     jaxvis caricature vgg19 chelsea --tap relu5_1 --out art.png
 
     Args:
-      net: the network's name, such as vgg19.
+      net: the network's name, such as vgg19, or a file that describes one (.toml, .py).
       images: files, or astronaut, chelsea, coffee or rocket.
       tap: the layers, such as relu3_1 or relu3_1,relu5_1; all for every one.
       fidelity: C, how much the layer's pattern counts against the priors.
@@ -169,7 +171,9 @@ def caricature(
     natural = change_natural(Natural(second=0), jitter=jitter, norm=norm)
     _check_counts(steps, run)
     opened = open_net(net, network)
-    names, photos = read_photographs(images, choose_size(opened.net, size))
+    names, photos = read_photographs(
+        images, choose_size(opened.net, size), channels=opened.net.channels
+    )
     inputs, taps = hash_inputs(*images), choose_taps(opened, tap, photos)
     key, pages = jax.random.key(run.seed), Pages(taps, names, None, run.seeds)
     exaggerate_layer = partial(
@@ -199,7 +203,7 @@ def choose_taps(opened: LoadedNetwork, text: str, photos: np.ndarray) -> tuple[s
     Args:
       opened: the network.
       text: names separated by commas, or all.
-      photos: `[N, H, W, 3]`, which the network must be able to take.
+      photos: `[N, H, W, C]`, which the network must be able to take.
 
     Raises:
       ValueError: for no tap, one that the network does not have, one twice, the softmax,
@@ -217,13 +221,14 @@ def choose_taps(opened: LoadedNetwork, text: str, photos: np.ndarray) -> tuple[s
 
 
 def read_photographs(
-    words: tuple[str, ...], size: tuple[int, int] | None
+    words: tuple[str, ...], size: tuple[int, int] | None, *, channels: int = 3
 ) -> tuple[list[str], np.ndarray]:
-    """Reads photographs of one size; gives their names and the images `[N, H, W, 3]`.
+    """Reads photographs of one size; gives their names and the images `[N, H, W, C]`.
 
     Args:
       words: files or names, see `jaxvis.cli.photographs.read_photograph`.
       size: (H, W) in pixels; None keeps their own, which must be the same.
+      channels: of the images that the network takes.
 
     Raises:
       OSError: if one cannot be read.
@@ -231,7 +236,7 @@ def read_photographs(
     """
     if not words:
         raise ValueError("name at least one photograph: a file, or chelsea")
-    found = [read_photograph(word, size=size) for word in words]
+    found = [read_photograph(word, size=size, channels=channels) for word in words]
     if len({image.shape for image in found}) > 1:
         raise ValueError("the photographs differ in size: pass --size, such as 224")
     return [Path(word).stem for word in words], np.stack(found)

@@ -15,6 +15,7 @@ from jaxvis.cli.checksums import hash_outputs
 from jaxvis.cli.ledger import Ledger
 from jaxvis.cli.saving import word_of
 from jaxvis.cli.sheets import cell_of, write_sheet
+from jaxvis.display import join_planes
 from jaxvis.interrupts import hold_interrupts
 from jaxvis.optimize.job import Job
 from jaxvis.output.io import read_image, write_image
@@ -23,7 +24,7 @@ from jaxvis.output.resample import resample
 from jaxvis.types import Run, Status
 
 Judge = Callable[[int, np.ndarray], Mapping[str, Any]]
-"""`(number of a picture, image [H, W, 3]) -> further facts of it`."""
+"""`(number of a picture, image [H, W, C]) -> further facts of it`."""
 
 
 class Progress:
@@ -108,10 +109,10 @@ class Progress:
             if run.status[i] == Status.UNFINISHED:
                 continue
             image = np.asarray(run.image[i])
-            finite = bool(np.isfinite(image).all())
+            finite, shown = bool(np.isfinite(image).all()), join_planes(image)
             if finite:
-                write_image(self._path(number), image, bits=self.output.bits)
-            self._remember(number, image)
+                write_image(self._path(number), shown, bits=self.output.bits)
+            self._remember(number, shown)
             ends = {name: [float(x) for x in term[i, [0, -1]]] for name, term in run.trace.items()}
             facts = judge(number, image) if judge else {}
             status = int(run.status[i])

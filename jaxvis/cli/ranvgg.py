@@ -78,7 +78,7 @@ def stack(
     arguments, begin = flatten_flags(locals()), time.perf_counter()
     built = build_sized(net, size, pool.pool, precision)
     stop = stop or list_inverted_layers(built)[-1]
-    photo = read_photograph(image, size=parse_size(size))
+    photo = read_photograph(image, size=parse_size(size), channels=built.channels)
     recipe = StackRecipe(candidates, starts, steps, Distribution(scheme, sigma))
     job = plan_stack(built, photo, networks=networks, stop=stop, key=seed, recipe=recipe)
     facts = {

@@ -105,7 +105,7 @@ def invert(
     arguments = flatten_flags(locals())
     built = build_sized(net, size, pool.pool, network.precision)
     names, taps = _parse_kinds(kinds, stacked), _parse_taps(built, tap)
-    photo = read_photograph(image, size=parse_size(size))
+    photo = read_photograph(image, size=parse_size(size), channels=built.channels)
     sources, facts = _open_sources(names, built, photo, taps[-1], network, arguments)
     used = list_networks(stacked, run.seeds) if stacked and "stacked" in names else []
     facts |= {"inputs": hash_inputs(image, *used)}

@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxvis.cli.checksums import hash_inputs
-from jaxvis.weights.load import open_path
-from jaxvis.weights.tensor_file import hash_file
+from jaxvis.weights.source import hash_weights
 
 OWN = ("cached", "embedded")
 """What records say of weights that were found without --weights."""
@@ -21,7 +20,7 @@ def list_changes_of_inputs(kept: Mapping[str, Any]) -> list[str]:
     found: list[str] = []
     for name, then in kept.get("inputs", {}).items():
         found += _compare_input(name, then)
-    return found + _compare_weights(kept.get("network", {}))
+    return found + _compare_net_file(kept) + _compare_weights(kept.get("network", {}))
 
 
 def _compare_input(name: str, then: Any) -> list[str]:
@@ -38,6 +37,14 @@ def _compare_input(name: str, then: Any) -> list[str]:
     return gone + new + [f"{name}/{one} has changed" for one in both if now[one] != then[one]]
 
 
+def _compare_net_file(kept: Mapping[str, Any]) -> list[str]:
+    """Compares the file that describes the network with its sha256 of then."""
+    then = kept.get("net_file")
+    if not isinstance(then, Mapping):
+        return []
+    return _compare_input(str(then.get("path")), then.get("sha256"))
+
+
 def _compare_weights(network: Mapping[str, Any]) -> list[str]:
     """Compares a network's file of weights with its sha256 of then."""
     name, weights, then = (network.get(one) for one in ("name", "weights", "sha256"))
@@ -45,7 +52,7 @@ def _compare_weights(network: Mapping[str, Any]) -> list[str]:
         return []
     what = f"the weights of {name}" if weights in OWN else f"{weights}"
     try:
-        with open_path(str(name), weights=None if weights in OWN else str(weights)) as path:
-            return [] if hash_file(path) == then else [f"{what} have changed"]
-    except OSError:
+        now = hash_weights(str(name), None if weights in OWN else str(weights))
+        return [] if now == then else [f"{what} have changed"]
+    except (OSError, ValueError):
         return [f"{what} are not here"]

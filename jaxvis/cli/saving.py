@@ -19,6 +19,7 @@ from jaxvis.cli.checksums import hash_outputs
 from jaxvis.cli.flags import OutputFlags
 from jaxvis.cli.locking import is_leftover, lock_file, lock_folder
 from jaxvis.cli.sheets import write_sheet
+from jaxvis.display import join_planes
 from jaxvis.output.io import write_image
 from jaxvis.output.record import make_record, write_record
 from jaxvis.types import Interrupted, Run, Status
@@ -176,7 +177,7 @@ def save_run(
 
     Args:
       output: see `open_output`; with a file there is one picture and no sheet.
-      run: image `[N, H, W, 3]` or `[N, S, H, W, 3]`, and the rest of it.
+      run: image `[N, H, W, C]` or `[N, S, H, W, C]`, and the rest of it.
       names: N file names without ending.
       captions: N captions for the sheet; None takes the names.
       items: N further facts for the record, such as {"class": 1}; a list of S values
@@ -199,7 +200,7 @@ def save_run(
     """
     if len(set(names)) < len(names):
         raise ValueError(f"pictures need names of their own, not {', '.join(names)}")
-    images = np.asarray(run.image)
+    images = join_planes(run.image)
     seeds = images.shape[1] if images.ndim == 5 else 1
     flat = images.reshape(-1, *images.shape[-3:])
     status = np.broadcast_to(np.asarray(run.status).reshape(-1), len(flat))

@@ -23,12 +23,13 @@ from jaxvis.cli.ledger import Ledger, open_ledger
 from jaxvis.cli.opening import describe_network
 from jaxvis.cli.parsing import parse_numbers, parse_words, slug
 from jaxvis.cli.parts import Saving, cut_seeds, make_parts
-from jaxvis.cli.photographs import choose_size, read_photograph
+from jaxvis.cli.photographs import read_for, read_photograph
 from jaxvis.cli.saving import save_run
 from jaxvis.cli.style_flags import BALANCE, POOL, BalanceFlags, PoolFlags, open_pooled
 from jaxvis.images import sides_of_area
 from jaxvis.loss.matching.transfer import StyleRecipe
 from jaxvis.methods.style.style import style as paint
+from jaxvis.network import Network
 from jaxvis.optimize.runs import split_axis
 from jaxvis.output.resample import resample
 from jaxvis.recipes.styles import choose_style
@@ -67,7 +68,7 @@ def style(
     For example: jaxvis style vgg19 photo.jpg painting.jpg --size 256 --out art.png
 
     Args:
-      net: the network's name, such as vgg19.
+      net: the network's name, such as vgg19, or a file that describes one (.toml, .py).
       content: a file, or astronaut, chelsea, coffee or rocket.
       styles: one file or several.
       preset: gatys, pmci, or with --weights random:0 ranvgg (the paper's ratio) or
@@ -96,7 +97,7 @@ def style(
         raise ValueError("name at least one style: a file")
     shares = parse_numbers(mix, "weights")
     opened = open_pooled(net, network, pool)
-    given = _read_pictures(content, styles, masks, choose_size(opened.net, size))
+    given = _read_pictures(content, styles, masks, opened.net, size)
     inputs = hash_inputs(content, *styles, *(parse_words(masks) or ()))
     changes: dict[str, Any] = {
         "noise": noise,
@@ -135,8 +136,8 @@ class _Given(NamedTuple):
 
     Attributes:
       files: of the content and of every style.
-      photo: the content, `[H, W, 3]`.
-      paintings: the styles, `[H, W, 3]` each.
+      photo: the content, `[H, W, C]`.
+      paintings: the styles, `[H, W, C]` each.
       masks: where on the content each style applies, `[H, W]`; empty where there are none.
     """
 
@@ -152,10 +153,10 @@ class _Given(NamedTuple):
 
 
 def _read_pictures(
-    content: str, styles: tuple[str, ...], masks: str | None, size: tuple[int, int] | None
+    content: str, styles: tuple[str, ...], masks: str | None, net: Network, size: str
 ) -> _Given:
-    photo = read_photograph(content, size=size)
-    paintings = [read_photograph(one, size=None) for one in styles]
+    photo = read_for(net, content, size)
+    paintings = [read_for(net, one, "own") for one in styles]
     whole = photo.shape[0], photo.shape[1]
     where = [read_photograph(one, size=whole).mean(-1) for one in parse_words(masks) or ()]
     return _Given((content, *styles), photo, paintings, where)

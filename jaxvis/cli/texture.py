@@ -23,7 +23,7 @@ from jaxvis.cli.ledger import open_ledger
 from jaxvis.cli.opening import describe_network
 from jaxvis.cli.parsing import parse_indices, parse_size, parse_words, slug
 from jaxvis.cli.parts import Part, Saving, cut_seeds, make_parts, save_pictures
-from jaxvis.cli.photographs import choose_size, read_photograph
+from jaxvis.cli.photographs import read_for
 from jaxvis.cli.style_flags import POOL, PoolFlags, open_pooled
 from jaxvis.methods.style.texture import texture as synthesise
 from jaxvis.nets.wrappers.rescaled import rescale
@@ -61,7 +61,7 @@ def texture(
     For example: jaxvis texture vgg19 bricks.png --source-size 128 --out new.png
 
     Args:
-      net: the network's name, such as vgg19.
+      net: the network's name, such as vgg19, or a file that describes one (.toml, .py).
       image: a file, or astronaut, chelsea, coffee or rocket.
       preset: gatys (trained VGG-19) or ranvgg (with --weights random:0).
       tap: the layers instead of the preset's, such as relu1_1,relu2_1.
@@ -86,7 +86,7 @@ def texture(
     arguments = flatten_flags(locals())
     wanted = _choose_layers(tap, blocks)
     opened = open_pooled(net, network, pool)
-    photo = read_photograph(image, size=choose_size(opened.net, source_size))
+    photo = read_for(opened.net, image, source_size)
     changes = {"weights": layer_weights, "optimizer": optimizer, "bounds": bounds, "steps": steps}
     changes |= {"histogram": histogram, "tileable": tileable}
     recipes = [choose_texture(opened.net, preset, taps=taps, **changes) for taps in wanted]

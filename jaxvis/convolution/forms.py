@@ -13,7 +13,11 @@ import jax.numpy as jnp
 from jax import lax
 
 from jaxvis.convolution.kernels import PreparedKernel, raw_kernel
-from jaxvis.convolution.rewrite import convolve_by_columns
+from jaxvis.convolution.rewrite import (
+    convolve_by_columns,
+    convolve_by_shifts,
+    spread_by_shifts,
+)
 from jaxvis.convolution.winograd import Pads, convolve_by_winograd, transform_kernel
 from jaxvis.platform import on_cpu
 from jaxvis.types import Array
@@ -39,6 +43,15 @@ class Settings:
         """Returns whether nothing is strided, dilated or grouped."""
         ones = self.strides == self.lhs_dilation == self.rhs_dilation == (1, 1)
         return ones and self.groups == 1
+
+    def depthwise(self, kernel: tuple[int, ...]) -> bool:
+        """Returns whether every channel has a kernel of its own, and nothing is dilated.
+
+        Args:
+          kernel: the kernel's shape.
+        """
+        whole = self.lhs_dilation == self.rhs_dilation == (1, 1)
+        return whole and self.groups > 1 and kernel[2:] == (1, self.groups)
 
     def backward_pads(self, kernel: tuple[int, ...]) -> Pads:
         """Returns the padding with which the gradient of a plain convolution is computed.
@@ -134,7 +147,10 @@ def convolve(
     if form is convolve_directly and goes_by_winograd(kernel, settings):
         return convolve_by_winograd(x, kernel.forward, settings.pads, taps=kernel.shape[0])
     raw = raw_kernel(kernel)
-    if form is convolve_directly and (_has_columns(settings, raw) or _lacks_pads(settings, raw)):
+    direct = form is convolve_directly
+    if direct and settings.depthwise(raw.shape):
+        return on_cpu(partial(_convolve_by_shifts, settings), partial(form, settings), x, raw)
+    if direct and (_has_columns(settings, raw) or _lacks_pads(settings, raw)):
         return on_cpu(partial(_convolve_on_cpu, settings), partial(form, settings), x, raw)
     return form(settings, x, raw)
 
@@ -162,9 +178,17 @@ def backpropagate_to_input(
             g, u, pads, taps=kernel.shape[0], flipped=kernel.backward is None
         )
     raw = raw_kernel(kernel)
-    x = jax.ShapeDtypeStruct((g.shape[0], *size), raw.dtype)
-    transposed = jax.linear_transpose(lambda x: form(settings, x, raw), x)
-    return transposed(g.astype(raw.dtype))[0]
+
+    def transpose(g: Array, raw: Array) -> Array:
+        x = jax.ShapeDtypeStruct((g.shape[0], *size), raw.dtype)
+        return jax.linear_transpose(lambda x: form(settings, x, raw), x)(g)[0]
+
+    g = g.astype(raw.dtype)
+    if form is convolve_directly and settings.depthwise(raw.shape):
+        strides, pads, (height, width, _) = settings.strides, settings.pads, size
+        spread = partial(spread_by_shifts, strides=strides, pads=pads, size=(height, width))
+        return on_cpu(spread, transpose, g, raw)
+    return transpose(g, raw)
 
 
 def backpropagate_to_kernel(
@@ -184,9 +208,16 @@ def backpropagate_to_kernel(
       g: the gradient with respect to the output, `[n, h', w', out]`.
       form: as for `convolve`.
     """
-    kernel = jax.ShapeDtypeStruct(size, x.dtype)
-    transposed = jax.linear_transpose(lambda k: form(settings, x, k), kernel)
-    return transposed(g.astype(x.dtype))[0]
+
+    def transpose(form: Form, x: Array, g: Array) -> Array:
+        kernel = jax.ShapeDtypeStruct(size, x.dtype)
+        return jax.linear_transpose(lambda k: form(settings, x, k), kernel)(g)[0]
+
+    g = g.astype(x.dtype)
+    if form is convolve_directly and settings.depthwise(size):
+        shifts = partial(transpose, _convolve_by_shifts)
+        return on_cpu(shifts, partial(transpose, form), x, g)
+    return transpose(form, x, g)
 
 
 def backpropagate_by_winograd(
@@ -210,6 +241,10 @@ def backpropagate_by_winograd(
         return convolve_by_winograd(x, u, settings.pads, taps=size[0])
 
     return backpropagate_to_kernel(settings, size, x, g, form=form)
+
+
+def _convolve_by_shifts(settings: Settings, x: Array, kernel: Array) -> Array:
+    return convolve_by_shifts(x, kernel, settings.strides, settings.pads)
 
 
 def _convolve_on_cpu(settings: Settings, x: Array, kernel: Array) -> Array:

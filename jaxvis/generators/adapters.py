@@ -1,6 +1,6 @@
 """A user's own generator, an NNX or Linen module, as a function `(shared, z) -> image`.
 
-A plain function `(shared, z) -> image [H, W, 3]` in [0, 1] needs no adapter.
+A plain function `(shared, z) -> image [H, W, C]` in [0, 1] needs no adapter.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,7 +16,10 @@ from jaxvis.types import Array, Image
 
 @dataclass(frozen=True)
 class AdaptedGenerator:
-    """A module as a generator of images `[H, W, 3]` in [0, 1].
+    """A module as a generator of images `[H, W, C]` in [0, 1].
+
+    Grey images are given in three equal channels; `jaxvis.latent` shows a network of grey
+    images their luminance, which is the same.
 
     Args:
       run: a hashable function `(shared, z [1, ...]) -> [1, H, W, C]`.
@@ -30,22 +33,21 @@ class AdaptedGenerator:
     size: tuple[int, int] | None = None
 
     def __call__(self, shared: Any, z: Array) -> Image:
-        """Returns the image `[H, W, 3]` of one z.
+        """Returns the image `[H, W, C]` of one z; C is 3 where the module draws in grey.
 
         Raises:
-          ValueError: if the module does not return one grey or RGB image.
+          ValueError: if the module does not return one image.
         """
         out = self.run(shared, z[None])
-        if out.ndim != 4 or out.shape[0] != 1 or out.shape[-1] not in (1, 3):
+        if out.ndim != 4 or out.shape[0] != 1 or out.shape[-1] < 1:
             raise ValueError(
-                f"the generator returns the shape {out.shape} for one z, not [1, H, W, C] "
-                "with C of 1 or 3"
+                f"the generator returns the shape {out.shape} for one z, not [1, H, W, C]"
             )
         image = (out[0] - self.low) / (self.high - self.low)
         if self.size is not None and self.size != image.shape[:2]:
             shape = (*self.size, image.shape[-1])
             image = jax.image.resize(image, shape, "linear", antialias=False)
-        return jnp.broadcast_to(image, (*image.shape[:2], 3))
+        return jnp.broadcast_to(image, (*image.shape[:2], 3)) if image.shape[-1] == 1 else image
 
 
 @dataclass(frozen=True)
@@ -77,8 +79,8 @@ def generator_from_nnx(
     """Returns a Flax NNX module as (generator, shared).
 
     Args:
-      module: takes z `[1, ...]` and returns `[1, H, W, C]`, with C of 1 or 3. A copy of
-        it is put into evaluation mode.
+      module: takes z `[1, ...]` and returns `[1, H, W, C]`. A copy of it is put into
+        evaluation mode.
       low, high: its values of black and white, such as -1 and 1 for a tanh.
       size: (H, W) to which its images are resized, bilinearly; None leaves their size.
     """
@@ -101,7 +103,7 @@ def generator_from_linen(
     """Returns a Flax Linen module as (generator, shared).
 
     Args:
-      module: takes z `[1, ...]` and returns `[1, H, W, C]`, with C of 1 or 3.
+      module: takes z `[1, ...]` and returns `[1, H, W, C]`.
       variables: its variables.
       arguments: further keyword arguments of its call, hashable: {"train": False}.
       low, high, size: see `generator_from_nnx`.

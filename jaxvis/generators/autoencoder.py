@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from jaxvis.generators.deep import DeepGenerator, despraz_decoder
-from jaxvis.generators.drawing import MOMENTUM, VGG_MEAN
+from jaxvis.generators.drawing import MOMENTUM, mean_levels, to_image
 from jaxvis.generators.layers import convolve, draw_glorot, normalise
 from jaxvis.types import Array, Key
 
@@ -59,7 +59,7 @@ class Autoencoder:
           key: a typed random key.
         """
         decoder = self.decoder.init(jax.random.fold_in(key, 0), alpha=1.0)
-        encoder, statistics, given = {}, {}, 3
+        encoder, statistics, given = {}, {}, self.decoder.channels
         for block, width in enumerate(self.widths, 1):
             for i in (1, 2):
                 own = jax.random.fold_in(key, 10 * block + i)
@@ -90,10 +90,10 @@ class Autoencoder:
 
         Args:
           params, statistics: of the encoder.
-          images: `[B, H, W, 3]` in [0, 1].
+          images: `[B, H, W, C]` in [0, 1].
           train: whether batch norm takes out the batch's own mean and variance.
         """
-        x, found = (255 * images - jnp.asarray(VGG_MEAN)) / self.gain, {}
+        x, found = (255 * images - mean_levels(self.decoder.channels)) / self.gain, {}
         for block in range(1, len(self.widths) + 1):
             for i in (1, 2):
                 name = f"{block}_{i}"
@@ -113,13 +113,13 @@ class Autoencoder:
     def reconstruct(
         self, params: Any, statistics: Any, images: Array, *, train: bool = False
     ) -> tuple[Array, Any]:
-        """Returns (reconstructions `[B, H, W, 3]`, the batch's own statistics).
+        """Returns (reconstructions `[B, H, W, C]`, the batch's own statistics).
 
         Good reconstructions are in [0, 1]; they are not clipped to it.
 
         Args:
           params, statistics: as `init` returns them.
-          images: `[B, H, W, 3]` in [0, 1].
+          images: `[B, H, W, C]` in [0, 1].
           train: as for `encode`.
         """
         codes, encoder = self.encode(params["encoder"], statistics["encoder"], images, train=train)
@@ -128,7 +128,7 @@ class Autoencoder:
         output, decoder = self.decoder.decode(
             params["decoder"], statistics["decoder"], codes, train=train
         )
-        found = (jnp.asarray(VGG_MEAN) + self.gain * output) / 255
+        found = to_image(output, self.gain)
         code = lax.stop_gradient(jnp.mean(codes, axis=0))
         return found, {"encoder": encoder, "decoder": decoder, "code": code}
 

@@ -54,6 +54,7 @@ class DeepGenerator:
       start: (h, w, c) of the first map, to which the code is reshaped.
       stages: (channels, kernel side) of the stages between.
       epsilon: what batch norm adds to the variance; the default is that of Keras 1.1.
+      channels: of the image.
     """
 
     wide: bool = False
@@ -62,6 +63,7 @@ class DeepGenerator:
     start: tuple[int, int, int] = (5, 5, 128)
     stages: tuple[tuple[int, int], ...] = STAGES
     epsilon: float = 1e-5
+    channels: int = 3
 
     @property
     def code(self) -> int:
@@ -139,7 +141,7 @@ class DeepGenerator:
     def apply(
         self, params: Any, statistics: Any, z: Array, *, train: bool = False
     ) -> tuple[Array, Any]:
-        """Returns (output `[H, W, 3]`, the statistics of this output).
+        """Returns (output `[H, W, channels]`, the statistics of this output).
 
         Args:
           params, statistics: as `init` returns them.
@@ -166,8 +168,8 @@ class DeepGenerator:
 
         Args:
           params, statistics: as `init` returns them; alpha is not read.
-          code: `[d]`, or `[B, d]` for images `[B, H, W, 3]`, which share one mean and
-            variance in training.
+          code: `[d]`, or `[B, d]` for images `[B, H, W, channels]`, which share one
+            mean and variance in training.
           train: as for `apply`.
         """
         x, found, repeated = code.reshape(-1, self.code), {}, False
@@ -259,7 +261,7 @@ def _rows(generator: DeepGenerator) -> tuple[Row, ...]:
     if generator.wide:
         rows += _conv(f"{last}_1", 64, 3, same=False)
         rows += _conv(f"{last}_2", 64, 3, same=True)
-    rows.append(Row("rgb", "conv", 3, 3, generator.wide))
+    rows.append(Row("rgb", "conv", generator.channels, 3, generator.wide))
     rows += [Row("relu_rgb", "relu")] * generator.rectified
     return (*rows, Row("image", "bn"))
 

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from jaxvis.generators.deep import DeepGenerator
+from jaxvis.images import to_channels
 from jaxvis.pytrees import register_parts
 from jaxvis.types import Array, Canvas, Drawing, Image, Key
 
@@ -86,11 +87,11 @@ class Learned(GeneratorCanvas):
         return self.generator.init(key)
 
     def decode(self, shared: Any, z: Any, key: Key) -> Image:
-        """Makes the finished image `[H, W, 3]`: running averages, no noise."""
+        """Makes the finished image `[H, W, C]`: running averages, no noise."""
         del shared, key
         ones = jnp.ones(self.generator.code)
         output, _ = self.generator.apply(z["params"], z["statistics"], ones)
-        return _to_image(output, self.gain)
+        return to_image(output, self.gain)
 
     def draw(self, shared: Any, z: Any, key: Key) -> Drawing:
         """Makes what a step sees; nothing is `shared`."""
@@ -104,7 +105,7 @@ class Learned(GeneratorCanvas):
             lambda old, new: old + (1 - kept) * lax.stop_gradient(new - old), statistics, own
         )
         return Drawing(
-            _to_image(output, self.gain), {"regularizer": penalty}, {"statistics": averages}
+            to_image(output, self.gain), {"regularizer": penalty}, {"statistics": averages}
         )
 
 
@@ -126,6 +127,7 @@ class Driven(GeneratorCanvas):
         of its images, batch norm takes its averages, and the penalty is the square
         distance from that code, in units of the code's own square.
       momentum: share of the running averages that a step keeps.
+      channels: of the image; 1 shows the luminance of what a decoder of RGB draws.
 
     Source: Despraz et al., section 3.2, Eq. 1 and 4; the median is the authors' code.
     Departures: `frozen`. Theirs starts at ones, which is no image's code, and takes
@@ -139,6 +141,7 @@ class Driven(GeneratorCanvas):
     keep: int = 10
     frozen: bool = False
     momentum: float = MOMENTUM
+    channels: int = 3
 
     def start(self, shared: Any, *, steps: int, every: int) -> dict[str, Any]:
         """Makes the first z; the averages are the decoder's.
@@ -158,7 +161,7 @@ class Driven(GeneratorCanvas):
         }
 
     def decode(self, shared: Any, z: Any, key: Key) -> Image:
-        """Makes the finished image `[H, W, 3]`, the pixelwise median of the last ones."""
+        """Makes the finished image `[H, W, C]`, the pixelwise median of the last ones."""
         del key
         ones = jnp.ones(self.generator.code)
         alphas = jnp.concatenate([z["past"], z["params"]["alpha"]["alpha"][None]])
@@ -166,7 +169,7 @@ class Driven(GeneratorCanvas):
         def make_image(alpha: Array) -> Image:
             params = {**shared["params"], "alpha": {"alpha": alpha}}
             output, _ = self.generator.apply(params, z["statistics"], ones)
-            return _to_image(output, self.gain)
+            return self._show(output)
 
         return jnp.median(lax.map(make_image, alphas), axis=0)
 
@@ -187,7 +190,10 @@ class Driven(GeneratorCanvas):
             code = shared["code"]
             square = jnp.sum((alpha - code) ** 2) / jnp.sum(code**2)
         terms = {"regularizer": self.penalty * square}
-        return Drawing(_to_image(output, self.gain), terms, lax.stop_gradient(state))
+        return Drawing(self._show(output), terms, lax.stop_gradient(state))
+
+    def _show(self, output: Array) -> Image:
+        return jnp.asarray(to_channels(to_image(output, self.gain), self.channels))
 
     def _average(self, old: Any, new: Any) -> Any:
         return jax.tree.map(lambda a, b: a + (1 - self.momentum) * (b - a), old, new)
@@ -200,17 +206,32 @@ class Driven(GeneratorCanvas):
         return jnp.where(due, alpha, z["past"])
 
 
-def _to_image(output: Array, gain: Any) -> Image:
-    return (jnp.asarray(VGG_MEAN) + gain * output) / 255
+def mean_levels(channels: int) -> Array:
+    """Gives the colour of a generator's output 0 in grey levels, `[channels]`.
+
+    Args:
+      channels: of the image; where there are not three, each has the mean of `VGG_MEAN`.
+    """
+    return jnp.asarray(VGG_MEAN if channels == 3 else (sum(VGG_MEAN) / 3,) * channels)
+
+
+def to_image(output: Array, gain: Any) -> Image:
+    """Makes the image (mean + gain * output) / 255, which may leave [0, 1].
+
+    Args:
+      output: of a generator, `[..., C]`.
+      gain: grey levels per unit of it.
+    """
+    return (mean_levels(output.shape[-1]) + gain * output) / 255
 
 
 def stretch(image: Image, *, root: bool = False) -> Image:
     """Stretches an image to [0, 1], as the authors show theirs.
 
-    (x - min x) / max, or the square root of it; one range for all three channels.
+    (x - min x) / max, or the square root of it; one range for all channels.
 
     Args:
-      image: `[H, W, 3]`.
+      image: `[H, W, C]`.
       root: whether to take the square root, as for the untrained variant.
     """
     found = image - jnp.min(image)

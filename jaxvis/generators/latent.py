@@ -17,7 +17,7 @@ class Latent(Canvas):
     """A canvas whose z is any generator's input; `shared` are the generator's weights.
 
     Args:
-      generator: hashable `(shared, z [...]) -> image [H, W, 3]`.
+      generator: hashable `(shared, z [...]) -> image [H, W, C]`.
       shape: of z.
       size: (H, W) of the generator's image in pixels.
       prior: weight of (rms(z) - radius)^2: 0 leaves z free.
@@ -45,7 +45,7 @@ class Latent(Canvas):
         return self.sigma * jax.random.normal(key, self.shape)
 
     def decode(self, shared: Any, z: Array, key: Key) -> Image:
-        """Makes the image of z, `[H, W, 3]`."""
+        """Makes the image of z, `[H, W, C]`."""
         del key
         return self.generator(shared, z)
 

@@ -3,7 +3,8 @@
 Every canvas is a frozen dataclass with `init(key) -> z` and `decode(shared, z, key) ->
 image`; these canvases share nothing among items, so `shared` is None. `encode(image)
 -> z` exists where an image can be put on the canvas (a warm start). Sizes are (H, W) in
-pixels.
+pixels. `channels` is that of the network: 3 for RGB, 1 for grey. Only RGB has axes of
+colour that can be decorrelated.
 """
 
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxvis.images import DECORRELATE, MEAN, RECORRELATE
+from jaxvis.images import DECORRELATE, RECORRELATE, mean_colour
 from jaxvis.types import Array, Canvas, Image, Key
 
 _EDGE = 1e-4  # how far an encoded image keeps from 0 and 1, where logit diverges
@@ -35,21 +36,31 @@ class Pixels(SizedCanvas):
 
     Args:
       size: (H, W) in pixels.
-      center: RGB in [0, 1] at z = 0.
+      center: RGB in [0, 1] at z = 0, or one number for each channel; () is the mean
+        colour of photographs.
       scale: units of z per unit of the image; 255 makes z grey levels.
       noise: standard deviation of the start, in units of z; 0 starts flat.
       init_range: where given, the start is uniform noise in [-init_range, init_range]
         divided by its 0.95 quantile (about 0.9), as in the natural pre-images code,
         instead of Gaussian.
-      channels: 3, or 1 for a grey image.
+      channels: of z, and of the image. One channel around a center of three is a grey
+        image `[H, W, 3]`, for a network that takes RGB.
     """
 
     size: tuple[int, int]
-    center: tuple[float, float, float] = MEAN
+    center: tuple[float, ...] = ()
     scale: float = 1.0
     noise: float = 0.0
     init_range: float = 0.0
     channels: int = 3
+
+    def __post_init__(self) -> None:
+        """Writes the mean colour out, and raises ValueError for a center that does not fit."""
+        object.__setattr__(self, "center", self.center or mean_colour(self.channels))
+        if self.channels not in (1, len(self.center)):
+            raise ValueError(
+                f"center has {len(self.center)} numbers for {self.channels} channels: give one each"
+            )
 
     def init(self, key: Key) -> Array:
         """Draws z `[H, W, channels]` float32."""
@@ -60,12 +71,12 @@ class Pixels(SizedCanvas):
         return self.noise * jax.random.normal(key, shape)
 
     def decode(self, shared: Any, z: Array, key: Key) -> Image:
-        """Makes the image `[H, W, 3]`; may leave [0, 1]."""
+        """Makes the image `[H, W, C]`; may leave [0, 1]."""
         del shared, key
         return jnp.asarray(self.center, z.dtype) + z / self.scale
 
     def encode(self, image: Image) -> Array:
-        """Finds the z of an image `[H, W, 3]`; a grey one of its mean channel."""
+        """Finds the z of an image `[H, W, C]`; a grey one of its mean channel."""
         z = (image - jnp.asarray(self.center, image.dtype)) * self.scale
         return jnp.mean(z, -1, keepdims=True) if self.channels == 1 else z
 
@@ -77,22 +88,24 @@ class Tanh(SizedCanvas):
     Args:
       size: (H, W) in pixels.
       noise: standard deviation of the start around mid-grey.
+      channels: of the image.
     """
 
     size: tuple[int, int]
     noise: float = 0.01
+    channels: int = 3
 
     def init(self, key: Key) -> Array:
-        """Draws z `[H, W, 3]` float32."""
-        return self.noise * jax.random.normal(key, (*self.size, 3))
+        """Draws z `[H, W, channels]` float32."""
+        return self.noise * jax.random.normal(key, (*self.size, self.channels))
 
     def decode(self, shared: Any, z: Array, key: Key) -> Image:
-        """Makes the image `[H, W, 3]` in (0, 1)."""
+        """Makes the image `[H, W, channels]` in (0, 1)."""
         del shared, key
         return (jnp.tanh(z) + 1) / 2
 
     def encode(self, image: Image) -> Array:
-        """Finds the z of an image `[H, W, 3]`, kept 1e-4 from 0 and 1."""
+        """Finds the z of an image `[H, W, channels]`, kept 1e-4 from 0 and 1."""
         return jnp.arctanh(2 * jnp.clip(image, _EDGE, 1 - _EDGE) - 1)
 
 
@@ -107,20 +120,23 @@ def frequencies(size: tuple[int, int]) -> np.ndarray:
     return np.sqrt(fy * fy + fx * fx).astype(np.float32)
 
 
-def _to_rgb(decorrelated: Array) -> Image:
-    return jax.nn.sigmoid(decorrelated @ jnp.asarray(RECORRELATE))
+def _to_image(axes: Array) -> Image:
+    """Makes an image in (0, 1) of decorrelated colours; other channels are independent."""
+    return jax.nn.sigmoid(axes @ jnp.asarray(RECORRELATE) if axes.shape[-1] == 3 else axes)
 
 
-def _from_rgb(image: Image) -> Array:
+def _from_image(image: Image) -> Array:
     clipped = jnp.clip(image, _EDGE, 1 - _EDGE)
-    return (jnp.log(clipped) - jnp.log1p(-clipped)) @ jnp.asarray(DECORRELATE)
+    axes = jnp.log(clipped) - jnp.log1p(-clipped)
+    return axes @ jnp.asarray(DECORRELATE) if axes.shape[-1] == 3 else axes
 
 
 @dataclass(frozen=True)
 class Fourier(SizedCanvas):
     """A canvas of Fourier coefficients in decorrelated colours.
 
-    image = sigmoid(colour(irfft2(z / f^decay))).
+    image = sigmoid(colour(irfft2(z / f^decay))), without colour(.) for other channels than
+    three.
 
     z are the coefficients of a spectrum in which every frequency has the energy it has
     in photographs, so one step of the optimizer moves all scales alike.
@@ -129,6 +145,7 @@ class Fourier(SizedCanvas):
       size: (H, W) in pixels.
       sd: standard deviation of the start's coefficients.
       decay: exponent of the spectrum's fall.
+      channels: of the image.
 
     Source: Olah, Mordvintsev & Schubert, Feature Visualization (2017), preconditioning.
     """
@@ -136,6 +153,7 @@ class Fourier(SizedCanvas):
     size: tuple[int, int]
     sd: float = 0.01
     decay: float = 1.0
+    channels: int = 3
 
     def _gain(self) -> np.ndarray:
         lowest = 1.0 / max(self.size)
@@ -145,19 +163,19 @@ class Fourier(SizedCanvas):
         return (fall * np.sqrt(self.size[0] * self.size[1]) / 4)[..., None]
 
     def init(self, key: Key) -> Array:
-        """Draws z `[2, H, W // 2 + 1, 3]` float32, real and imaginary parts."""
-        shape = (2, self.size[0], self.size[1] // 2 + 1, 3)
+        """Draws z `[2, H, W // 2 + 1, channels]` float32, real and imaginary parts."""
+        shape = (2, self.size[0], self.size[1] // 2 + 1, self.channels)
         return self.sd * jax.random.normal(key, shape)
 
     def decode(self, shared: Any, z: Array, key: Key) -> Image:
-        """Makes the image `[H, W, 3]` in (0, 1)."""
+        """Makes the image `[H, W, channels]` in (0, 1)."""
         del shared, key
         spectrum = jax.lax.complex(z[0], z[1]) * self._gain()
-        return _to_rgb(jnp.fft.irfft2(spectrum, s=self.size, axes=(0, 1)))
+        return _to_image(jnp.fft.irfft2(spectrum, s=self.size, axes=(0, 1)))
 
     def encode(self, image: Image) -> Array:
-        """Finds the z of an image `[H, W, 3]`, kept 1e-4 from 0 and 1."""
-        spectrum = jnp.fft.rfft2(_from_rgb(image), axes=(0, 1)) / self._gain()
+        """Finds the z of an image `[H, W, channels]`, kept 1e-4 from 0 and 1."""
+        spectrum = jnp.fft.rfft2(_from_image(image), axes=(0, 1)) / self._gain()
         return jnp.stack([spectrum.real, spectrum.imag])
 
 
@@ -178,14 +196,17 @@ class Phase(SizedCanvas):
     """A canvas whose Fourier magnitude is fixed; z are the phases alone.
 
     The magnitude is that of natural images, 1 / f^decay in each decorrelated colour
-    axis, so no optimum can be noise of high frequency.
+    axis, so no optimum can be noise of high frequency. Other channels than three are
+    independent, and each is like the first axis.
 
     Args:
       size: (H, W) in pixels.
       decay: exponent of the magnitude's fall.
       contrast: standard deviation of the first (grey) decorrelated axis before the
         sigmoid.
-      saturation: standard deviations of the other two axes, relative to the first.
+      saturation: standard deviations of the other two axes, relative to the first; it
+        counts for three channels alone.
+      channels: of the image.
 
     Source: Fel et al., MACO (2023), Eq. 2-3.
 
@@ -197,14 +218,15 @@ class Phase(SizedCanvas):
     decay: float = 1.0
     contrast: float = 1.0
     saturation: tuple[float, float] = (1.0, 1.0)
+    channels: int = 3
 
     def init(self, key: Key) -> Array:
-        """Draws z `[H, W // 2 + 1, 3]`, phases in radians, uniform."""
-        shape = (self.size[0], self.size[1] // 2 + 1, 3)
+        """Draws z `[H, W // 2 + 1, channels]`, phases in radians, uniform."""
+        shape = (self.size[0], self.size[1] // 2 + 1, self.channels)
         return jax.random.uniform(key, shape, minval=-np.pi, maxval=np.pi)
 
     def decode(self, shared: Any, z: Array, key: Key) -> Image:
-        """Makes the image `[H, W, 3]` in (0, 1)."""
+        """Makes the image `[H, W, channels]` in (0, 1)."""
         del shared, key
         lowest = 1.0 / max(self.size)
         magnitude = np.maximum(frequencies(self.size), lowest) ** -self.decay
@@ -214,4 +236,7 @@ class Phase(SizedCanvas):
         spectrum = turned * magnitude[..., None]
         axes = jnp.fft.irfft2(spectrum, s=self.size, axes=(0, 1))
         axes = axes / jnp.std(axes, axis=(0, 1), keepdims=True)
-        return _to_rgb(axes * self.contrast * jnp.asarray((1.0, *self.saturation)))
+        axes = axes * self.contrast
+        if self.channels == 3:
+            axes = axes * jnp.asarray((1.0, *self.saturation))
+        return _to_image(axes)

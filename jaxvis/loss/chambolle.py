@@ -53,7 +53,7 @@ class Chambolle:
             )
 
     def __call__(self, key: Key, image: Image) -> Image:
-        """Denoises the image, `[H, W, 3]`."""
+        """Denoises the image, `[H, W, C]`."""
         del key
         return jax.vmap(self._denoise_plane, -1, -1)(jnp.clip(image, 0, 1))
 

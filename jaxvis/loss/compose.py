@@ -118,7 +118,7 @@ class Composed(Loss):
 
     def _size_seen(self) -> tuple[int, int]:
         size = self.canvas.image_size()
-        image = jax.ShapeDtypeStruct((*size, 3), jnp.float32)
+        image = jax.ShapeDtypeStruct((*size, self.net.channels), jnp.float32)
         return jax.eval_shape(self.view, jax.random.key(0), image).shape[:2]
 
     def rematerialise(self) -> "Composed":

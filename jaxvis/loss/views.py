@@ -18,7 +18,7 @@ class Identity:
     """A view that shows the image as it is."""
 
     def __call__(self, key: Key, image: Image) -> Image:
-        """Returns the image, `[H, W, 3]`."""
+        """Returns the image, `[H, W, C]`."""
         del key
         return image
 
@@ -30,7 +30,7 @@ class InOrder:
     views: tuple[View, ...]
 
     def __call__(self, key: Key, image: Image) -> Image:
-        """Applies all views, from the first to the last: `[H', W', 3]`."""
+        """Applies all views, from the first to the last: `[H', W', C]`."""
         for i, view in enumerate(self.views):
             image = view(jax.random.fold_in(key, i), image)
         return image
@@ -62,14 +62,16 @@ class Crop:
     size: tuple[int, int]
 
     def __call__(self, key: Key, image: Image) -> Image:
-        """Cuts out a window `[size[0], size[1], 3]`; all offsets are equally likely.
+        """Cuts out a window `[size[0], size[1], C]`; all offsets are equally likely.
 
         Raises:
           ValueError: if the image is smaller than the window.
         """
         spare = _spare(image, self.size)
         offset = jax.random.randint(key, (2,), 0, jnp.asarray(spare) + 1)
-        return jax.lax.dynamic_slice(image, (offset[0], offset[1], 0), (*self.size, 3))
+        return jax.lax.dynamic_slice(
+            image, (offset[0], offset[1], 0), (*self.size, image.shape[-1])
+        )
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ class Centre:
     size: tuple[int, int]
 
     def __call__(self, key: Key, image: Image) -> Image:
-        """Cuts out the window `[size[0], size[1], 3]`.
+        """Cuts out the window `[size[0], size[1], C]`.
 
         Raises:
           ValueError: if the image is smaller than the window.
@@ -99,7 +101,7 @@ class Resize:
     size: tuple[int, int]
 
     def __call__(self, key: Key, image: Image) -> Image:
-        """Resizes the image to `[size[0], size[1], 3]`."""
+        """Resizes the image to `[size[0], size[1], C]`."""
         del key
         return jax.image.resize(image, (*self.size, image.shape[-1]), "linear")
 
@@ -114,7 +116,7 @@ class Roll:
     pixels: int
 
     def __call__(self, key: Key, image: Image) -> Image:
-        """Shifts the image, `[H, W, 3]`."""
+        """Shifts the image, `[H, W, C]`."""
         shift = jax.random.randint(key, (2,), -self.pixels, self.pixels + 1)
         return jnp.roll(image, shift, axis=(0, 1))
 
@@ -132,7 +134,7 @@ class Pad:
     fill: float | str = 0.5
 
     def __call__(self, key: Key, image: Image) -> Image:
-        """Pads the image to `[H + 2 pixels, W + 2 pixels, 3]`."""
+        """Pads the image to `[H + 2 pixels, W + 2 pixels, C]`."""
         del key
         pads = ((self.pixels, self.pixels), (self.pixels, self.pixels), (0, 0))
         if isinstance(self.fill, str):
@@ -169,7 +171,7 @@ class Blur:
         return matrix
 
     def __call__(self, key: Key, image: Image) -> Image:
-        """Blurs the image, `[H, W, 3]`."""
+        """Blurs the image, `[H, W, C]`."""
         del key
         rows, columns = self._matrix(image.shape[0]), self._matrix(image.shape[1])
         return jnp.einsum("yh,xw,hwc->yxc", rows, columns, image)
@@ -192,7 +194,7 @@ class Scale:
     shift: float = 0.0
 
     def __call__(self, key: Key, image: Image) -> Image:
-        """Scales the image to `[H', W', 3]`; outside the image it is mid-grey."""
+        """Scales the image to `[H', W', C]`; outside the image it is mid-grey."""
         factor_key, shift_key = jax.random.split(key)
         low, high = np.log(self.low), np.log(self.high)
         factor = jnp.exp(jax.random.uniform(factor_key, (), minval=low, maxval=high))
@@ -203,7 +205,7 @@ class Scale:
         translation = centre_out - factor * centre_in + move
         out = jax.image.scale_and_translate(
             image - 0.5,
-            (*size, 3),
+            (*size, image.shape[-1]),
             (0, 1),
             jnp.stack([factor, factor]),
             translation,
@@ -223,7 +225,7 @@ def _turn(image: Image, angle: Array) -> Image:
     at_y, at_x = cos * y - sin * x + middle[0], sin * y + cos * x + middle[1]
     # Gathering all three channels of a pixel at once is three times faster than
     # map_coordinates, which gathers plane by plane.
-    pixels = (image - 0.5).reshape(-1, 3)
+    pixels = (image - 0.5).reshape(-1, image.shape[-1])
     turned = jnp.full_like(image, 0.5)
     for dy, dx in ((0, 0), (0, 1), (1, 0), (1, 1)):
         row, column = jnp.floor(at_y) + dy, jnp.floor(at_x) + dx
@@ -241,7 +243,7 @@ class Rotate:
     degrees: float
 
     def __call__(self, key: Key, image: Image) -> Image:
-        """Turns the image, `[H, W, 3]`; outside the image it is mid-grey."""
+        """Turns the image, `[H, W, C]`; outside the image it is mid-grey."""
         limit = np.deg2rad(self.degrees)
         return _turn(image, jax.random.uniform(key, (), minval=-limit, maxval=limit))
 
@@ -253,7 +255,7 @@ class Noise:
     sigma: float
 
     def __call__(self, key: Key, image: Image) -> Image:
-        """Adds noise to the image, `[H, W, 3]`."""
+        """Adds noise to the image, `[H, W, C]`."""
         return image + self.sigma * jax.random.normal(key, image.shape, image.dtype)
 
 
@@ -262,7 +264,8 @@ class ColourShift:
     """A view of the image under random light: channel gains, offsets and faded colour.
 
     x -> (1 - t) y + t mean_c(y), y = (x - 1/2) exp(gain n) + 1/2 + shift m, with m, n
-    standard normal per channel and t uniform in [0, fade].
+    standard normal per channel and t uniform in [0, fade]. Only RGB fades: a grey image has no
+    colour to lose, and the mean of other channels means nothing.
 
     Args:
       shift: standard deviation of the channels' offsets, in [0, 1] units.
@@ -277,10 +280,13 @@ class ColourShift:
     fade: float = 0.0
 
     def __call__(self, key: Key, image: Image) -> Image:
-        """Changes the colours of the image, `[H, W, 3]`."""
+        """Changes the light and the colours of the image, `[H, W, C]`."""
         shift_key, gain_key, fade_key = jax.random.split(key, 3)
-        gain = jnp.exp(self.gain * jax.random.normal(gain_key, (3,)))
-        shift = self.shift * jax.random.normal(shift_key, (3,))
+        channels = image.shape[-1]
+        gain = jnp.exp(self.gain * jax.random.normal(gain_key, (channels,)))
+        shift = self.shift * jax.random.normal(shift_key, (channels,))
         lit = (image - 0.5) * gain + 0.5 + shift
+        if channels != 3:
+            return lit
         fade = self.fade * jax.random.uniform(fade_key, ())
         return (1 - fade) * lit + fade * jnp.mean(lit, axis=-1, keepdims=True)

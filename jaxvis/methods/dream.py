@@ -75,7 +75,7 @@ def dream(
         raise ValueError(f"steps must be at least 1, got {steps}")
     for name in item.taps or ():
         net.check_taps(name)
-    image = check_image(image, "the image")
+    image = check_image(image, "the image", channels=net.channels)
     sizes = _octave_sizes((image.shape[0], image.shape[1]), how.octaves, how.octave_scale)
     items = repeat_item(1.0 * item, seeds)  # the weight is a leaf that has the seeds' axis
 
@@ -85,7 +85,7 @@ def dream(
         detail: Array | float = 0.0
         if before is not None:
             detail = _resize(before.z - _resize(image[None], sizes[octave - 1]), size)
-        start = jnp.broadcast_to(jnp.clip(base + detail, 0, 1), (seeds, *size, 3))
+        start = jnp.broadcast_to(jnp.clip(base + detail, 0, 1), (seeds, *size, net.channels))
         problem = _build_problem(net, size, steps, how.step_size / 255, how.jitter)
         keys = item_keys(jax.random.fold_in(as_key(key), octave), seeds=seeds)
         return solve(
@@ -121,12 +121,12 @@ def _octave_sizes(size: tuple[int, int], octaves: int, scale: float) -> list[tup
 
 
 def _resize(images: jax.Array, size: tuple[int, int]) -> jax.Array:
-    return jax.image.resize(images, (len(images), *size, 3), "linear")
+    return jax.image.resize(images, (len(images), *size, images.shape[-1]), "linear")
 
 
 def _build_problem(
     net: Network, size: tuple[int, int], steps: int, rate: float, jitter: int
 ) -> Problem:
-    canvas = Pixels(size, center=(0.0, 0.0, 0.0))
+    canvas = Pixels(size, center=(0.0,) * net.channels, channels=net.channels)
     loss = compose(net, canvas, view=Roll(jitter))
     return Problem(loss, canvas, normalized_sgd(rate), steps, projection=Box())

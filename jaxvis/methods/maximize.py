@@ -124,7 +124,8 @@ def plan_maximize(
     check_seeds(seeds)
     keys = item_keys(as_key(key), seeds=seeds, indices=target.indices, name=target.name)
     problem, items = recipe.problem(net), repeat_items(target.items, seeds)
-    return Job(problem, params, items, keys, seeds, start=_begin_from(recipe, start, len(keys)))
+    begin = _begin_from(recipe, start, len(keys), net.channels)
+    return Job(problem, params, items, keys, seeds, start=begin)
 
 
 def _run_groups(
@@ -160,9 +161,9 @@ def _join_groups(parts: Sequence[tuple[np.ndarray, Run]], count: int) -> Run:
     return join_chunks(parts, count)
 
 
-def _begin_from(recipe: Recipe, image: ImageLike | None, count: int) -> Any:
+def _begin_from(recipe: Recipe, image: ImageLike | None, count: int, channels: int) -> Any:
     """Gives the first z of all pictures where they begin from an image; else None."""
     if image is None:
         return None
-    z = recipe.encode(check_image(image, "the start"))
+    z = recipe.encode(check_image(image, "the start", channels=channels))
     return jax.tree.map(lambda leaf: np.broadcast_to(np.asarray(leaf), (count, *leaf.shape)), z)

@@ -1,6 +1,7 @@
 """Networks: from an image to its named activations."""
 
 from jaxvis.nets.adapters import from_function, from_linen, from_nnx
+from jaxvis.nets.layer_list import from_layers
 from jaxvis.nets.random import random_params
 from jaxvis.nets.registry import NETS, build
 from jaxvis.nets.table.forward import parameter_shapes
@@ -11,6 +12,7 @@ __all__ = [
     "Geometry",
     "build",
     "from_function",
+    "from_layers",
     "from_linen",
     "from_nnx",
     "geometry",

@@ -8,80 +8,17 @@ arrays has a tap for each, "NAME.KEY"; a dict that the whole module returns name
 by its own keys.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from typing import Any, Unpack
 
 from flax import linen, nnx
 
-from jaxvis.nets.adaption import Adaption, check_batch_axis, check_layout
-from jaxvis.nets.capture import FunctionRun, LinenRun, NnxRun, Outputs
+from jaxvis.nets.adapted import Names, adapt
+from jaxvis.nets.adaption import Adaption
+from jaxvis.nets.capture import FunctionRun, LinenRun, NnxRun
 from jaxvis.nets.preprocessing import ImageOptions, Preprocessing
-from jaxvis.network import Forward, Network
-from jaxvis.types import Array, Params, Taps
-
-Names = Sequence[str] | Mapping[str, str] | None
-
-
-@dataclass(frozen=True)
-class AdaptedForward(Forward):
-    """The forward pass of a user's own network.
-
-    It cannot be cut into segments, so `rematerialise` refuses.
-
-    Args:
-      run: hashable function of (params, images) that gives the outputs by name.
-      taps: (tap, output) names, in forward order.
-      size: (H, W) of the native image in pixels.
-      images: what the network expects of its images.
-      batched: whether `run` takes and returns a leading batch axis.
-    """
-
-    run: Callable[[Params, Array], Outputs]
-    taps: tuple[tuple[str, str], ...]
-    size: tuple[int, int]
-    images: Preprocessing
-    batched: bool
-
-    def __call__(
-        self, params: Params, values: Mapping[str, Array], wanted: tuple[str, ...]
-    ) -> Taps:
-        """Returns `input` and every tap up to the last of `wanted`."""
-        if set(values) != {"input"}:
-            raise ValueError(
-                f"cannot start at {', '.join(map(repr, values))}: an adapted network "
-                "runs from the image only; start= needs a network built from a table"
-            )
-        prepared = self.images.prepare(values["input"])
-        taps = {"input": prepared}
-        names = [tap for tap, _ in self.taps]
-        last = max((names.index(tap) for tap in wanted if tap in names), default=-1)
-        if last < 0:
-            return taps
-        outputs = self._outputs(params, prepared)
-        for tap, output in self.taps[: last + 1]:
-            if output not in outputs:
-                raise ValueError(
-                    f"the network computed no {output!r} for this image: its layers "
-                    "may depend on the image's size, so adapt it once for every size"
-                )
-            # Later outputs are dropped here, so under jit they are never computed.
-            value = outputs[output][0] if self.batched else outputs[output]
-            taps[tap] = self.images.restore(value)
-        return taps
-
-    def _outputs(self, params: Params, prepared: Array) -> Outputs:
-        size = tuple(prepared.shape[:2])
-        x = self.images.arrange(prepared)
-        try:
-            return self.run(params, x[None] if self.batched else x)
-        except (TypeError, ValueError) as error:
-            if size == self.size:
-                raise
-            raise ValueError(
-                f"the network failed on an image of {size[0]}x{size[1]}; its native "
-                f"size is {self.size[0]}x{self.size[1]}: {error}"
-            ) from error
+from jaxvis.network import Network
+from jaxvis.types import Array, Params
 
 
 def from_nnx(
@@ -111,8 +48,8 @@ def from_nnx(
       **images: what the module expects of its images. It takes (x - mean) / std, where x is
         the picture with its values over `range` and its channels in the order `channels`:
         mean=0 and std=1 (one number, or one for each channel), range=(0, 1), or (0, 255) or
-        (-1, 1), channels="RGB", "BGR" or "grey", layout="HWC" or "CHW", which is that of its
-        activations too. See `jaxvis.nets.preprocessing.Preprocessing`.
+        (-1, 1), channels="RGB", "BGR", "grey" or a number, layout="HWC" or "CHW", which is that
+        of its activations too. See `jaxvis.nets.preprocessing.Preprocessing`.
 
     Returns:
       (net, params): params is the module's state as a plain nested dict, without its
@@ -134,7 +71,7 @@ def from_nnx(
         batched=True,
         can_be_single=False,
     )
-    return _adapt(adaption, taps, input_size, scores)
+    return adapt(adaption, taps, input_size, scores)
 
 
 def from_linen(
@@ -174,7 +111,7 @@ def from_linen(
         batched=True,
         can_be_single=False,
     )
-    return _adapt(adaption, taps, input_size, scores)
+    return adapt(adaption, taps, input_size, scores)
 
 
 def from_function(
@@ -218,55 +155,7 @@ def from_function(
         batched=batched,
         can_be_single=True,
     )
-    return _adapt(adaption, taps, input_size, scores)
-
-
-def _adapt(
-    found: Adaption, taps: Names, input_size: tuple[int, int], scores: str | None
-) -> tuple[Network, Params]:
-    """Returns the network around what was found; tracing it finds the taps."""
-    size, batched = (int(input_size[0]), int(input_size[1])), found.batched
-    shapes = found.find_shapes(size)
-    if not batched:
-        check_batch_axis(found.name, shapes)
-    chosen = _choose_taps(found.name, shapes, taps, batched)
-    check_layout(found, size, {output: shapes[output] for _, output in chosen})
-    if scores is None and len(shapes.get("output", ())) == 1 + batched:
-        scores = next((tap for tap, output in chosen if output == "output"), None)
-    net = Network(
-        name=found.name,
-        forward=AdaptedForward(found.run, chosen, size, found.images, batched),
-        taps=("input", *(tap for tap, _ in chosen)),
-        input_size=size,
-        scores=scores,
-        classes=scores,
-    )
-    if scores is not None:
-        net.check_taps(scores)
-    return net, found.params
-
-
-def _choose_taps(
-    name: str, shapes: dict[str, tuple[int, ...]], taps: Names, batched: bool
-) -> tuple[tuple[str, str], ...]:
-    """Returns (tap, output) pairs in forward order, checked."""
-    fits = {k: s for k, s in shapes.items() if s and (not batched or s[0] == 1)}
-    taps = tuple(fits) if taps is None else taps
-    pairs = taps.items() if isinstance(taps, Mapping) else ((tap, tap) for tap in taps)
-    chosen = dict(pairs)
-    for tap, output in chosen.items():
-        if output not in fits:
-            got = f", shape {shapes[output]}" if output in shapes else ""
-            raise ValueError(
-                f"{name} has no output {output!r}{' per image' if got else ''}{got}; "
-                f"its outputs are {', '.join(fits)}"
-            )
-        if tap == "input":
-            raise ValueError("a tap cannot be called 'input', which is the image")
-    if not chosen:
-        raise ValueError(f"{name} returns no activation of rank one or more")
-    order = list(shapes)
-    return tuple(sorted(chosen.items(), key=lambda pair: order.index(pair[1])))
+    return adapt(adaption, taps, input_size, scores)
 
 
 def _to_dicts(tree: Any) -> Any:

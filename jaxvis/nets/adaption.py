@@ -23,6 +23,8 @@ class Adaption:
       images: what it expects of its images.
       batched: whether it takes and returns a leading batch axis.
       can_be_single: whether it might take images without that axis, as a function might.
+      mixes_layouts: whether parts of it may have maps of the other layout, as the layers of
+        some frameworks do that are mapped over pixels.
     """
 
     name: str
@@ -31,6 +33,7 @@ class Adaption:
     images: Preprocessing
     batched: bool
     can_be_single: bool
+    mixes_layouts: bool = False
 
     def find_shapes(self, size: tuple[int, int]) -> Shapes:
         """Finds the shapes of the outputs, without computing them.
@@ -107,41 +110,54 @@ def check_batch_axis(name: str, shapes: Mapping[str, tuple[int, ...]]) -> None:
             )
 
 
-def check_layout(adaption: Adaption, size: tuple[int, int], shapes: Shapes) -> None:
-    """Checks that activations have the layout that was stated.
+def find_other_layouts(adaption: Adaption, size: tuple[int, int], shapes: Shapes) -> frozenset[str]:
+    """Finds the maps whose layout is not that of the images.
 
     The axes of a map are told apart by the shapes for images of other heights and widths:
     what grows with the height is the vertical axis. A network that takes no other size is
-    judged by its square maps alone.
+    judged by its square maps alone, if it has one layout throughout.
 
     Args:
       adaption: the network.
       size: (H, W) of the native image.
       shapes: of the outputs in question, for an image of that size.
 
+    Returns:
+      frozenset: names of outputs; none but where the network may mix layouts.
+
     Raises:
-      ValueError: if any activation has the other layout; says what to change.
+      ValueError: if any activation has the other layout in a network that has one layout,
+        and if all have it in one that may mix them; says what to change.
     """
     maps = {key: shape for key, shape in shapes.items() if len(shape) == 3 + adaption.batched}
     if not maps:
-        return
+        return frozenset()
+    layouts = _find_layouts(adaption, size, maps)
+    known = [key for key, layout in layouts.items() if layout is not None]
+    other = [key for key in known if layouts[key] != adaption.images.layout]
+    if other and (not adaption.mixes_layouts or other == known):
+        raise ValueError(_describe_layout(adaption, other[0], maps[other[0]][-3:]))
+    return frozenset(other)
+
+
+def _find_layouts(
+    adaption: Adaption, size: tuple[int, int], maps: Shapes
+) -> Mapping[str, str | None]:
+    """Finds the layout of each map, None where it cannot be told."""
     height, width = size
-    layouts: dict[str, str | None] = {}
     named: dict[tuple, str] = {((0,), (1,)): "HWC", ((1,), (2,)): "CHW"}
     try:
         taller = adaption.trace((2 * height, width))
         wider = adaption.trace((height, 2 * width))
     except Exception:  # whatever a user's own code raises
-        layouts = _compare_sides(size, {k: shape[-3:] for k, shape in maps.items()})
-    else:
-        for key, shape in maps.items():
-            grown = (
-                _find_changes(shape[-3:], other.get(key, ())[-3:]) for other in (taller, wider)
-            )
-            layouts[key] = named.get(tuple(grown))
-    for key, layout in layouts.items():
-        if layout not in (None, adaption.images.layout):
-            raise ValueError(_describe_layout(adaption, key, maps[key][-3:]))
+        if adaption.mixes_layouts:
+            return {}
+        return _compare_sides(size, {k: shape[-3:] for k, shape in maps.items()})
+    layouts: dict[str, str | None] = {}
+    for key, shape in maps.items():
+        grown = (_find_changes(shape[-3:], other.get(key, ())[-3:]) for other in (taller, wider))
+        layouts[key] = named.get(tuple(grown))
+    return layouts
 
 
 def _find_changes(shape: tuple[int, ...], other: tuple[int, ...]) -> tuple[int, ...]:

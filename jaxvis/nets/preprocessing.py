@@ -1,18 +1,17 @@
 """What a user's own network expects of its images: their numbers, their channels, their axes."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypedDict
 
 import jax.numpy as jnp
 import numpy as np
 
-from jaxvis.images import LUMINANCE
 from jaxvis.types import Array
 
 Colour = float | tuple[float, ...]
 Layout = Literal["HWC", "CHW"]
-Channels = Literal["RGB", "BGR", "grey"]
+Channels = Literal["RGB", "BGR", "grey"] | int
 LAYOUTS, CHANNELS = ("HWC", "CHW"), ("RGB", "BGR", "grey")
 
 
@@ -41,9 +40,8 @@ class Preprocessing:
       range: what black and white are.
       layout: "HWC" or "CHW": the axes of the images that the network takes, and of the
         activations that it returns.
-      channels: "RGB"; "BGR"; or "grey" for a network of one channel, which sees the
-        luminance of the picture, 0.299 R + 0.587 G + 0.114 B. What such a network likes
-        has no colour, so the colours of pictures that are made for it mean nothing.
+      channels: "RGB"; "BGR"; "grey" for a network of one channel, whose images are
+        `[H, W, 1]`; or a number, for images of other channels than colours.
 
     Raises:
       ValueError: for values that fit no network, and for a mean on another scale than
@@ -58,7 +56,10 @@ class Preprocessing:
 
     def __post_init__(self) -> None:
         _check_word("layout", self.layout, LAYOUTS)
-        _check_word("channels", self.channels, CHANNELS)
+        named: dict[int | str, Channels] = {1: "grey", 3: "RGB"}
+        object.__setattr__(self, "channels", named.get(self.channels, self.channels))
+        if not isinstance(self.channels, int) or self.channels < 1:
+            _check_word("channels", self.channels, CHANNELS)
         if np.shape(self.range) != (2,) or not -math.inf < self.range[0] < self.range[1] < math.inf:
             raise ValueError(
                 "range is what black and white are, such as (0, 1), (0, 255) or (-1, 1); not "
@@ -82,6 +83,8 @@ class Preprocessing:
     @property
     def count(self) -> int:
         """How many channels the network's images have."""
+        if isinstance(self.channels, int):
+            return self.channels
         return 1 if self.channels == "grey" else 3
 
     def shape_of(self, size: tuple[int, int]) -> tuple[int, ...]:
@@ -96,12 +99,10 @@ class Preprocessing:
         """Computes the network's own numbers of an image, `[H, W, C]`.
 
         Args:
-          image: `[H, W, 3]` RGB in [0, 1].
+          image: `[H, W, count]` in [0, 1], RGB where there are three.
         """
         if self.channels == "BGR":
             image = image[..., ::-1]
-        elif self.channels == "grey":
-            image = jnp.sum(image * jnp.array(LUMINANCE), axis=-1, keepdims=True)
         low, high = self.range
         if (low, high) != (0.0, 1.0):
             image = low + (high - low) * image
@@ -114,6 +115,10 @@ class Preprocessing:
           prepared: `[H, W, C]`.
         """
         return prepared if self.layout == "HWC" else jnp.moveaxis(prepared, -1, 0)
+
+    def turn(self) -> "Preprocessing":
+        """Gives the same expectations in the other layout."""
+        return replace(self, layout="CHW" if self.layout == "HWC" else "HWC")
 
     def restore(self, activation: Array) -> Array:
         """Brings an activation into the layout of taps, `[h, w, c]`.

@@ -29,8 +29,11 @@ deviation, the third does nothing."""
 
 SCHEMES = ("he", "gaussian")
 
-# The values that biases and batch norm start with, which make the norm the identity.
+# The values that biases and norms start with, which make a norm the identity.
 _CONSTANTS = {"bias": 0.0, "scale": 1.0, "mean": 0.0, "var": 1.0}
+# What is drawn. The class token and the positions of transformers are as small as timm's.
+_DRAWN = ("kernel", "cls_token", "pos_embed")
+_SMALL = 0.02
 
 
 def random_params(
@@ -42,13 +45,14 @@ def random_params(
     preprocess: str = "caffe_vgg",
     stop: str | tuple[str, ...] | None = None,
 ) -> Params:
-    """Returns random parameters: Gaussian kernels, zero biases, and identity batch norms.
+    """Returns random parameters: Gaussian kernels, zero biases, and identity norms.
 
     With the scheme "gaussian" a kernel is N(0, sigma^2). With "he" it is N(0, 2 / fan_in),
     which keeps the mean square of rectified activations at that of the input; with
     `preprocess="imagenet"` that is one. As biases are zero, both schemes give the same
     network up to one factor a layer. But sigma = 0.015 shrinks VGG-19's activations to
-    1e-4, and the gradients of their Gram matrices below float32, so prefer "he".
+    1e-4, and the gradients of their Gram matrices below float32, so prefer "he". The class
+    token and the positions of a transformer are N(0, 0.02^2) with both.
 
     Args:
       net: a network built from a table.
@@ -58,7 +62,8 @@ def random_params(
       sigma: `[]`, the standard deviation of "gaussian".
       preprocess: what the input row does to RGB in [0, 1]. "caffe_vgg" is 255 * x minus
         ImageNet's mean (123.68, 116.779, 103.939), as the papers have it; "imagenet"
-        takes out the mean and standard deviation; "unit" does nothing.
+        takes out the mean and standard deviation; "unit" does nothing. Where an image
+        has not three channels, every one gets the mean of the three numbers.
       stop: tap(s) after which no parameters are drawn; None draws all. The fully
         connected layers are most of AlexNet and VGG.
 
@@ -88,29 +93,38 @@ def random_params(
             for leaf, shape in spec[row].items()
             if leaf in _CONSTANTS
         }
-        if row in normal:
-            fan_in = prod(spec[row]["kernel"][:-1])
+        for leaf in (leaf for leaf in spec[row] if leaf in _DRAWN):
+            fan_in = prod(spec[row][leaf][:-1])
             spread = sqrt(2 / fan_in) if scheme == "he" else sigma
-            params[row]["kernel"] = normal[row] * spread
-    scale, shift = PREPROCESSING[preprocess]
-    params["input"] = {
-        "scale": np.asarray(scale, np.float32),
-        "shift": np.asarray(shift, np.float32),
-    }
+            params[row][leaf] = normal[row, leaf] * (spread if leaf == "kernel" else _SMALL)
+    params["input"] = _as_affine(preprocess, net.channels)
     return jax.tree.map(jnp.asarray, params)
+
+
+def _as_affine(preprocess: str, channels: int) -> dict[str, Any]:
+    """Returns the input row's parameters; other than three channels share their mean."""
+    scale, shift = (np.asarray(numbers, np.float32) for numbers in PREPROCESSING[preprocess])
+    if channels != 3:
+        scale, shift = (np.full(channels, each.mean(), np.float32) for each in (scale, shift))
+    return {"scale": scale, "shift": shift}
 
 
 def _draw_kernels(
     key: Key, spec: dict[str, dict[str, tuple[int, ...]]], rows: frozenset[str]
-) -> dict[str, ArrayLike]:
-    """Returns row -> its N(0, 1) kernel, for some rows; all are cut from one draw.
+) -> dict[tuple[str, str], ArrayLike]:
+    """Returns (row, leaf) -> N(0, 1), for some rows; all are cut from one draw.
 
     Separate draws, one for every shape, take a minute to compile for GoogLeNet. As the
     draw ends with the last row that is wanted, a row has the same kernel whatever follows.
     """
-    shapes = {row: leaves["kernel"] for row, leaves in spec.items() if "kernel" in leaves}
+    shapes = {
+        (row, leaf): leaves[leaf]
+        for row, leaves in spec.items()
+        for leaf in _DRAWN
+        if leaf in leaves
+    }
     ends = dict(zip(shapes, accumulate(map(prod, shapes.values()))))
-    total = max((end for row, end in ends.items() if row in rows), default=0)
+    total = max((end for (row, _), end in ends.items() if row in rows), default=0)
     numbers: ArrayLike = jax.random.normal(key, (total,))
     if is_traced(numbers):
         # Without the barrier the draw is compiled again into every cut.
@@ -119,7 +133,7 @@ def _draw_kernels(
         # NumPy cuts without compiling a program for every shape.
         numbers = np.asarray(numbers)
     return {
-        row: numbers[ends[row] - prod(shape) : ends[row]].reshape(shape)
-        for row, shape in shapes.items()
-        if row in rows
+        place: numbers[ends[place] - prod(shape) : ends[place]].reshape(shape)
+        for place, shape in shapes.items()
+        if place[0] in rows
     }

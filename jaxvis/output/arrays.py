@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxvis.display import join_planes
 from jaxvis.types import Run, Status
 
 FAILED = (1.0, 0.0, 1.0)
@@ -35,7 +36,10 @@ def check_pixels(image: np.ndarray, name: str, *, finite: bool = True) -> np.nda
     image = np.asarray(image)
     image = image[..., None] if image.ndim == 2 else image
     if image.ndim != 3 or image.shape[-1] not in (1, 3) or not image.size:
-        raise ValueError(f"{name}: an image is [H, W, 3] or grey [H, W], not {image.shape}")
+        raise ValueError(
+            f"{name}: an image is [H, W, 3] or grey [H, W], not {image.shape}: of other "
+            "channels jaxvis.display.join_planes(image) makes a strip"
+        )
     if image.dtype == np.uint8:
         return image.astype(np.float32) / np.float32(255)
     if not np.issubdtype(image.dtype, np.floating):
@@ -57,7 +61,8 @@ def lay_out(
     Args:
       images: `[N, H, W, 3]`, `[N, S, H, W, 3]` (a row of S for each of the N), one
         `[H, W, 3]`, or a sequence of images of any sizes, `[H, W, 3]` or `[H, W]`; or a
-        Run, whose images are shown and whose captions say which items did not end well.
+        Run, whose images are shown (of other channels than RGB or grey as strips, see
+        `jaxvis.display.join_planes`) and whose captions say which items did not end well.
       captions: one for each image; for `[N, S, H, W, 3]` also one for each of the N;
         or None.
 
@@ -69,7 +74,7 @@ def lay_out(
     """
     seeds, status = 1, None
     if isinstance(images, Run):
-        status, images = np.asarray(images.status).ravel(), images.image
+        status, images = np.asarray(images.status).ravel(), join_planes(images.image)
     if not isinstance(images, (list, tuple)):
         images = np.asarray(images)
         if images.ndim not in (3, 4, 5):

@@ -82,7 +82,8 @@ def _build_natural(
     weight = peak * field**2 if natural.norm == "print" else 1e4 / (peak * field**2)
     weights = jnp.broadcast_to(jnp.asarray(weight, jnp.float32), (len(target.indices),))
     stride = stride_of(net, params, tap)
-    (recipe,) = natural_stages(replace(natural, second=0), size=size, stride=stride)
+    natural = replace(natural, second=0)
+    (recipe,) = natural_stages(natural, size=size, stride=stride, channels=net.channels)
     return replace(target, items=weights * target.items), recipe
 
 
@@ -150,4 +151,5 @@ def _resolve(
         known = ", ".join((*RECIPES, NATURAL))
         raise ValueError(f"recipe is one of {known}, or a Recipe; not {recipe!r}")
     size = size or net.input_size
-    return RECIPES[recipe](size, seen=choose_seen(net, params, target.items.taps, size))
+    seen = choose_seen(net, params, target.items.taps, size)
+    return RECIPES[recipe](size, seen=seen, channels=net.channels)

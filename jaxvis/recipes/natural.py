@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxvis.images import MEAN
+from jaxvis.images import mean_colour
 from jaxvis.loss.canvas import Pixels
 from jaxvis.loss.compose import Weighted
 from jaxvis.loss.priors import BoundedRange, TotalVariation
@@ -53,7 +53,8 @@ class Natural:
     """The constants of natural pre-images.
 
     Args:
-      bound: B in grey levels, the typical length of a pixel's RGB vector.
+      bound: B in grey levels, the typical length of a pixel's RGB vector; of a grey image
+        that of its one value.
       radius: B+ in grey levels, the most it may have; None has no such wall.
       slope: V in grey levels a pixel; None is B / 6.5.
       alpha: exponent of the bounded range.
@@ -68,7 +69,8 @@ class Natural:
         image none, as in the authors' code; 1 is none.
       second: steps of a second stage without jitter, at a tenth of the rate, from
         where the first one ended; 0 is none, as printed.
-      grey: whether the image has one channel (HOG and SIFT see grey levels alone).
+      grey: whether an image of three channels has one alone (HOG and SIFT take RGB, and
+        see its grey levels). A network that takes grey images needs no such word.
       norm: 1/Z of Eq. 4: "code", 10^4 / (M rho^2) for maximisation and 1 / |r|^2 for
         caricature; "print", M rho^2 and 1 / |Phi0|.
       optimizer: one of grey levels instead of Algorithm 1: a rule of
@@ -133,31 +135,31 @@ class Natural:
             return self.jitter
         return 1 if self.grey else jitter_of(stride)
 
-    def canvas(self, size: tuple[int, int]) -> Pixels:
-        """Builds the canvas of `size` (H, W) pixels: grey levels around the mean."""
-        channels = 1 if self.grey else 3
+    def canvas(self, size: tuple[int, int], *, channels: int = 3) -> Pixels:
+        """Builds the canvas of `size` (H, W) pixels and `channels`: grey levels around the mean."""
+        own = 1 if self.grey else channels
         start = START * self.bound / 80
-        return Pixels(size, center=self._center(), scale=GREY, init_range=start, channels=channels)
+        center = self._center(channels)
+        return Pixels(size, center=center, scale=GREY, init_range=start, channels=own)
 
-    def priors(self) -> tuple[Weighted, ...]:
-        """Builds R_alpha and R_TV, of a canvas of one channel as of that channel."""
+    def priors(self, *, channels: int = 3) -> tuple[Weighted, ...]:
+        """Builds R_alpha and R_TV for `channels`, of a canvas of one as of that channel."""
         if not self.prior:
             return ()
         # One channel repeated is sqrt 3 times as long and has three variations.
-        copies = 3 if self.grey else 1
+        copies = channels if self.grey else 1
         bound = self.bound / GREY
         slope = bound / 6.5 if self.slope is None else self.slope / GREY
         bounded = BoundedRange(
-            self.alpha, bound * copies**0.5, self._center(), exponent=self.exponent
+            self.alpha, bound * copies**0.5, self._center(channels), exponent=self.exponent
         )
         return (
             Weighted("bounded_range", self.prior, bounded),
             Weighted("total_variation", self.prior / copies, TotalVariation(self.beta, slope)),
         )
 
-    def _center(self) -> tuple[float, float, float]:
-        grey = sum(MEAN) / 3
-        return (grey, grey, grey) if self.grey else MEAN
+    def _center(self, channels: int) -> tuple[float, ...]:
+        return mean_colour(1) * channels if self.grey else mean_colour(channels)
 
 
 NATURALS = {"short": Natural(second=0), "mahendran": Natural()}
@@ -179,6 +181,7 @@ def natural_stages(
     size: Size,
     stride: int,
     steps: int = 300,
+    channels: int = 3,
 ) -> tuple[Recipe, ...]:
     """Builds the one or two recipes that follow each other.
 
@@ -187,16 +190,17 @@ def natural_stages(
       size: (H, W) in pixels of what the network sees.
       stride: of the tap, in pixels.
       steps: of the first stage.
+      channels: of the image that the network takes.
     """
     offsets = natural.offsets(stride)
 
     def build(margin: int, eta: float, steps: int) -> Recipe:
         return Recipe(
-            canvas=natural.canvas((size[0] + margin, size[1] + margin)),
+            canvas=natural.canvas((size[0] + margin, size[1] + margin), channels=channels),
             view=Crop(size) if margin else None,
             optimizer=natural.optimizer or preimage_sgd(eta, rho=natural.rho),
             steps=steps,
-            priors=natural.priors(),
+            priors=natural.priors(channels=channels),
             projection=None if natural.radius is None else Ball(natural.radius),
             finish=Centre(size),
         )

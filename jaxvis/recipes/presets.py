@@ -13,7 +13,7 @@ from jaxvis.recipes.recipe import Recipe, Size
 from jaxvis.types import Params
 
 
-def robust(size: Size, *, seen: Size | None = None) -> Recipe:
+def robust(size: Size, *, seen: Size | None = None, channels: int = 3) -> Recipe:
     """Gives the default: Fourier canvas; random windows, scales, light and colour.
 
     A pattern that only one exact position, size or tint excites does not survive the
@@ -22,6 +22,7 @@ def robust(size: Size, *, seen: Size | None = None) -> Recipe:
     Args:
       size: (H, W) of the picture in pixels.
       seen: (H, W) of what the network is shown; None is the picture's.
+      channels: of the picture, the network's.
     """
     seen = seen or size
     zoom = seen[0] / size[0]
@@ -29,15 +30,16 @@ def robust(size: Size, *, seen: Size | None = None) -> Recipe:
         views.Scale(0.82 * zoom, 1.28 * zoom, size=seen, shift=0.1 * seen[0]),
         views.ColourShift(shift=0.1, gain=0.2, fade=1.0),
     )
-    return Recipe(Fourier(size), view, adam(0.05), 256)
+    return Recipe(Fourier(size, channels=channels), view, adam(0.05), 256)
 
 
-def lucid(size: Size, *, seen: Size | None = None) -> Recipe:
+def lucid(size: Size, *, seen: Size | None = None, channels: int = 3) -> Recipe:
     """Gives Lucid's recipe: pad, roll, scale, rotate, roll on a Fourier canvas.
 
     Args:
       size: (H, W) of the picture in pixels.
       seen: (H, W) of what the network is shown; None is the picture's.
+      channels: of the picture, the network's.
 
     Source: Olah, Mordvintsev & Schubert, Feature Visualization (2017).
     """
@@ -49,21 +51,22 @@ def lucid(size: Size, *, seen: Size | None = None) -> Recipe:
         views.Roll(4),
         views.Centre(seen or size),
     )
-    return Recipe(Fourier(size), view, adam(0.05), 256)
+    return Recipe(Fourier(size, channels=channels), view, adam(0.05), 256)
 
 
-def plain(size: Size, *, seen: Size | None = None) -> Recipe:
+def plain(size: Size, *, seen: Size | None = None, channels: int = 3) -> Recipe:
     """Gives the lecture's recipe: zero image, L2, blur, small values set to zero.
 
     Args:
       size: (H, W) of the picture in pixels.
       seen: unused; the network sees the picture.
+      channels: of the picture, the network's.
 
     Source: Simonyan et al. (2014); Yosinski et al. (2015); Lecture 21, 21.7.
     """
     del seen
     return Recipe(
-        canvas=Pixels(size, scale=255.0),
+        canvas=Pixels(size, scale=255.0, channels=channels),
         view=None,
         optimizer=lecture_sgd(300.0, momentum=0.9, small=0.1),
         steps=256,
@@ -72,12 +75,13 @@ def plain(size: Size, *, seen: Size | None = None) -> Recipe:
     )
 
 
-def maco(size: Size, *, seen: Size | None = None) -> Recipe:
+def maco(size: Size, *, seen: Size | None = None, channels: int = 3) -> Recipe:
     """Gives the MACO recipe: phases alone, random crops, noise.
 
     Args:
       size: (H, W) of the picture in pixels.
       seen: (H, W) of what the network is shown; None is the picture's.
+      channels: of the picture, the network's.
 
     Source: Fel et al., MACO (2023), section 3.
     """
@@ -85,7 +89,7 @@ def maco(size: Size, *, seen: Size | None = None) -> Recipe:
     zoom = seen[0] / size[0]
     crop = views.Scale(0.82 * zoom, 1.28 * zoom, size=seen, shift=0.1 * seen[0])
     view = views.in_order(crop, views.Noise(0.08))
-    return Recipe(Phase(size), view, nadam(1.0), 256)
+    return Recipe(Phase(size, channels=channels), view, nadam(1.0), 256)
 
 
 RECIPES: dict[str, Callable[..., Recipe]] = {
@@ -94,7 +98,7 @@ RECIPES: dict[str, Callable[..., Recipe]] = {
     "plain": plain,
     "maco": maco,
 }
-"""Name -> the function that gives the recipe, of a picture's size and of `seen=`."""
+"""Name -> the function that gives the recipe, of a picture's size, `seen=` and `channels=`."""
 NATURAL = "mahendran"
 """The name of natural pre-images (`jaxvis.recipes.natural.Natural`). It is not among
 `RECIPES`, because it depends on the layer too."""

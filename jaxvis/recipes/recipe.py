@@ -6,7 +6,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from jaxvis.images import MEAN
+from jaxvis.images import mean_colour
 from jaxvis.loss.compose import Weighted, compose
 from jaxvis.loss.views import Centre
 from jaxvis.network import Network
@@ -55,7 +55,7 @@ class Recipe:
         """Finds the z that shows a picture, to begin from it.
 
         Args:
-          image: `[H, W, 3]` in [0, 1], of the recipe's size.
+          image: `[H, W, C]` in [0, 1], of the recipe's size.
 
         Raises:
           ValueError: for another size, or a canvas that cannot begin from an image.
@@ -88,5 +88,6 @@ def _frame(image: Image, size: Size) -> Array:
     """Puts an image into the middle of a larger one, where `Centre` finds it."""
     top, left = ((have - want) // 2 for have, want in zip(size, image.shape))
     height, width = image.shape[:2]
-    whole = jnp.broadcast_to(jnp.asarray(MEAN, image.dtype), (*size, 3))
+    colour = jnp.asarray(mean_colour(image.shape[-1]), image.dtype)
+    whole = jnp.broadcast_to(colour, (*size, len(colour)))
     return whole.at[top : top + height, left : left + width].set(image)

@@ -97,24 +97,25 @@ def read(path: str | os.PathLike, net: Network, *, stop: str | None = None) -> P
     return read_file(path, net, stop=stop, with_sha256=False).params
 
 
-def read_metadata(path: str | os.PathLike) -> dict[str, str]:
+def read_metadata(path: str | os.PathLike, *, net: str | None = None) -> dict[str, str]:
     """Returns what a converted file says of itself.
 
     Args:
       path: the file.
+      net: the network that it must be for; None takes any.
 
     Returns:
       dict: strings under "net", "source" and "sha256" (JSON lists: the checkpoints it
-      was made from), "preprocess", "stop" (the last tap, or empty), "labels" (a JSON
-      list, by class index) and "crc32" (a JSON object, the checksum of each tensor and
-      of the rest of the metadata).
+      was made from), "preprocess", "stop" (the last tap, or empty), "labels" (a JSON list,
+      by class index), "classes", "channels", and "crc32" (a JSON object, the checksum of
+      each tensor and of the rest of the metadata).
 
     Raises:
       FileNotFoundError: as `read_file`.
       ValueError: as `read_file`.
     """
     with open_tensors(path) as file:
-        return _check_metadata(path, file.metadata, None)
+        return _check_metadata(path, file.metadata, net)
 
 
 def read_labels(path: str | os.PathLike) -> tuple[str, ...]:
@@ -177,10 +178,11 @@ def tensor_shapes(net: Network, *, stop: str | None = None) -> dict[str, tuple[i
       ValueError: for an adapted network or an unknown tap.
     """
     wanted = net.check_taps(stop or net.taps[-1])
-    rows = rows_between(net.rows, frozenset(["input"]), wanted) if stop else net.taps
+    spec = parameter_shapes(net)
+    rows = rows_between(net.rows, frozenset(["input"]), wanted) if stop else frozenset(spec)
     return {
         f"{row}/{leaf}": shape
-        for row, leaves in parameter_shapes(net).items()
+        for row, leaves in spec.items()
         if row in rows
         for leaf, shape in leaves.items()
     }

@@ -1,10 +1,12 @@
-"""Files of class labels: a line for each class, or JSON, by class index."""
+"""Class labels: ImageNet's, and files with a line for each class, or JSON, by class index."""
 
+import functools
 import json
 import os
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,8 @@ MAX_BYTES = 1 << 24
 """Bytes of the largest file of labels."""
 LISTED = 5
 """Faulty lines that a message lists."""
+IMAGENET = "imagenet"
+"""What is written for the labels of ImageNet's 1000 classes, in place of a file."""
 CURE = "skip_first_label=True, on the command line --skip-first-label"
 
 
@@ -54,8 +58,18 @@ def read_label_file(
     if not labels:
         raise ValueError(f"{path} holds no class labels")
     if classes is not None:
-        _check_count(path, labels, classes)
+        check_count(path, labels, classes)
     return tuple(labels)
+
+
+@functools.cache
+def read_imagenet_labels() -> tuple[str, ...]:
+    """Reads the labels of ImageNet's 1000 classes, in the order of their WordNet ids.
+
+    Source: the categories of torchvision's weights; no two are equal.
+    """
+    text = (resources.files("jaxvis.weights") / "imagenet.txt").read_text(encoding="utf-8")
+    return tuple(text.splitlines())
 
 
 def find_duplicates(labels: Sequence[str]) -> dict[str, list[int]]:
@@ -71,6 +85,28 @@ def find_duplicates(labels: Sequence[str]) -> dict[str, list[int]]:
     for number, label in enumerate(labels):
         found[label].append(number)
     return {label: numbers for label, numbers in found.items() if len(numbers) > 1}
+
+
+def check_count(path: str | os.PathLike, labels: Sequence[str], classes: int) -> None:
+    """Checks that there is a label for each class.
+
+    Args:
+      path: of the file, or what the message calls the labels.
+      labels: by class index.
+      classes: how many classes the network has.
+
+    Raises:
+      ValueError: says how many there are, and what to do.
+    """
+    if len(labels) == classes:
+        return
+    text = f"{path} has {len(labels)} labels and the network has {classes} classes"
+    if len(labels) == classes + 1:
+        raise ValueError(
+            f"{text}: if its first label, {escape(labels[0])!r}, is that of the background, "
+            f"leave it out ({CURE})"
+        )
+    raise ValueError(f"{text}: name the labels of this network, one for each class")
 
 
 def _read_lines(path: Any, text: str) -> list[str]:
@@ -127,15 +163,3 @@ def _clean(path: Any, labels: Iterable[str], what: str, *, first: int) -> list[s
                 "or the names after it are off by one"
             )
     return cleaned
-
-
-def _check_count(path: Any, labels: Sequence[str], classes: int) -> None:
-    if len(labels) == classes:
-        return
-    text = f"{path} has {len(labels)} labels and the network has {classes} classes"
-    if len(labels) == classes + 1:
-        raise ValueError(
-            f"{text}: if its first label, {escape(labels[0])!r}, is that of the background, "
-            f"leave it out ({CURE})"
-        )
-    raise ValueError(f"{text}: name the labels of this network, one for each class")

@@ -1,28 +1,34 @@
 """A name -> a checked local file -> parameters.
 
-`jaxvis weights get` fetches and converts such files, `weights_convert` converts others,
-`jaxvis.weights.file` says what is in them.
+`jaxvis.weights.source` finds the file, or makes it of what people have;
+`jaxvis.weights.file` says what is in it.
 """
 
-import contextlib
 import os
 import re
-from collections.abc import Iterator
-from importlib import resources
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from jaxvis.nets import registry
-from jaxvis.nets.random import random_params
+from jaxvis.nets.network_file import preprocess_of
+from jaxvis.nets.random import PREPROCESSING, random_params
+from jaxvis.nets.table.layers import shapes
 from jaxvis.network import Network
 from jaxvis.types import Key, Params
-from jaxvis.weights.file import read_file, read_labels
+from jaxvis.weights.file import read_file, read_labels, read_metadata
+from jaxvis.weights.labels import (
+    IMAGENET,
+    check_count,
+    read_imagenet_labels,
+    read_label_file,
+)
+from jaxvis.weights.source import FoundWeights, find_weights
 
-EMBEDDED = {"demo": "demo.safetensors"}
-"""Networks whose trained parameters are part of the package, in `jaxvis.nets`."""
+FLAGS = {"classes": "--classes-count", "channels": "--channels"}
+"""Option of a network that its file decides -> the flag of commands."""
 
 
 class LoadedNetwork(NamedTuple):
@@ -32,11 +38,14 @@ class LoadedNetwork(NamedTuple):
       net: the network.
       params: float32, `{row: {"kernel": ..., "bias": ...}}`; {} where there are none.
       labels: class labels by class index; () if unknown.
-      weights: where the parameters came from: the path given, "random:0", "cached",
-        "embedded", or "none" where there are none.
-      sha256: that of their file, in hexadecimal; None without a file, or if it was not
-        asked for.
-      metadata: what the file says of itself; {} without a file.
+      weights: where the parameters came from: what was given (a path, "random:0",
+        "hf:OWNER/NAME"), "cached", "embedded", or "none" where there are none.
+      sha256: that of the file or folder that was given, in hexadecimal; None without one,
+        or if it was not asked for.
+      metadata: what the converted file says of itself; {} without a file.
+      notes: sentences on what was downloaded and converted to open it.
+      net_file: the path of the file that describes the network, and its sha256; () where
+        the network has a name.
     """
 
     net: Network
@@ -45,6 +54,8 @@ class LoadedNetwork(NamedTuple):
     weights: str
     sha256: str | None
     metadata: dict[str, str]
+    notes: tuple[str, ...] = ()
+    net_file: tuple[str, ...] = ()
 
 
 def load(
@@ -54,6 +65,8 @@ def load(
     pool: str | None = None,
     head: str | None = None,
     input_size: tuple[int, int] | None = None,
+    classes: int | None = None,
+    channels: int | None = None,
     stop: str | None = None,
     precision: str = "float32",
     convolution: str = "fast",
@@ -61,14 +74,23 @@ def load(
     """Returns a network and its parameters.
 
     Args:
-      name: a name of `jaxvis.nets.registry`, such as "vgg19" or "demo".
-      weights: None takes the converted file from the cache folder ("demo" has its
-        own, "hog", "hogb" and "dsift" need none); a path reads that converted file; a
-        typed key (`jax.random.key(0)`) or "random:0" draws random parameters.
+      name: a name of `jaxvis.nets.registry`, such as "vgg19" or "demo"; or the path of a
+        file that describes a network, "my_net.toml" or "my_net.py" (which is executed).
+      weights: None takes what `jaxvis weights get` put into the cache folder ("demo" has
+        its own, "hog", "hogb" and "dsift" need none). A path is that of a file
+        (.pth, .pt, .ckpt, .bin, .safetensors, .npz, .h5, .keras, .caffemodel, .mat) or of
+        a folder as Hugging Face's programs write it: it is converted once, and kept in
+        the cache. "hf:OWNER/NAME" is a repository of the Hugging Face hub,
+        "torchvision:IMAGENET1K_V2" and "keras:imagenet" are published weights
+        (`jaxvis weights list`). A typed key (`jax.random.key(0)`) or "random:0" draws
+        random parameters.
       pool: "max" or "avg", for the VGG networks; None is the network's own.
       head: "softmax", "linear" or "relu"; None is the network's own.
       input_size: (H, W) in pixels. Fully connected layers are made for it, and so the
         file must have been, unless `stop` leaves them out. None is the published size.
+      classes: how many classes it tells apart; None is what the file says, and without
+        one the published number.
+      channels: of the image, 1 for grey; None is what the file says, and without one 3.
       stop: the last tap that is wanted: no parameters of rows beyond it are read
         (fully connected layers are nine tenths of a VGG). None reads all.
       precision: "float32", "tf32" or "bfloat16": what products are made with. The
@@ -81,8 +103,9 @@ def load(
 
     Raises:
       FileNotFoundError: if there is no such file; says which command gets it.
-      ValueError: for an unknown network, an unconverted or damaged file, or one that
-        was made for another network; every differing name is listed.
+      OSError: if a file cannot be read, written or downloaded.
+      ValueError: for an unknown network, a damaged file, one that is of another network
+        (every differing name is listed), or one with other classes or channels.
     """
     found = load_network(
         name,
@@ -92,6 +115,8 @@ def load(
         pool=pool,
         head=head,
         input_size=input_size,
+        classes=classes,
+        channels=channels,
         precision=precision,
         convolution=convolution,
     )
@@ -104,6 +129,8 @@ def load_network(
     weights: str | os.PathLike | Key | None = None,
     stop: str | None = None,
     with_sha256: bool = True,
+    labels: str | os.PathLike | None = None,
+    skip_first_label: bool = False,
     **options: Any,
 ) -> LoadedNetwork:
     """Returns a network with its parameters and all that its file says, opened once.
@@ -113,26 +140,40 @@ def load_network(
       weights: as in `load`.
       stop: as in `load`.
       with_sha256: whether to hash the file too, which takes about a second a gigabyte.
-      **options: pool, head, input_size, precision and convolution, as in `load`.
+      labels: a file of class labels, as `jaxvis.weights.labels` reads it, or "imagenet".
+        None takes those of the file; and ImageNet's where the file says that its thousand
+        classes are these.
+      skip_first_label: leave the first label of the file out, such as "background".
+      **options: pool, head, input_size, classes, channels, precision and convolution, as
+        in `load`.
 
     Raises:
       FileNotFoundError: as `load`.
-      ValueError: as `load`.
+      OSError: as `load`.
+      ValueError: as `load`; and for labels that are not one for each class.
     """
+    if skip_first_label and labels in (None, IMAGENET):
+        raise ValueError("skip_first_label (--skip-first-label) belongs to labels (--labels FILE)")
     net = registry.build(name, **options)
+    key, given = _read_choice(weights)
     if name in registry.FIXED:
         if weights is not None:
             raise ValueError(f"{name} has no parameters: leave the weights (--weights) out")
-        return LoadedNetwork(net, {}, (), "none", None, {})
-    key, file_path = _read_choice(weights)
+        names = _choose_labels(net, labels, skip_first_label)
+        return LoadedNetwork(net, {}, names, "none", None, {})
     if key is not None:
+        names = _choose_labels(net, labels, skip_first_label)
         source = weights if isinstance(weights, str) else "random"
-        return LoadedNetwork(net, random_params(net, key, stop=stop), (), source, None, {})
-    with open_path(name, weights=file_path) as path:
-        file = read_file(path, net, stop=stop, with_sha256=with_sha256)
-    source = "embedded" if name in EMBEDDED else "cached"
-    source = source if file_path is None else str(file_path)
-    return LoadedNetwork(net, file.params, file.labels, source, file.sha256, file.metadata)
+        params = random_params(net, key, stop=stop, **_choose_preprocess(name))
+        return LoadedNetwork(net, params, names, source, None, {})
+    with find_weights(name, given, input_size=options.get("input_size"), stop=stop) as found:
+        net = _build(name, net, found, options)
+        with_sha256 = with_sha256 and found.sha256 is None
+        file = read_file(found.path, net, stop=stop, with_sha256=with_sha256)
+    own = _choose_own_labels(net, file.labels, found)
+    names = _choose_labels(net, labels, skip_first_label, own)
+    sha256 = found.sha256 or file.sha256
+    return LoadedNetwork(net, file.params, names, found.weights, sha256, file.metadata, found.notes)
 
 
 def labels_of(name: str, *, weights: str | os.PathLike | Key | None = None) -> tuple[str, ...]:
@@ -148,57 +189,78 @@ def labels_of(name: str, *, weights: str | os.PathLike | Key | None = None) -> t
     """
     if name in registry.FIXED:
         return ()
-    key, file_path = _read_choice(weights)
+    key, given = _read_choice(weights)
     if key is not None:
         return ()
-    with open_path(name, weights=file_path) as path:
-        return read_labels(path)
+    with find_weights(name, given) as found:
+        net = _build(name, registry.build(name), found, {})
+        return _choose_own_labels(net, read_labels(found.path), found)
 
 
-def home() -> Path:
-    """Returns the cache folder: $JAXVIS_HOME, or the platform's own for jaxvis."""
-    if os.environ.get("JAXVIS_HOME"):
-        return Path(os.environ["JAXVIS_HOME"]).expanduser()
-    import pooch  # its import costs more than all of this module's own
-
-    return Path(pooch.os_cache("jaxvis"))
+def _choose_preprocess(name: str) -> dict[str, Any]:
+    """Returns what random parameters do to the image, where the network's file names it."""
+    preprocess = preprocess_of(name)
+    return {"preprocess": preprocess} if preprocess in PREPROCESSING else {}
 
 
-def cache_path(name: str) -> Path:
-    """Returns where the cache keeps a converted file, there or not.
+def _build(name: str, net: Network, found: FoundWeights, options: Mapping[str, Any]) -> Network:
+    """Returns the network as large as its file says: classes, channels and input size.
 
     Args:
-      name: what `jaxvis weights get` calls it: "vgg19", "resnet50_v2".
+      name: of the network.
+      net: the network without what the file says.
+      found: the file.
+      options: what the caller wants of the network.
     """
-    return home() / "weights" / f"{name}.safetensors"
+    metadata = read_metadata(found.path, net=net.name)
+    wanted = dict(options)
+    for option, built in (("classes", _count_classes(net)), ("channels", net.channels)):
+        text = metadata.get(option) or ""
+        if not re.fullmatch(r"[1-9]\d{0,6}", text) or int(text) == built:
+            continue
+        if options.get(option) is not None:
+            raise ValueError(
+                f"{found.weights} has {text} {option}, not {options[option]}: leave "
+                f"{option}= ({FLAGS[option]}) out"
+            )
+        wanted[option] = int(text)
+    size = re.fullmatch(r"\[([1-9]\d{0,4}), ([1-9]\d{0,4})\]", metadata.get("input_size") or "")
+    if size and options.get("input_size") is None:
+        own = int(size[1]), int(size[2])
+        wanted |= {} if own == net.input_size else {"input_size": own}
+    return net if wanted == options else registry.build(name, **wanted)
 
 
-@contextlib.contextmanager
-def open_path(name: str, *, weights: str | os.PathLike | None = None) -> Iterator[Path]:
-    """Yields the path of a network's converted file, as `load` chooses it.
+def _choose_own_labels(
+    net: Network, labels: tuple[str, ...], found: FoundWeights
+) -> tuple[str, ...]:
+    """Returns the labels of a file; ImageNet's if it has none and says that it is of it."""
+    if not labels and found.imagenet and _count_classes(net) == len(read_imagenet_labels()):
+        return read_imagenet_labels()
+    return labels
 
-    Args:
-      name: the network.
-      weights: a path, or None for the embedded or the cached file.
 
-    Raises:
-      FileNotFoundError: if there is none; says which command gets it.
-    """
-    if weights is None and name in EMBEDDED:
-        file = resources.files("jaxvis.nets.demo") / EMBEDDED[name]
-        with resources.as_file(file) as path:
-            yield path
-        return
-    path = cache_path(name) if weights is None else Path(weights)
-    if not path.exists() and weights is None:
-        raise FileNotFoundError(
-            f"the weights of {name} are not here ({path}); get them with: "
-            f"jaxvis weights get {name}, or pass a converted file: weights=FILE "
-            "(on the command line: --weights FILE)"
-        )
-    if not path.exists():
-        raise FileNotFoundError(f"there is no file {path}")
-    yield path
+def _choose_labels(
+    net: Network,
+    labels: str | os.PathLike | None,
+    skip_first_label: bool,
+    own: tuple[str, ...] = (),
+) -> tuple[str, ...]:
+    """Returns the labels that the caller wants, one for each class."""
+    if labels is None:
+        return own
+    count = _count_classes(net)
+    if count is None:
+        raise ValueError(f"{net.name} names no class scores: leave labels (--labels) out")
+    if labels == IMAGENET:
+        names = read_imagenet_labels()
+        check_count("ImageNet", names, count)
+        return names
+    return read_label_file(labels, classes=count, skip_first_label=skip_first_label)
+
+
+def _count_classes(net: Network) -> int | None:
+    return shapes(net.rows, net.input_size)[net.scores][-1] if net.rows and net.scores else None
 
 
 def _read_choice(weights: Any) -> tuple[Key | None, str | os.PathLike | None]:

@@ -46,6 +46,7 @@ def test_the_ceiling_is_a_rate_of_products():
     assert 1e7 < flops.measure_ceiling(side=64, runs=2) < 1e16
 
 
+@pytest.mark.slow
 def test_gradients_are_those_of_each_images_own_class():
     net, params = conv_net(16)
     images, index = subjects.draw_images(2, 16), np.array([3, 1], np.int32)
@@ -67,6 +68,7 @@ def test_images_have_no_equal_neighbours_to_tie():
     assert (np.diff(images, axis=2) != 0).all()
 
 
+@pytest.mark.slow
 def test_a_sweep_shows_fixed_networks_their_own_size():
     free, params = subjects.make_network("squeezenet1_1", 48)
     assert sweep.seen_side(free, params, 48) == 40

@@ -20,6 +20,7 @@ def home(tmp_path, monkeypatch):
     write_image(tmp_path / "red.png", np.asarray(image))
 
 
+@pytest.mark.slow
 def test_a_network_that_is_read_rightly_exits_with_0(capsys):
     assert main(["check", "demo", "red.png", "--shows", "red"]) == 0
     out = capsys.readouterr().out
@@ -40,12 +41,13 @@ def test_weights_converted_with_a_wrong_preprocessing_exit_with_1(tmp_path, caps
     assert "WARNING: " in out and "Nothing looks wrong" not in out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         (["--labels", "many.txt"], "many.txt has 21 labels and the network has 20 classes"),
         (["--labels", "few.txt"], "few.txt has 2 labels and the network has 20 classes"),
-        (["--skip-first-label"], "--skip-first-label belongs to --labels FILE"),
+        (["--skip-first-label"], "(--skip-first-label) belongs to labels (--labels FILE)"),
         (["--shows", "mauve"], "no class named 'mauve'"),
         (["--shows", "20"], "there is no class 20: they go from 0 to 19"),
         (["--weights", "nowhere.safetensors"], "nowhere.safetensors"),

@@ -25,6 +25,7 @@ def run(*words):
     return main(["dream", "demo", *map(str, words)])
 
 
+@pytest.mark.slow
 def test_a_dream_keeps_the_size_asked_for(elsewhere, capsys):
     assert run("rocket", *FAST, "--size", "16x24") == 0
     folder = elsewhere / "jaxvis-dream"
@@ -36,6 +37,7 @@ def test_a_dream_keeps_the_size_asked_for(elsewhere, capsys):
     assert record["status"] == [["done"]] and "1 picture" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_one_dream_may_be_one_file(elsewhere):
     words = ("rocket", *FAST, "--size", 16)
     assert run(*words, "--out", "art.png") == 0

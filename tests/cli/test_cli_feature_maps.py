@@ -23,6 +23,7 @@ def run(*words):
     return main(["feature-maps", "demo", *(str(word) for word in words)])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("codes", ["single", "random", "ranked"])
 def test_feature_maps_name_filters_and_the_filter_afterwards(codes, elsewhere):
     words = ("--tap", "relu1_1", "--index", "0,3", "--codes", codes, *FAST)
@@ -35,6 +36,7 @@ def test_feature_maps_name_filters_and_the_filter_afterwards(codes, elsewhere):
     assert record["post_filter"]["weight"] == 0.2 and record["status"] == ["done", "done"]
 
 
+@pytest.mark.slow
 def test_one_filter_may_be_one_file(elsewhere):
     words = ("--tap", "relu1_1", "--index", 3, *FAST, "--out", "filter.png")
     assert run("chelsea", *words) == 0

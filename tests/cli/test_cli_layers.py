@@ -62,3 +62,11 @@ def test_layers_checks_a_file_of_weights(tmp_path, capsys):
     assert last == f"{path} fits; converted from: model.caffemodel"
     assert main(["layers", "squeezenet1_0", "--weights", str(path)]) == 2
     assert "squeezenet1_1" in capsys.readouterr().err
+
+
+def test_layers_takes_counts_of_classes_and_channels(capsys):
+    assert main("layers vgg11 --classes-count 7 --channels 1".split()) == 0
+    net = build("vgg11", classes=7, channels=1)
+    assert capsys.readouterr().out == layers_table(net) + "\n"
+    assert main("layers vgg11 --classes-count 0".split()) == 2
+    assert "--classes-count goes from 1" in capsys.readouterr().err

@@ -47,6 +47,7 @@ def test_parse_indices_with_a_count_may_leave_the_ends_open(text, wanted):
         ("-1", None, "'-1' in '-1' is no class"),
         ("1-5", None, "is no class"),
         ("a:b", None, "is no class"),
+        ("goldfish", None, "names are those of classes, where they are known .--labels FILE.$"),
         (":", None, "is no class"),
         ("3:", None, "is no class"),
         ("5:5", None, "the range '5:5' in '5:5' is empty"),
@@ -98,6 +99,9 @@ def test_parse_size_refuses_in_words(text):
         ("Carassius_Auratus,0", (1, 0)),
         ("white-shark, 0:2", (4, 0, 1)),
         ("2", (2,)),
+        ("tench, Tinca", (0,)),
+        ("1, crane, bird, white shark", (1, 3, 4)),
+        ("Tench,tinca,goldfish,carassius auratus", (0, 1)),
     ],
 )
 def test_a_class_may_be_named_instead_of_numbered(text, wanted):
@@ -109,7 +113,7 @@ def test_a_class_may_be_named_instead_of_numbered(text, wanted):
     [
         ("goldfisch", "no class named 'goldfisch'; did you mean goldfish"),
         ("zzz", "no class named 'zzz'$"),
-        ("crane", "'crane' is the name of 2 and 3: write the number"),
+        ("crane", r"'crane' is the name of 2 \(crane\) and 3 \(crane, bird\): write the number"),
     ],
 )
 def test_a_name_that_is_no_class_or_several_is_told(name, words):

@@ -7,6 +7,7 @@ from jaxvis.cli import main
 from jaxvis.cli.maximize import name_files
 from jaxvis.optimize import step_programs
 from jaxvis.output.io import read_image, write_image
+from tests.pictures import check_same_picture
 
 
 @pytest.fixture(autouse=True)
@@ -44,7 +45,7 @@ def test_the_same_sweep_again_makes_the_same_pictures(elsewhere):
         assert run("sweep", "demo", *words) == 0
     for path in (elsewhere / "a").glob("0*.png"):
         other = read_image(elsewhere / "b" / path.name)
-        np.testing.assert_allclose(read_image(path), other, atol=1.5 / 255)
+        check_same_picture(read_image(path), other)
 
 
 @pytest.mark.slow

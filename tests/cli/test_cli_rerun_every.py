@@ -35,6 +35,7 @@ def inside(work, monkeypatch):
     monkeypatch.setattr(demo, "SIDE", 16)
 
 
+@pytest.mark.slow
 def test_no_command_is_left_out():
     told = "add a tiny call of the command to tests/rerun_cases.py, or the command to NO_RECORD"
     assert set(COMMANDS) == {*CASES, *NO_RECORD}, told

@@ -28,6 +28,7 @@ def settings(monkeypatch):
     return made
 
 
+@pytest.mark.slow
 def test_commands_keep_compiled_programs_and_imports_keep_none(tmp_path):
     env = {k: v for k, v in os.environ.items() if not k.startswith("JAX")}
     env |= {"JAXVIS_HOME": str(tmp_path)}

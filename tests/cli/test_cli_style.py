@@ -30,6 +30,7 @@ def read_record(folder):
     return json.loads((folder / "record.json").read_text())
 
 
+@pytest.mark.slow
 def test_style_mixes_two_and_keeps_the_recipe(elsewhere):
     white = np.ones((8, 8, 3), np.float32)
     for name, image in (("a.png", read_sample_photo("rocket", size=40)), ("white.png", white)):

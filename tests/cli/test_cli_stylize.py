@@ -26,6 +26,7 @@ def inside(work, monkeypatch):
     monkeypatch.chdir(work)
 
 
+@pytest.mark.slow
 def test_a_folder_is_painted_and_what_is_broken_is_counted(work, capsys):
     assert run("stylize", NET, "photos", "--style", "x:1,y:3", "--out", "painted") == 0
     assert "3 pictures, 1 files skipped" in capsys.readouterr().out
@@ -57,6 +58,7 @@ def test_no_picture_takes_the_name_of_another_or_of_the_sheet(work):
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["stylize", "augment"])
 def test_ctrl_c_keeps_the_pictures_that_are_there(command, work, monkeypatch, capsys):
     name = {"stylize": "paint", "augment": "restyle"}[command]

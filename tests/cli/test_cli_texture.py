@@ -95,6 +95,7 @@ def test_texture_of_a_normalised_network(elsewhere):
     assert run("coffee", "--means", "bad.npz", *words) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(20, 33), (20, 33, 4)], ids=["grey, not square", "transparent"])
 def test_pictures_of_every_kind_are_textures(shape, elsewhere):
     assert run(write_pixels(elsewhere, shape), "--tap", "relu1_1", *FAST) == 0

@@ -21,6 +21,7 @@ def inside(work, monkeypatch):
     monkeypatch.chdir(work)
 
 
+@pytest.mark.slow
 def test_training_leaves_a_network_its_losses_and_goes_on(work, capsys):
     record = json.loads((work / "net/record.json").read_text())
     assert record["styles"] == ["x", "y"] and record["steps"] == 2

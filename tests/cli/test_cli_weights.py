@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 
 from jaxvis.cli import main
-from jaxvis.cli import weights as commands
 from jaxvis.nets import registry
 from jaxvis.weights import file as weights_file
 from jaxvis.weights import load as weights
+from jaxvis.weights.cache import cache_path
+from weights_convert.published import MIRROR
 from weights_convert.torchvision_files import SOURCES
 
 NAME = "squeezenet1_1"
@@ -66,7 +67,7 @@ def server(body, monkeypatch):
     """Yields a mirror that has the file, under a name with its own sha256."""
     file = f"{NAME}-{hashlib.sha256(body).hexdigest()[:8]}.pth"
     source = dataclasses.replace(SOURCES[NAME], file=file)
-    monkeypatch.setitem(commands.SOURCES, NAME, source)
+    monkeypatch.setitem(SOURCES, NAME, source)
     with file_server.serve({f"/models/{file}": (body, "whole")}) as running:
         running.path = f"/models/{file}"
         running.folder = f"{running.url}/models"
@@ -79,28 +80,29 @@ def run(*words):
 
 def test_get_downloads_and_converts_so_that_load_finds_it(server, state, home, capsys):
     assert run("weights", "get", NAME, "--url", server.folder) == 0
-    assert f"{weights.cache_path(NAME)} (4.9 MB)" in capsys.readouterr().out
+    assert f"{cache_path(NAME)} (4.9 MB)" in capsys.readouterr().out
     _, params = weights.load(NAME)
     for row, leaves in state.items():
         np.testing.assert_array_equal(params[row]["kernel"], leaves["kernel"])
-    facts = weights_file.read_metadata(weights.cache_path(NAME))
+    facts = weights_file.read_metadata(cache_path(NAME))
     assert facts["preprocess"].startswith("rgb:1:0.485,0.456,0.406:0.229")
     assert list((home / "downloads").iterdir()) == []
 
 
 def test_get_says_how_another_version_is_used(server, monkeypatch, capsys):
-    monkeypatch.setitem(commands.SOURCES, "other", commands.SOURCES[NAME])
+    other = dataclasses.replace(SOURCES[NAME], tag="torchvision:OTHER")
+    monkeypatch.setitem(SOURCES, "other", other)
     assert run("weights", "get", "other", "--url", server.folder) == 0
-    path = weights.cache_path("other")
-    message = f"these are weights of {NAME}: use them with --weights {path}"
+    message = f"these are weights of {NAME}: use them with --weights torchvision:OTHER"
     assert message in capsys.readouterr().out
-    assert weights.load(NAME, weights=path)[0].name == NAME
+    assert weights.load(NAME, weights=cache_path("other"))[0].name == NAME
+    assert weights.load_network(NAME, weights="torchvision:OTHER").notes == ()
 
 
 def test_get_takes_the_mirror_from_the_environment_too(server, monkeypatch, home):
-    monkeypatch.setenv(commands.MIRROR, server.folder + "/")
+    monkeypatch.setenv(MIRROR, server.folder + "/")
     assert run("weights", "get", NAME, "--keep") == 0
-    assert weights.cache_path(NAME).exists()
+    assert cache_path(NAME).exists()
     assert [file.suffix for file in (home / "downloads").iterdir()] == [".pth"]
 
 
@@ -119,18 +121,18 @@ def test_a_truncated_download_is_told_and_resumed(server, body, capsys):
     assert run("weights", "get", NAME, "--url", server.folder) == 2
     error = capsys.readouterr().err
     assert "broke off" in error and "run it again to resume" in error
-    assert not weights.cache_path(NAME).exists()
+    assert not cache_path(NAME).exists()
     server.files[server.path] = (body, "whole")
     assert run("weights", "get", NAME, "--url", server.folder) == 0
     assert server.requests[-1][1].startswith("bytes=")
-    assert weights.cache_path(NAME).exists()
+    assert cache_path(NAME).exists()
 
 
 def test_a_wrong_hash_is_told_and_nothing_is_kept(server, body, home, capsys):
     server.files[server.path] = (body[:-1] + b"x", "whole")
     assert run("weights", "get", NAME, "--url", server.folder) == 2
     assert "the sha256 begins" in capsys.readouterr().err
-    assert not weights.cache_path(NAME).exists()
+    assert not cache_path(NAME).exists()
     assert list((home / "downloads").iterdir()) == []
 
 
@@ -178,13 +180,16 @@ def test_list_shows_what_can_be_got_and_what_is_here(server, capsys):
     assert run("weights", "list") == 0
     lines = capsys.readouterr().out.splitlines()
     row = next(line.split() for line in lines if line.startswith("resnet50_v2"))
-    assert row == ["resnet50_v2", "resnet50", "80.9", "95.4", "resnet50-11ad3fa6.pth", "-"]
+    assert row == [
+        *("resnet50_v2", "resnet50", "torchvision:IMAGENET1K_V2", "80.9", "95.4"),
+        *("resnet50-11ad3fa6.pth", "-"),
+    ]
     assert len(lines) > len(SOURCES)
     assert run("weights", "get", NAME, "--url", server.folder) == 0
     capsys.readouterr()
     run("weights", "list")
     row = next(r for r in capsys.readouterr().out.splitlines() if r.startswith(NAME))
-    assert row.endswith(str(weights.cache_path(NAME)))
+    assert row.endswith(str(cache_path(NAME)))
 
 
 def test_convert_writes_the_file_that_is_asked_for(state, tmp_path, capsys):
@@ -208,7 +213,7 @@ def test_convert_writes_into_the_cache_and_replaces_only_when_told(state, tmp_pa
     assert weights.load(NAME)[0].name == NAME
     assert run("convert", *words) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert f"{weights.cache_path(NAME)} exists already" in line and "--overwrite" in line
+    assert f"{cache_path(NAME)} exists already" in line and "--overwrite" in line
     assert run("convert", *words, "--overwrite") == 0
 
 

@@ -131,6 +131,7 @@ def gradients(f, x, k, g):
     return (y, *pull(g))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("platform, case, m", ON_PLATFORMS)
 @pytest.mark.parametrize("axes", [(0, 0), (0, None), (None, 0)])
 def test_values_and_both_gradients_under_vmap(monkeypatch, platform, case, m, axes):

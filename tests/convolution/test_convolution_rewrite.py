@@ -98,6 +98,46 @@ def test_what_a_cpu_computes_otherwise_is_the_same_with_its_gradients(shape, str
         close(found, wanted)
 
 
+@pytest.mark.parametrize(
+    "window, strides, pads",
+    [
+        ((3, 3), (1, 1), ((1, 1), (1, 1))),
+        ((5, 5), (2, 2), ((2, 2), (2, 2))),
+        ((7, 2), (1, 3), ((3, 0), (0, 4))),
+        ((4, 3), (2, 2), ((-1, 2), (0, -2))),
+    ],
+)
+def test_a_depthwise_convolution_is_the_same_with_its_gradients(window, strides, pads):
+    x, kernel = draw(2, 13, 12, 5), draw(*window, 1, 5, seed=1)
+    options = {"dimension_numbers": ("NHWC", "HWIO", "NHWC"), "feature_group_count": 5}
+
+    def run(function):
+        y, pull = jax.vjp(lambda x, k: function(x, k, strides, pads, **options), x, kernel)
+        return y, *pull(draw(*y.shape, seed=2))
+
+    for found, wanted in zip(run(conv.conv_general_dilated), run(lax.conv_general_dilated)):
+        close(found, wanted)
+
+
+@pytest.mark.parametrize("strides", [(1, 1), (2, 2)])
+def test_a_depthwise_convolution_has_no_convolution_on_a_cpu(strides):
+    x, kernel = draw(1, 9, 9, 4), draw(3, 3, 1, 4, seed=1)
+
+    def step(x, kernel):
+        y = conv.conv_general_dilated(
+            x,
+            kernel,
+            strides,
+            ((1, 1), (1, 1)),
+            dimension_numbers=("NHWC", "HWIO", "NHWC"),
+            feature_group_count=4,
+        )
+        return jnp.sum(y**2)
+
+    text = jax.jit(jax.grad(step, (0, 1))).lower(x, kernel).as_text()
+    assert "stablehlo.convolution" not in text
+
+
 def test_a_4x4_kernel_that_is_prepared_in_the_step_learns_the_same():
     x, kernel = draw(2, 1, 10, 9, 5), draw(2, 4, 4, 5, 6, seed=1)
 

@@ -11,7 +11,9 @@ import struct
 import tempfile
 import zipfile
 import zlib
+from argparse import Namespace
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -97,7 +99,8 @@ def make_torch_streams() -> list[bytes]:
 def make_pickles() -> list[bytes]:
     plain = {"a": [1, 2.5, (None, True)], "b": {"c": "text", 3: "é"}, "d": (1, 2, 3, 4)}
     flat = {"a.weight": np.zeros((2, 3), np.float32)}
-    made = [pickle.dumps(plain, protocol) for protocol in range(6)]
+    foreign = {"args": Namespace(lr=0.1), "seen": {1, 2}, "more": [Fraction(1, 2), bytearray(2)]}
+    made = [pickle.dumps(tree, protocol) for tree in (plain, foreign) for protocol in range(6)]
     return [*made, write.state_pickle(flat), write.state_pickle(flat, parameter=True)]
 
 
@@ -115,6 +118,11 @@ def make_npzs() -> list[bytes]:
 def _save_npz(path: Path, arrays: dict, save: Callable = np.savez) -> None:
     with path.open("wb") as file:  # a path without the ending would get one
         save(file, **arrays)
+
+
+def make_keras_zips() -> list[bytes]:
+    data = _written(lambda path: write.write_keras_zip(path, STATE))
+    return [_without_date(data)]
 
 
 def make_mats() -> list[bytes]:
@@ -143,7 +151,7 @@ def make_mat73s() -> list[bytes]:
 def make_keras() -> list[bytes]:
     return [
         _written(lambda path, layout=layout: write.write_keras(path, STATE, layout=layout))
-        for layout in ("weights", "model", "keras1", "keras3")
+        for layout in ("weights", "model", "keras1", "keras3", "named")
     ]
 
 

@@ -124,6 +124,7 @@ TARGETS = {
     "mat5": Target(seeds.make_mats, _convert, (change.mutate_mat,), ".mat"),
     "mat73": Target(seeds.make_mat73s, _read_tensors, (), ".mat"),
     "keras": Target(seeds.make_keras, _read_tensors, (), ".h5"),
+    "keras_zip": Target(seeds.make_keras_zips, _read_tensors, (change.mutate_zip,), ".keras"),
     "hdf5": Target(seeds.make_hdf5s, _read_tensors, (), ".h5"),
     "caffemodel": Target(seeds.make_caffemodels, _convert, (), ".caffemodel"),
     "weights": Target(

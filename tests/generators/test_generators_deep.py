@@ -35,6 +35,7 @@ def test_the_published_number_of_parameters_and_chain_of_sizes(generator, count)
     assert generator.size == (224, 224) and generator.code == 3200
 
 
+@pytest.mark.slow
 def test_keras_starts_alpha_in_plus_minus_023():
     alpha = jax.eval_shape(despraz_generator().init, jax.random.key(0))["params"]["alpha"]
     assert alpha["alpha"].shape == (3200,)
@@ -45,6 +46,7 @@ def test_keras_starts_alpha_in_plus_minus_023():
     np.testing.assert_array_equal(ones, 1)
 
 
+@pytest.mark.slow
 def test_the_rows_are_what_keras_layers_compute():
     """Against the same rows written out with lax's own convolution."""
     made = jax.jit(TINY.init)(jax.random.key(1))

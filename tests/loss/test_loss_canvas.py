@@ -244,9 +244,39 @@ def test_a_canvas_of_ones_own_needs_init_and_decode_alone(key):
 
 
 def test_a_grey_canvas_repeats_its_channel_and_begins_from_the_mean_of_three(key):
-    canvas = Pixels(SIZE, channels=1, noise=0.1)
+    canvas = Pixels(SIZE, center=MEAN, channels=1, noise=0.1)
     z = canvas.init(key)
     assert z.shape == (*SIZE, 1)
     image = canvas.decode(None, z, KEY)
     assert image.shape == (*SIZE, 3)
     np.testing.assert_allclose(canvas.encode(image), z, atol=1e-6)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 12])
+def test_other_channels_than_three_are_independent_planes(channels, key):
+    for kind in (Fourier, Phase, Tanh, Pixels):
+        canvas = kind(SIZE, channels=channels)
+        z = canvas.init(key)
+        if kind is Pixels:
+            z = z + jax.random.normal(key, z.shape)
+        image = canvas.decode(None, z, KEY)
+        assert image.shape == (*SIZE, channels) and canvas.image_size() == SIZE
+        alone = kind(SIZE, channels=1).decode(None, z[..., :1], KEY)
+        np.testing.assert_allclose(image[..., :1], alone, atol=1e-6)
+        if kind is not Phase:
+            again = canvas.decode(None, canvas.encode(image), KEY)
+            np.testing.assert_allclose(again, image, atol=1e-4)
+
+
+def test_the_grey_fourier_canvas_has_no_colour_matrix():
+    z = np.zeros((2, 4, 3, 1), np.float32)
+    z[0, 0, 0] = 2.0  # the constant: 2 times the gain 4 sqrt(16) / 4, by 16 pixels
+    image = Fourier((4, 4), channels=1).decode(None, jnp.asarray(z), KEY)
+    np.testing.assert_allclose(image, 1 / (1 + np.exp(-0.5)), atol=1e-6)
+
+
+def test_a_center_has_a_number_for_each_channel():
+    np.testing.assert_allclose(Pixels(SIZE, channels=1).center, (1.347 / 3,))
+    assert Pixels(SIZE) == Pixels(SIZE, center=MEAN)
+    with pytest.raises(ValueError, match="center has 3 numbers for 2 channels: give one each"):
+        Pixels(SIZE, center=MEAN, channels=2)

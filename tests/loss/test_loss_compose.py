@@ -23,6 +23,7 @@ PRIORS = (
 CANVAS = Pixels(SIZE, noise=0.2)
 
 
+@pytest.mark.slow
 def test_terms_are_named_weighted_once_and_sum_to_the_loss(key):
     net, params = conv_net(8)
     z, item = CANVAS.init(key), 2.0 * Excite("fc", 1)
@@ -65,6 +66,7 @@ def test_fewer_draws_than_one_are_refused(draws):
         compose(net, CANVAS, draws=draws)
 
 
+@pytest.mark.slow
 def test_draws_are_averaged(key):
     net, params, _ = counted_net(8)
     item, z = Excite("scores", 0), CANVAS.init(key)
@@ -91,6 +93,7 @@ def test_view_is_what_the_network_sees_and_priors_the_whole_image(key):
     assert float(terms["corner"]) == float(image[0, 0, 0])
 
 
+@pytest.mark.slow
 def test_value_depends_on_the_key_only_through_the_view(key):
     net, params = conv_net(8)
     z, item = CANVAS.init(key), Excite("fc", 0)
@@ -156,6 +159,7 @@ def test_a_canvas_adds_terms_and_state_and_sees_what_is_shared(key):
     assert state == {"steps": 5}
 
 
+@pytest.mark.slow
 def test_dropout_sets_half_of_a_tap_to_zero_and_doubles_the_rest(key):
     net, params = conv_net(8)
     z = CANVAS.init(key)
@@ -172,6 +176,7 @@ def test_dropout_sets_half_of_a_tap_to_zero_and_doubles_the_rest(key):
     np.testing.assert_allclose(loss(params, z, wrong, key)[0], 0, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_what_follows_dropout_sees_what_is_left(key):
     net, params = conv_net(8)
     z, item = CANVAS.init(key), Excite("fc", 0)

@@ -166,3 +166,14 @@ def test_batched_equals_alone_and_equal_priors_hash_equal(name):
     again = type(prior)(**vars(prior))
     assert again == prior
     assert hash(again) == hash(prior)
+
+
+def test_priors_of_other_channels_are_measured_from_their_own_mean_colour():
+    middle = 1.347 / 3
+    grey = jnp.full((2, 2, 1), middle + 0.5)
+    np.testing.assert_allclose(L2()(grey), 4 * 0.25, rtol=1e-6)
+    np.testing.assert_allclose(BoundedRange(alpha=2.0, bound=0.25)(grey), 4.0, rtol=1e-5)
+    edge = jnp.zeros((1, 2, 12)).at[0, 1].set(1.0)
+    np.testing.assert_allclose(TotalVariation(slope=1.0)(edge), 12 / 2, rtol=1e-6)
+    with pytest.raises(ValueError, match="center has 3 numbers for an image of 1 channels"):
+        L2(center=MEAN)(grey)

@@ -37,6 +37,7 @@ def image():
     return photograph(SIDE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", VIEWS)
 def test_view_is_pure_and_the_same_alone_jitted_and_in_a_batch(name, image):
     view = VIEWS[name]

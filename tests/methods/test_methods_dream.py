@@ -25,6 +25,7 @@ def run():
     return dream(net, params, photograph(SIDE), tap="relu2", seeds=2, **OPTIONS)
 
 
+@pytest.mark.slow
 def test_run_has_the_seeds_axis_and_all_octaves_in_its_trace(run):
     assert run.image.shape == (2, SIDE, SIDE, 3)
     assert run.trace["loss"].shape == run.trace["objective"].shape == (2, 8)
@@ -64,6 +65,7 @@ def test_one_step_moves_by_its_size_on_average():
         assert moved == pytest.approx(size, rel=1e-2)
 
 
+@pytest.mark.slow
 def test_step_follows_the_gradient_of_half_the_squared_activations():
     net, params = conv_net()
     photo = 0.25 + 0.5 * photograph(SIDE)
@@ -80,6 +82,7 @@ def test_octaves_grow_by_their_scale_to_the_full_size():
     assert METHOD._octave_sizes((3, 3), 3, 4.0) == [(1, 1), (1, 1), (3, 3)]
 
 
+@pytest.mark.slow
 def test_details_of_small_octaves_are_carried_up(monkeypatch):
     net, params = conv_net()
     starts, solve = [], METHOD.solve
@@ -168,6 +171,7 @@ def test_an_interruption_keeps_the_octaves_so_far(monkeypatch):
     assert run.image.shape == (2, 11, 11, 3)  # the first octave's
 
 
+@pytest.mark.slow
 def test_a_second_call_compiles_nothing():
     net, params, _ = counted_net()
 

@@ -70,6 +70,7 @@ def _objective(net, params, image, found):
     return float(-scores[3] / found.scores[0] - jax.nn.log_softmax(scores)[3])
 
 
+@pytest.mark.slow
 def test_each_facet_gets_its_picture_started_from_its_mean(two_kinds, found):
     net, params = conv_net()
     _, kind = two_kinds
@@ -105,6 +106,7 @@ def test_a_facet_is_the_same_alone_and_beside_another(found):
     assert np.abs(second.trace["loss"] - both.trace["loss"][1:]).max() > 0.01
 
 
+@pytest.mark.slow
 def test_one_call_finds_and_draws_the_facets(two_kinds):
     net, params = conv_net()
     options = {"index": 3, "features": "pool1"}
@@ -122,6 +124,7 @@ def test_images_of_8_bits_are_found_alike(two_kinds, found):
     np.testing.assert_allclose(again.mean, found.mean, atol=0.5 / 255 + 1e-6)
 
 
+@pytest.mark.slow
 def test_a_second_call_compiles_nothing(two_kinds):
     net, params = conv_net()
 

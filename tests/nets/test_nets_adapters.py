@@ -205,6 +205,7 @@ def test_mean_and_std_and_arguments_reach_the_module(image):
     np.testing.assert_allclose(taps["output"], 2 * plain["output"], rtol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["nnx", "linen", "function"])
 def test_jit_vmap_and_gradients_work(kind, image):
     if kind == "nnx":

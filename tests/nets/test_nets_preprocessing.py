@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import jaxvis
-from jaxvis.images import LUMINANCE
+from jaxvis.images import LUMINANCE, check_image
 from jaxvis.nets import from_function
 from jaxvis.nets.preprocessing import ImageOptions, Preprocessing
 
@@ -67,16 +67,21 @@ def test_options_are_those_of_the_dataclass():
         ({"mean": 0.5, "std": 0.25}, [-1.2, -0.4, 2.0]),
         ({"mean": (0.1, 0.2, 0.3), "std": (1, 2, 0.7)}, [0.1, 0.1, 1.0]),
         ({"channels": "BGR", "range": (0, 255), "mean": (104, 117, 123)}, [151, -15, -72]),
-        ({"channels": "grey"}, [0.299 * 0.2 + 0.587 * 0.4 + 0.114]),
-        ({"channels": "grey", "range": (-1, 1), "mean": 0.5, "std": 0.5}, [-1.3656]),
+        ({"channels": "grey"}, [0.4]),
+        ({"channels": 1, "range": (0, 10)}, [4.0]),
+        ({"channels": 3}, [0.2, 0.4, 1.0]),
+        ({"channels": 2, "mean": (0.1, 0.2)}, [0.1, 0.3]),
+        ({"channels": "grey", "range": (-1, 1), "mean": 0.5, "std": 0.5}, [-1.4]),
     ],
 )
 def test_the_network_takes_the_numbers_that_it_expects(options, wanted):
-    image = jnp.broadcast_to(jnp.array([0.2, 0.4, 1.0]), (*SIZE, 3))
+    colours = {1: [0.4], 2: [0.2, 0.5], 3: [0.2, 0.4, 1.0]}
+    image = jnp.broadcast_to(jnp.array(colours[len(wanted)]), (*SIZE, len(wanted)))
     found = Preprocessing(**options).prepare(image)
     assert found.shape == (*SIZE, len(wanted))
     np.testing.assert_allclose(found[3, 5], wanted, atol=2e-4)
     net, params = adapt(lambda params, x: {"seen": x}, **options)
+    assert net.channels == len(wanted)
     np.testing.assert_allclose(net.apply(params, image)["seen"], found)
     np.testing.assert_allclose(net.apply(params, image)["input"], found)
 
@@ -105,6 +110,7 @@ def test_equal_options_make_equal_networks():
         ({"range": 255}, "range is what black and white are"),
         ({"layout": "NCHW"}, "layout is one of 'HWC', 'CHW', not 'NCHW'"),
         ({"channels": "gray"}, "channels is one of 'RGB', 'BGR', 'grey', not 'gray'"),
+        ({"channels": 0}, "channels is one of 'RGB', 'BGR', 'grey', not 0"),
     ],
 )
 def test_options_that_fit_no_network_are_refused(options, message):
@@ -195,18 +201,20 @@ def test_a_network_of_one_channel_sees_the_luminance(image):
     net, params = adapt(one_channel, channels="grey", scores="output")
     grey = image @ jnp.array(LUMINANCE)
     wanted = convolve(grey[..., None], KERNEL[:, :, :1])
-    np.testing.assert_allclose(net.apply(params, image)["maps"], wanted, rtol=1e-4, atol=1e-5)
-    twin = net.apply(params, jnp.repeat(grey[..., None], 3, -1))["maps"]
-    np.testing.assert_allclose(twin, wanted, rtol=1e-4, atol=1e-5)
+    shown = check_image(image, "the image", channels=net.channels)
+    np.testing.assert_allclose(net.apply(params, shown)["maps"], wanted, rtol=1e-4, atol=1e-5)
+    with pytest.raises(ValueError, match=r"takes one image \[H, W, 1\].*makes a grey image of RGB"):
+        net.apply(params, image)
 
 
+@pytest.mark.slow
 def test_methods_work_with_a_network_of_one_channel():
     net, params = adapt(one_channel, channels="grey")
     run = jaxvis.maximize(net, params, index=[0, 3], steps=16)
-    assert run.image.shape == (2, 1, *SIZE, 3) and run.status.tolist() == [[0], [0]]
+    assert run.image.shape == (2, 1, *SIZE, 1) and run.status.tolist() == [[0], [0]]
     grey = np.random.default_rng(0).random(SIZE, dtype=np.float32)
     run = jaxvis.invert(net, params, grey, tap="maps", steps=8)
-    assert run.image.shape == (1, *SIZE, 3)
+    assert run.image.shape == (1, *SIZE, 1)
     assert run.trace["loss"][0, -1] < run.trace["loss"][0, 0]
 
 

@@ -10,6 +10,7 @@ from jaxvis.nets import NETS, build, parameter_shapes, random_params
 from jaxvis.nets.table.geometry import parameter_counts
 from jaxvis.nets.table.layers import minimum, shapes
 from jaxvis.network import Network
+from tests.families import FAMILIES
 
 # As published: torchvision's own figures, and the Caffe and MatConvNet models'.
 PARAMETERS = {
@@ -32,7 +33,40 @@ PARAMETERS = {
     "resnet34": 21_797_672,
     "resnet50": 25_557_032,
     "resnet101": 44_549_160,
+    "resnet152": 60_192_808,
+    "resnet50d": 25_576_264,
+    "resnet18_cifar": 11_173_962,
+    "resnet50_cifar": 23_520_842,
+    "wide_resnet50_2": 68_883_240,
+    "wide_resnet101_2": 126_886_696,
+    "resnext50_32x4d": 25_028_904,
+    "resnext101_32x8d": 88_791_336,
     "densenet121": 7_978_856,
+    "densenet161": 28_681_000,
+    "densenet169": 14_149_480,
+    "densenet201": 20_013_928,
+    "inception_v3": 23_834_568,  # without the auxiliary classifier
+    "mobilenet_v2": 3_504_872,
+    "mobilenet_v3_small": 2_542_856,
+    "mobilenet_v3_large": 5_483_032,
+    "efficientnet_b0": 5_288_548,
+    "efficientnet_b1": 7_794_184,
+    "efficientnet_b2": 9_109_994,
+    "efficientnet_b3": 12_233_232,
+    "efficientnet_b4": 19_341_616,
+    "regnet_y_400mf": 4_344_144,
+    "regnet_y_16gf": 83_590_140,
+    "convnext_tiny": 28_589_128,
+    "convnext_small": 50_223_688,
+    "convnext_base": 88_591_464,
+    "lenet5": 61_706,
+    "vit_ti_16": 5_717_416,
+    "vit_s_16": 22_050_664,
+    "vit_b_16": 86_567_656,
+    "vit_b_32": 88_224_232,
+    "deit_ti_16": 5_717_416,
+    "deit_s_16": 22_050_664,
+    "deit_b_16": 86_567_656,
 }
 # Tap -> its shape at the native size, from the papers and prototxts.
 SHAPES = {
@@ -56,9 +90,27 @@ SHAPES = {
         "features.transition3.pool": (7, 7, 512),
         "features.denseblock4.cat": (7, 7, 1024),
     },
+    "resnet50d": {"conv1.6": (112, 112, 64), "layer2.0.downsample.0": (28, 28, 256)},
+    "resnet18_cifar": {"relu": (32, 32, 64), "layer4.1.add": (4, 4, 512), "fc": (10,)},
+    "inception_v3": {
+        "maxpool2": (35, 35, 192),
+        "Mixed_6e.cat": (17, 17, 768),
+        "Mixed_7c.cat_2": (8, 8, 2048),
+    },
+    "mobilenet_v2": {"features.1.conv.2": (112, 112, 16), "features.18.2": (7, 7, 1280)},
+    "mobilenet_v3_large": {
+        "features.4.block.2.fc1": (24,),
+        "features.4.block.2.mul": (28, 28, 72),
+        "features.16.2": (7, 7, 960),
+    },
+    "efficientnet_b4": {"features.0.2": (190, 190, 48), "features.8.2": (12, 12, 1792)},
+    "regnet_y_16gf": {"trunk_output.block4.block4-0.activation": (7, 7, 3024)},
+    "convnext_tiny": {"features.1.2.block.3": (56, 56, 384), "features.7.2.add": (7, 7, 768)},
+    "lenet5": {"pool1": (14, 14, 6), "pool2": (5, 5, 16), "fc1": (120,)},
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PARAMETERS)
 def test_parameter_count_equals_the_published(name):
     assert sum(parameter_counts(build(name)).values()) == PARAMETERS[name]
@@ -68,6 +120,35 @@ def test_every_network_has_its_published_count():
     assert set(NETS) - {"demo"} == set(PARAMETERS)
 
 
+def test_every_network_belongs_to_one_family():
+    members = [name for first, others in FAMILIES.items() for name in (first, *others)]
+    assert sorted(members) == sorted(NETS)
+
+
+def test_every_builder_takes_the_number_of_classes_and_of_channels():
+    for name in set(NETS) - {"demo"}:  # which has a class for each of its own images
+        keywords = inspect.signature(NETS[name]).parameters
+        assert keywords["classes"].default in (10, 1000), name
+        assert keywords["channels"].default in (1, 3), name
+
+
+@pytest.mark.parametrize("name", [name for name in FAMILIES if name != "demo"])
+def test_first_and_last_kernels_follow_the_channels_and_the_classes(name):
+    net = build(name, classes=7, channels=2)
+    spec = parameter_shapes(net)
+    kernels = [row.name for row in net.rows if "kernel" in spec.get(row.name, {})]
+    first, last = kernels[0], kernels[-1]
+    assert net.channels == 2 and spec["input"] == {"scale": (2,), "shift": (2,)}
+    assert spec[first]["kernel"][2] == 2 and spec[last]["kernel"][-1] == 7
+    assert shapes(net.rows, net.input_size)[net.scores] == (7,)
+
+
+@pytest.mark.parametrize("option", ["classes", "channels"])
+def test_build_refuses_a_number_below_one(option):
+    with pytest.raises(ValueError, match=f"{option} is at least 1, not 0"):
+        build("resnet18", **{option: 0})
+
+
 @pytest.mark.parametrize("name", SHAPES)
 def test_shapes_at_the_native_size_are_the_papers(name):
     net = build(name)
@@ -75,13 +156,14 @@ def test_shapes_at_the_native_size_are_the_papers(name):
     assert {tap: table[tap] for tap in SHAPES[name]} == SHAPES[name]
 
 
-@pytest.mark.parametrize("name", NETS)
+@pytest.mark.parametrize("name", FAMILIES)
 def test_apply_gives_the_shapes_of_the_table(name):
     net = build(name)
     params = jax.eval_shape(lambda key: random_params(net, key), jax.random.key(0))
-    image = jax.ShapeDtypeStruct((*net.input_size, 3), jnp.float32)
+    image = jax.ShapeDtypeStruct((*net.input_size, net.channels), jnp.float32)
     taps = jax.eval_shape(lambda p, x: net.apply(p, x), params, image)
-    assert {tap: value.shape for tap, value in taps.items()} == shapes(net.rows, net.input_size)
+    at = shapes(net.rows, net.input_size)
+    assert {tap: value.shape for tap, value in taps.items()} == {tap: at[tap] for tap in net.taps}
     assert net.taps[0] == "input" and net.scores in net.taps
 
 
@@ -97,7 +179,8 @@ def test_networks_built_alike_are_equal_and_hash_alike(name):
 def test_head_chooses_what_follows_the_scores(name):
     def ops(head):
         net = build(name, head=head)
-        return [row.op for row in net.rows[net.taps.index(net.scores) + 1 :]]
+        names = [row.name for row in net.rows]
+        return [row.op for row in net.rows[names.index(net.scores) + 1 :]]
 
     assert ops("softmax") == ops(None) == ["softmax"]
     assert ops("relu") == ["relu"]
@@ -158,6 +241,9 @@ def test_every_option_is_a_keyword_that_build_offers(name):
         ("squeezenet1_0", 21),
         ("squeezenet1_1", 17),
         ("googlenet", 31),
+        ("inception_v3", 75),
+        ("convnext_tiny", 32),
+        ("mobilenet_v2", 1),
     ],
 )
 def test_the_smallest_image_is_known(name, side):

@@ -28,6 +28,7 @@ def job(key):
     return Job(problem, 1.0, items, keys, 2)
 
 
+@pytest.mark.slow
 def test_pictures_have_an_axis_for_items_and_one_for_seeds(job):
     run = job.run(chunk=4)
     assert job.count == 6

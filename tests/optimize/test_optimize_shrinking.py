@@ -74,6 +74,7 @@ def test_a_shrinking_batch_gives_what_a_whole_one_does(monkeypatch):
     assert len(sizes) == shrinking.facts["evaluations"].max()
 
 
+@pytest.mark.slow
 def test_traces_stay_where_an_item_ended(monkeypatch):
     found, _ = run(monkeypatch, 1)
     for losses, count in zip(found.trace["loss"], found.facts["evaluations"]):
@@ -124,6 +125,7 @@ def test_failed_items_leave_too(monkeypatch):
     assert np.isfinite(found.z).all()
 
 
+@pytest.mark.slow
 def test_a_second_sweep_compiles_nothing(monkeypatch):
     run(monkeypatch, 1)
     assert compilations(lambda: run(monkeypatch, 1)) == 0
@@ -159,6 +161,7 @@ def test_what_an_interrupt_leaves_has_no_evaluations(monkeypatch):
     assert np.isfinite(found.image).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shrink", [1, 10**6])
 def test_items_that_ended_before_an_interrupt_have_ended(shrink, monkeypatch):
     whole, _ = run(monkeypatch, shrink)
@@ -178,6 +181,7 @@ def test_items_that_ended_before_an_interrupt_have_ended(shrink, monkeypatch):
     assert np.isfinite(found.image).all() and np.isfinite(found.trace["loss"]).all()
 
 
+@pytest.mark.slow
 def test_the_bar_reaches_its_end_early():
     ticks = []
     keys = jax.random.split(jax.random.key(0), 8)

@@ -43,6 +43,7 @@ def solve_pair(optimizer, priors, channels, *, start=None):
 OPTIMIZERS = {"adam": adam(0.02), "lbfgs": lbfgs(memory=3)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("priors", [(), PRIORS], ids=["alone", "with_priors"])
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_a_dead_unit_is_dead_and_its_neighbour_untouched(optimizer, priors):
@@ -100,6 +101,7 @@ def search(params, z, item, key):
     return objective + prior, {"objective": objective, "prior": prior}
 
 
+@pytest.mark.slow
 def test_a_search_that_stalls_or_converges_is_not_dead(key):
     problem = Problem(FunctionLoss(search), Grey((1, 1)), lbfgs(memory=3, gtol=1e-3), 40)
     start = np.zeros((3, 1, 1, 3), np.float32)

@@ -43,6 +43,7 @@ def accelerator(monkeypatch):
     monkeypatch.setattr(stepping, "scans", lambda params: True)
 
 
+@pytest.mark.slow
 def test_scanned_steps_equal_steps_from_python(key, monkeypatch):
     net, params = conv_net(SIDE)
     canvas = Grey((SIDE, SIDE))
@@ -154,6 +155,7 @@ def test_finish_crops_before_clipping(key):
     np.testing.assert_array_equal(image, 1.0)
 
 
+@pytest.mark.slow
 def test_numbers_of_a_problem_and_its_steps_never_compile_again(key):
     net, params = conv_net(SIDE)
     canvas = Grey((SIDE, SIDE))

@@ -37,6 +37,7 @@ def watch(every):
     return Watch(every, lambda where, run: seen.append((where.tolist(), run))), seen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", [sgd(0.1), lbfgs()], ids=["steps", "search"])
 def test_a_look_is_the_run_of_so_many_steps_and_changes_nothing(optimizer, key):
     whole = solve(problem(optimizer), 1.0, targets(3), key)
@@ -88,6 +89,7 @@ def test_in_a_scan_a_look_waits_for_the_end_of_the_dispatch(key, monkeypatch):
     assert [found.facts["steps"][0] for _, found in seen] == [scan, 2 * scan]
 
 
+@pytest.mark.slow
 def test_a_batch_that_shrinks_is_shown_whole(key, monkeypatch):
     monkeypatch.setattr(stepping, "SHRINK", 1)
     look, seen = watch(1)

@@ -7,12 +7,9 @@ import numpy as np
 import pytest
 
 from jaxvis.nets import build, parameter_shapes
-from jaxvis.nets.random import PREPROCESSING
-from jaxvis.nets.table.layers import shapes, sources
-from weights_convert.layout import find_arrangement
-from weights_convert.names import HARMLESS, make_renamer
 
 torch = pytest.importorskip("torch")
+torch_states = pytest.importorskip("tests.peers.torch_states")
 
 TOLERANCE = 1e-4
 WHOLE = (
@@ -29,41 +26,6 @@ FIRES = {
     "squeezenet1_0": "3 4 5 7 8 9 10 12",
     "squeezenet1_1": "3 4 6 7 9 10 11 12",
 }
-
-
-def _randomise(model, seed):
-    """Gives every tensor of a model values that keep activations at unit scale."""
-    rng = torch.Generator().manual_seed(seed)
-    for name, tensor in model.state_dict().items():
-        if name.endswith("running_var"):
-            tensor.uniform_(0.5, 2.0, generator=rng)
-        elif tensor.ndim > 1:
-            fan_in = tensor[0].numel()
-            tensor.normal_(0, (2 / fan_in) ** 0.5, generator=rng)
-        elif tensor.dtype == torch.float32:
-            norm = f"{name.rpartition('.')[0]}.running_mean" in model.state_dict()
-            if norm and name.endswith("weight"):
-                tensor.uniform_(0.5, 1.0, generator=rng)
-            else:
-                tensor.normal_(0, 0.2, generator=rng)
-
-
-def _convert(net, state):
-    """Converts a state_dict to parameters of `net`, by the converter's own key map."""
-    at, reads = shapes(net.rows, net.input_size), sources(net.rows)
-    spec = parameter_shapes(net)
-    rename = make_renamer("torch", net)
-    scale, shift = PREPROCESSING["imagenet"]
-    params = {"input": {"scale": np.array(scale), "shift": np.array(shift)}}
-    for name, tensor in state.items():
-        if HARMLESS.search(name):
-            continue
-        row, _, leaf = rename(name).rpartition("/")
-        array = tensor.numpy()
-        arrange = find_arrangement(array.shape, spec[row][leaf], "torch", at[reads[row][0]])
-        params.setdefault(row, {})[leaf] = arrange(array)
-    assert jax.tree.map(np.shape, params) == {row: spec[row] for row in params}
-    return params
 
 
 def _list_nodes(net):
@@ -119,10 +81,8 @@ def _compute_their_taps(model, nodes, image):
         if "inplace" in node.kwargs:
             node.kwargs = {**node.kwargs, "inplace": False}
     extractor.recompile()
-    mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-    x = (image - np.array(mean)) / np.array(std)
     with torch.no_grad():
-        taps = extractor(torch.tensor(x.transpose(2, 0, 1)[None], dtype=torch.float32))
+        taps = extractor(torch_states.to_torch(image))
     return {tap: _to_ours(value[0].numpy()) for tap, value in taps.items()}
 
 
@@ -139,21 +99,19 @@ def _assert_taps_equal(net, ours, theirs):
     assert np.abs(theirs[net.taps[1]]).max() > 0.1
 
 
-def _draw_image(size):
-    return np.random.default_rng(0).uniform(size=(size, size, 3)).astype(np.float32)
-
-
 @pytest.mark.parametrize("name", WHOLE)
 def test_taps_at_the_native_size_equal_torchvision(name, models):
     net = build(name)
     model = getattr(models, name)(weights=None)
-    _randomise(model, 1)
+    torch_states.randomise(model, 1)
     nodes = _list_nodes(net)
     assert set(nodes) == set(net.taps) - {"input", "prob"}
-    theirs = _compute_their_taps(model, nodes, _draw_image(224))
-    params = _convert(net, model.state_dict())
+    theirs = _compute_their_taps(model, nodes, torch_states.draw_image(224))
+    params = torch_states.convert(net, model.state_dict())
     assert set(params) == set(parameter_shapes(net))
-    ours = jax.jit(lambda p, x: net.apply(p, x, stop=net.scores))(params, _draw_image(224))
+    ours = jax.jit(lambda p, x: net.apply(p, x, stop=net.scores))(
+        params, torch_states.draw_image(224)
+    )
     _assert_taps_equal(net, ours, theirs)
 
 
@@ -162,9 +120,9 @@ def test_convolutional_taps_of_vgg_equal_torchvision(name, models):
     net = build(name)
     model = getattr(models, name)(weights=None, init_weights=False)
     model.classifier = torch.nn.Sequential()
-    _randomise(model, 2)
+    torch_states.randomise(model, 2)
     nodes = {tap: node for tap, node in _list_nodes(net).items() if "features" in node}
-    theirs = _compute_their_taps(model, nodes, _draw_image(64))
-    params = _convert(net, model.state_dict())
-    ours = jax.jit(lambda p, x: net.apply(p, x, stop="pool5"))(params, _draw_image(64))
+    theirs = _compute_their_taps(model, nodes, torch_states.draw_image(64))
+    params = torch_states.convert(net, model.state_dict())
+    ours = jax.jit(lambda p, x: net.apply(p, x, stop="pool5"))(params, torch_states.draw_image(64))
     _assert_taps_equal(net, ours, theirs)

@@ -4,6 +4,7 @@ import jax
 import numpy as np
 import pytest
 
+import jaxvis
 from benchmarks.quality import digits
 
 
@@ -15,12 +16,12 @@ def data(data_file):
     return path.parents[2]
 
 
+@pytest.mark.slow
 def test_both_compute_what_the_reference_says(data, data_file):
     reference = np.load(data_file("reference/ref_small_nets.npz"))
     net, params = digits.load_lenet5(data)
     for image, scores in zip(reference["mnist:input_32"], reference["mnist:logits"]):
-        grey = np.repeat(image.transpose(1, 2, 0), 3, axis=-1)
-        found = net.apply(params, grey, stop="fc7")["fc7"]
+        found = net.apply(params, image.transpose(1, 2, 0), stop="fc7")["fc7"]
         np.testing.assert_allclose(found, scores, atol=2e-4)
     reference = np.load(data_file("reference/ref_mnist_dcgan.npz"))
     arrays = digits.read_generator(data)
@@ -30,6 +31,16 @@ def test_both_compute_what_the_reference_says(data, data_file):
         np.testing.assert_allclose(look(image), wanted, atol=2e-3)
 
 
+def test_every_digit_is_maximised_in_grey(data):
+    net, params = digits.load_lenet5(data)
+    run = jaxvis.maximize(net, params, index=range(10), steps=64)
+    assert run.image.shape == (10, 1, 32, 32, 1) and (run.status == jaxvis.Status.DONE).all()
+    assert digits.find_hits(net, params, run.image).all()
+    scores = jax.vmap(lambda x: net.apply(params, x, stop="fc7")["fc7"])(run.image[:, 0])
+    assert np.diag(jax.nn.softmax(scores)).min() > 0.9
+
+
+@pytest.mark.slow
 def test_the_latents_give_every_digit_that_is_wanted(data):
     run = digits.draw_from_latents(data, seeds=4, steps=40)
     net, params = digits.load_lenet5(data)

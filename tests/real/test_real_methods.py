@@ -33,6 +33,7 @@ def _best(net, params, image):
     return int(np.argmax(net.code(params, image, net.scores)))
 
 
+@pytest.mark.slow
 def test_pictures_of_classes_are_classified_as_such(squeezenet):
     net, params = squeezenet
     classes = (130, 985)  # flamingo, daisy
@@ -41,6 +42,7 @@ def test_pictures_of_classes_are_classified_as_such(squeezenet):
     assert [_best(net, params, image) for image in run.image[:, 0]] == list(classes)
 
 
+@pytest.mark.slow
 def test_a_photograph_is_recovered_from_an_early_layer(squeezenet, dog):
     net, params = squeezenet
     run = jaxvis.invert(net, params, dog, tap="relu_conv1", steps=80)
@@ -49,6 +51,7 @@ def test_a_photograph_is_recovered_from_an_early_layer(squeezenet, dog):
     assert distance < 0.5 * float(jnp.std(dog))
 
 
+@pytest.mark.slow
 def test_a_deeper_code_is_met_too(squeezenet, dog):
     net, params = squeezenet
     run = jaxvis.invert(net, params, dog, tap="fire4/concat", steps=80)
@@ -57,6 +60,7 @@ def test_a_deeper_code_is_met_too(squeezenet, dog):
     assert run.facts["error"][0] < 0.6 * first
 
 
+@pytest.mark.slow
 def test_a_caricature_excites_its_layer_more(squeezenet, dog):
     net, params = squeezenet
     tap = "fire8/concat"
@@ -66,6 +70,7 @@ def test_a_caricature_excites_its_layer_more(squeezenet, dog):
     assert (before * after).sum() > 1.5 * (before**2).sum()
 
 
+@pytest.mark.slow
 def test_a_dream_amplifies_its_layer_and_keeps_the_photograph(squeezenet, dog):
     net, params = squeezenet
     tap = "fire6/concat"

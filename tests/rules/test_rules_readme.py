@@ -21,7 +21,8 @@ def readme():
 
 def test_the_two_commands_are_the_readmes(readme):
     assert readme.find_command("command-one") == "pip install . && jaxvis demo"
-    assert readme.find_command("command-two") == 'pip install -e ".[test]" && pytest -n auto'
+    words = 'pip install -e ".[test]" && pytest -n auto -m "not slow"'
+    assert readme.find_command("command-two") == words
 
 
 def test_readme_and_docs_are_read(readme):

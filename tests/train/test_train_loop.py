@@ -111,6 +111,7 @@ run(images, steps=10**6, checkpoint=CheckpointFile({path!r}, seconds=0))
 """
 
 
+@pytest.mark.slow
 def test_after_a_kill_it_goes_on_as_if_nothing_had_happened(images, tmp_path):
     path = tmp_path / "c.safetensors"
     here = Path(__file__).resolve().parent

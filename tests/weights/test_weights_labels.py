@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from jaxvis.weights.labels import find_duplicates, read_label_file
+from jaxvis.weights.labels import find_duplicates, read_imagenet_labels, read_label_file
 
 THREE = ("tench, Tinca tinca", "goldfish", "great white shark")
 
@@ -98,3 +98,14 @@ def test_labels_that_several_classes_have_are_found():
     labels = ("crane", "maillot", "crane", "stork", "crane", "maillot")
     assert find_duplicates(labels) == {"crane": [0, 2, 4], "maillot": [1, 5]}
     assert find_duplicates(("a", "b")) == {}
+
+
+def test_imagenets_labels_come_with_the_package():
+    labels = read_imagenet_labels()
+    assert len(labels) == 1000 and find_duplicates(labels) == {}
+    assert (labels[0], labels[1], labels[281], labels[999]) == (
+        "tench",
+        "goldfish",
+        "tabby",
+        "toilet tissue",
+    )

@@ -1,5 +1,6 @@
 """Names -> files -> parameters: `jaxvis.load` and what a converted file says."""
 
+import functools
 import json
 import resource
 
@@ -13,6 +14,9 @@ from jaxvis.nets import registry
 from jaxvis.nets.random import random_params
 from jaxvis.weights import file as weights_file
 from jaxvis.weights import load as weights
+from jaxvis.weights.cache import cache_path
+from jaxvis.weights.cache import home as cache_folder
+from jaxvis.weights.labels import read_imagenet_labels
 
 
 @pytest.fixture(autouse=True)
@@ -58,24 +62,24 @@ def test_text_paths_are_paths(small, file):
 
 
 def test_none_takes_the_cached_file(small, file):
-    cached = weights.cache_path("squeezenet1_1")
+    cached = cache_path("squeezenet1_1")
     cached.parent.mkdir(parents=True)
     file.rename(cached)
     assert_same(weights.load("squeezenet1_1")[1], small[1])
 
 
 def test_the_cache_folder_follows_the_environment(home, monkeypatch):
-    assert weights.cache_path("vgg19") == home / "weights" / "vgg19.safetensors"
+    assert cache_path("vgg19") == home / "weights" / "vgg19.safetensors"
     monkeypatch.setenv("JAXVIS_HOME", "~/somewhere")
-    assert weights.home().is_absolute() and weights.home().name == "somewhere"
+    assert cache_folder().is_absolute() and cache_folder().name == "somewhere"
     monkeypatch.delenv("JAXVIS_HOME")
-    assert weights.home().name == "jaxvis" and weights.home().is_absolute()
+    assert cache_folder().name == "jaxvis" and cache_folder().is_absolute()
 
 
 def test_an_absent_file_names_the_command_that_gets_it():
     with pytest.raises(FileNotFoundError, match="jaxvis weights get vgg19") as caught:
         weights.load("vgg19")
-    assert str(weights.cache_path("vgg19")) in str(caught.value)
+    assert str(cache_path("vgg19")) in str(caught.value)
     with pytest.raises(FileNotFoundError, match="nowhere.safetensors"):
         weights.load("vgg19", weights="nowhere.safetensors")
 
@@ -142,6 +146,83 @@ def test_labels_come_from_the_file(file):
         weights.labels_of("squeezenet1_1")
 
 
+def save_counted(path, *, classes, channels, **facts):
+    """Writes a converted file of a network with so many classes and channels."""
+    net = registry.build("squeezenet1_1", classes=classes, channels=channels)
+    params = random_params(net, jax.random.key(0))
+    counts = {"classes": str(classes), "channels": str(channels)}
+    weights_file.save(path, net, params, facts=counts | facts)
+
+
+def test_a_file_decides_how_many_classes_and_channels_there_are(tmp_path):
+    path = tmp_path / "mine.safetensors"
+    save_counted(path, classes=7, channels=1)
+    net, params = weights.load("squeezenet1_1", weights=path)
+    assert net == registry.build("squeezenet1_1", classes=7, channels=1)
+    assert params["conv10"]["bias"].shape == (7,) and params["input"]["scale"].shape == (1,)
+    assert weights.load("squeezenet1_1", weights=path, classes=7, channels=1)[0] == net
+    for option, flag in (("classes", "--classes-count"), ("channels", "--channels")):
+        with pytest.raises(ValueError, match=rf"{option}, not 3: leave {option}= \({flag}\) out"):
+            weights.load("squeezenet1_1", weights=path, **{option: 3})
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"), [("[64, 96]", (64, 96)), ("[0, 1e9]", (224, 224)), ("[", (224, 224))]
+)
+def test_a_file_decides_how_large_the_image_is(small, tmp_path, text, wanted):
+    path = tmp_path / "net.safetensors"
+    weights_file.save(path, *small, facts={"input_size": text})
+    assert weights.load("squeezenet1_1", weights=path)[0].input_size == wanted
+    net, _ = weights.load("squeezenet1_1", weights=path, input_size=(128, 128))
+    assert net.input_size == (128, 128)
+
+
+def test_labels_are_those_that_are_asked_for(tmp_path, small, file):
+    path, few = tmp_path / "names.txt", tmp_path / "few.txt"
+    path.write_text("\n".join(["background", *(f"kind {i}" for i in range(1000))]))
+    few.write_text("a\nb\n")
+    load = functools.partial(weights.load_network, "squeezenet1_1")
+    for given in (file, "random:0"):
+        found = load(weights=given, labels=path, skip_first_label=True)
+        assert found.labels[:2] == ("kind 0", "kind 1") and len(found.labels) == 1000
+        assert load(weights=given, labels="imagenet").labels == read_imagenet_labels()
+        with pytest.raises(ValueError, match="few.txt has 2 labels and the network has 1000"):
+            load(weights=given, labels=few)
+    with pytest.raises(ValueError, match="belongs to labels"):
+        load(weights=file, skip_first_label=True)
+    with pytest.raises(ValueError, match="ImageNet has 1000 labels and the network has 7"):
+        load(weights="random:0", classes=7, labels="imagenet")
+
+
+SUM = json.dumps(["b8a52dc0" + "0" * 56])
+"""How the sha256 of torchvision's file begins."""
+
+
+@pytest.mark.parametrize(
+    ("facts", "wanted"),
+    [
+        ({"sha256": SUM}, "tench"),
+        ({"source": '["bvlc_googlenet.caffemodel"]'}, "tench"),
+        ({"sha256": json.dumps(["0" * 64]), "source": '["mine.pth"]'}, None),
+        ({"sha256": "no JSON"}, None),
+        ({}, None),
+    ],
+    ids=["torchvision", "caffe", "another", "damaged", "none"],
+)
+def test_only_files_of_imagenet_have_its_labels_by_themselves(small, tmp_path, facts, wanted):
+    path = tmp_path / "net.safetensors"
+    weights_file.save(path, *small, facts=facts)
+    labels = weights.load_network("squeezenet1_1", weights=path).labels
+    assert (labels[0] if labels else None) == wanted
+    assert weights.labels_of("squeezenet1_1", weights=path) == labels
+
+
+def test_other_counts_of_classes_never_have_imagenets_labels(tmp_path):
+    path = tmp_path / "net.safetensors"
+    save_counted(path, classes=7, channels=3, sha256=SUM)
+    assert weights.load_network("squeezenet1_1", weights=path).labels == ()
+
+
 def test_metadata_are_what_was_said(file):
     facts = weights_file.read_metadata(file)
     assert facts["net"] == "squeezenet1_1" and facts["format"] == "jaxvis"
@@ -183,22 +264,22 @@ def test_every_missing_and_extra_name_is_listed(small, tmp_path, file):
     ]
 
 
-def test_an_unconverted_file_names_the_command_that_converts_it(tmp_path):
+def test_only_load_converts_a_checkpoint(small, tmp_path):
     path = tmp_path / "timm.safetensors"
     save_file({"conv1.weight": np.zeros(3, np.float32)}, path)
-    message = "not converted yet; run: jaxvis convert timm.* --net vgg11"
+    message = "not converted yet; run: jaxvis convert timm.* --net squeezenet1_1"
     with pytest.raises(ValueError, match=message):
-        weights.load("vgg11", weights=path)
+        weights_file.read(path, small[0])
     write.write_torch_zip(tmp_path / "a.pth", {"a.weight": np.zeros(2, np.float32)})
     with pytest.raises(ValueError, match="a.pth is not a safetensors file.*run: jaxvis convert"):
-        weights.load("vgg11", weights=tmp_path / "a.pth")
+        weights_file.read(tmp_path / "a.pth", small[0])
 
 
 @pytest.mark.parametrize(
     "change, message",
     [
         (lambda raw: b"", "is empty"),
-        (lambda raw: raw[:5], "not a safetensors file"),
+        (lambda raw: raw[:5], "of no format that is read here"),
         (lambda raw: raw[:2000], "is truncated: its header claims"),
         (lambda raw: raw[:-1], "damaged or truncated"),
         (lambda raw: raw + b"x", "damaged or truncated"),
@@ -209,11 +290,6 @@ def test_damaged_files_say_so(file, change, message):
     file.write_bytes(change(file.read_bytes()))
     with pytest.raises(ValueError, match=message):
         weights.load("squeezenet1_1", weights=file)
-
-
-def test_a_folder_is_no_file(tmp_path):
-    with pytest.raises(ValueError, match="is a folder"):
-        weights.load("squeezenet1_1", weights=tmp_path)
 
 
 def test_saving_what_does_not_fit_writes_nothing(small, tmp_path):

@@ -12,6 +12,7 @@ import pytest
 from jaxvis.nets.random import random_params
 from jaxvis.weights import file as weights_file
 from jaxvis.weights import load as weights
+from jaxvis.weights.source import find_weights
 
 FACTS = {"labels": '["a", "b, c"]', "source": '["x.pth"]', "preprocess": "unit"}
 
@@ -52,15 +53,16 @@ def test_the_demo_network_is_loaded_with_its_facts():
     assert found.net == net and found.weights == "embedded"
     chex.assert_trees_all_equal(found.params, params)
     assert found.labels == weights.labels_of("demo")
-    with weights.open_path("demo") as path:
+    with find_weights("demo", None) as found_file:
+        path = found_file.path
         assert found.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
         assert found.metadata == weights_file.read_metadata(path)
 
 
 def test_where_weights_came_from_is_said(tmp_path):
-    with weights.open_path("demo") as path:
+    with find_weights("demo", None) as found_file:
         copy = tmp_path / "copy.safetensors"
-        copy.write_bytes(path.read_bytes())
+        copy.write_bytes(found_file.path.read_bytes())
     assert weights.load_network("demo", weights=copy).weights == str(copy)
     assert weights.load_network("hog").weights == "none"
     drawn = weights.load_network("demo", weights="random:3")

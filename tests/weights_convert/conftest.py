@@ -5,7 +5,7 @@ import tracemalloc
 
 import pytest
 
-MEGABYTES, SECONDS = 20, 10
+MEGABYTES, SECONDS = 40, 10
 
 
 @pytest.fixture

@@ -30,6 +30,11 @@ seconds or a gigabyte beyond what it holds, and each answer is one line that nam
 This table is written by `python -m tests.weights_convert.hostile_files`, which makes every file
 and reads it; a test keeps it up to date. `python -m tests.fuzz` reads as many damaged files
 as you like.
+
+A pickle is read as data. Whatever it asks for beside dicts, lists, numbers, texts and tensors
+(arguments of a training, the state of an optimizer, a NumPy number, or a call of `os.system`)
+is neither imported nor called nor made: its place is remembered, and passed over. Such a file
+is read if the weights that are wanted are plain tensors, and refused if they are not.
 """
 
 # --- MATLAB 5 ----------------------------------------------------------------------
@@ -344,7 +349,12 @@ CHECKPOINTS: dict[str, tuple[str, Maker]] = {
     "filter.h5": ("a filter that HDF5 would look for on disk", _hdf5(_rare_filter)),
     "code.pth": ("a call of `os.system`", b"\x80\x02cos\nsystem\nX\1\0\0\0x\x85R."),
     "brackets.pth": ("20 MB of `]` in 20 kB", _zip_pickle(b"]" * 20_000_000)),
-    "lists.pth": ("201,000 lists", _zip_pickle(b"]" * 201_000)),
+    "lists.pth": ("301,000 lists", _zip_pickle(b"]" * 301_000)),
+    "tree.pth": ("a tree of 2^60 dicts", _zip_pickle(b"}q\0" + b"h\0\x86q\0" * 60)),
+    "module.pth": (
+        "a module that is a call of `os.system`",
+        _zip_pickle(b"}X\5\0\0\0modelcos\nsystem\nX\1\0\0\0x\x85Rs"),
+    ),
     "persistent.pth": ("a reference to 2^60 letters", _zip_pickle(SHARED + b"Q")),
     "name.pth": ("a name of 2^60 letters", _zip_pickle(SHARED + b"h\0\x93")),
     "size.pth": (

@@ -57,7 +57,7 @@ def test_files_that_are_no_checkpoints_are_told_apart(tmp_path, content, message
 @pytest.mark.parametrize("name", FORMATS)
 @pytest.mark.parametrize("part", [0.03, 0.6, 0.99])
 def test_truncated_files_of_every_format_are_refused(tmp_path, name, part):
-    if name.endswith((".h5", "73.mat")):
+    if name.endswith((".h5", ".keras", "73.mat")):
         pytest.importorskip("h5py")
     net, state, _ = net_state_flat()
     path = tmp_path / name

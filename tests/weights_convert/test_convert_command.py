@@ -27,6 +27,7 @@ def squeezenet(tmp_path):
     return path
 
 
+@pytest.mark.slow
 def test_the_module_runs_as_a_program(squeezenet, tmp_path):
     out = tmp_path / "out.safetensors"
     words = [squeezenet, "--net", "squeezenet1_1", "--out", out]

@@ -61,8 +61,9 @@ FORMATS = {
     "quantised.npz": _quantised,
     **{
         f"{layout}.h5": lambda p, n, s, layout=layout: write.write_keras(p, s, layout=layout)
-        for layout in ("weights", "numbered", "flat", "model", "keras1", "keras3")
+        for layout in ("weights", "numbered", "flat", "model", "keras1", "keras3", "named")
     },
+    "net.keras": lambda p, n, s: write.write_keras_zip(p, s),
     **{
         f"v{g}.caffemodel": lambda p, n, s, g=g: write.write_caffemodel(
             p, write.caffe_flat(n, s), generation=g
@@ -80,7 +81,7 @@ OUTER = {"torch.safetensors", "caffe.npz", "zip.pth"}
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_convert_gives_back_the_numbers_of_every_format(tmp_path, name):
-    if name.endswith((".h5", "73.mat")):
+    if name.endswith((".h5", ".keras", "73.mat")):
         pytest.importorskip("h5py")
     net = write.tiny_net()
     state = write.random_state(net)
@@ -213,3 +214,35 @@ def test_compressed_chunks_of_hdf5_are_read(tmp_path):
         with h5py.File(tmp_path / "a.h5", "w") as file:
             file.create_dataset(name, data=array, **options, **extra)
         np.testing.assert_array_equal(read(tmp_path / "a.h5").tensors["fc1/kernel"].read(), array)
+
+
+def test_a_compressed_archive_of_keras_is_refused(tmp_path):
+    pytest.importorskip("h5py")
+    net = write.tiny_net()
+    path = tmp_path / "net.keras"
+    write.write_keras_zip(path, write.random_state(net), compression=8)
+    with pytest.raises(CheckpointError, match="has model.weights.h5 compressed, which Keras never"):
+        read(path)
+
+
+def test_a_layer_of_keras_with_a_long_name_is_refused(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "net.h5", "w") as file:
+        file["layers/conv2d/vars/0"] = np.zeros((3, 3, 3, 4), np.float32)
+        file["layers/conv2d/vars"].attrs["name"] = "x" * 300
+    with pytest.raises(CheckpointError, match="a name of 300 characters in /layers/conv2d/vars"):
+        read(tmp_path / "net.h5")
+
+
+def test_norms_of_keras_3_are_told_by_their_four_variables(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "net.weights.h5", "w") as file:
+        file["layers/conv2d/vars/0"] = np.zeros((3, 3, 3, 4), np.float32)
+        for i in range(4):
+            file[f"layers/batch_normalization/vars/{i}"] = np.full(4, i, np.float32)
+        file["optimizer/vars/0"] = np.int64(7)
+    found = read(tmp_path / "net.weights.h5").tensors
+    leaves = ("gamma", "beta", "moving_mean", "moving_variance")
+    assert set(found) == {"conv2d/kernel", *(f"batch_normalization/{leaf}" for leaf in leaves)}
+    for i, leaf in enumerate(leaves):
+        np.testing.assert_array_equal(found[f"batch_normalization/{leaf}"].read(), [i] * 4)

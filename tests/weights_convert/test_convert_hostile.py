@@ -13,6 +13,7 @@ from weights_convert.readers.detect import read
 WITH_H5PY = {name for name in hostile_files.CHECKPOINTS if name.endswith((".h5", "73.mat"))}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", hostile_files.CHECKPOINTS)
 def test_hostile_files_are_refused_at_once_and_in_one_way(tmp_path, request, name):
     if name in WITH_H5PY:

@@ -1,4 +1,4 @@
-"""A pickle that tries to run code is refused and runs nothing."""
+"""A pickle that tries to run code runs nothing; without tensors beside, it is refused."""
 
 import copyreg
 import functools
@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from weights_convert import convert
 from weights_convert.readers import pickles
 from weights_convert.readers.detect import read
+from weights_convert.readers.pickled_tensors import ALLOWED
 
 ARRAY = np.arange(6, dtype=np.float32).reshape(2, 3)
 
@@ -92,23 +93,41 @@ def test_the_payloads_do_run_in_an_ordinary_unpickler(tmp_path):
         (tmp_path / "ran").unlink()  # fails if the payload wrote nothing
 
 
-def test_registered_extensions_are_refused(tmp_path):
+def test_registered_extensions_are_not_looked_up(tmp_path):
     copyreg.add_extension("os", "system", 7)
     try:
         (tmp_path / "e.pth").write_bytes(b"\x80\x02\x82\x07X\x01\x00\x00\x00x\x85R.")
-        with pytest.raises(pickles.Refusal, match="EXT1"):
+        with pytest.raises(pickles.Refusal, match="asks for a registered extension"):
             read(tmp_path / "e.pth")
     finally:
         copyreg.remove_extension("os", "system", 7)
 
 
-def test_a_payload_behind_good_tensors_is_refused(tmp_path):
+@pytest.mark.parametrize("name", NAMES)
+def test_a_payload_beside_good_tensors_is_skipped_and_runs_nothing(tmp_path, name):
     marker, path = tmp_path / "ran", tmp_path / "evil.pth"
-    evil = payloads(marker)["system2"][2:-1]
-    write.write_torch_zip(path, {"a.weight": ARRAY}, before=evil + b"0")
-    with pytest.raises(pickles.Refusal, match="system"):
-        read(path)
+    evil = payloads(marker)[name]
+    start = 2 if evil[:1] == b"\x80" else 0
+    if name.endswith(("4", "5")):  # behind the protocol they have a frame, of some length
+        start += 9
+    write.write_torch_zip(path, {"a.weight": ARRAY}, before=evil[start:-1] + b"0")
+    np.testing.assert_array_equal(read(path).tensors["a.weight"].read(), ARRAY)
     assert not marker.exists()
+
+
+def test_a_weight_that_is_a_payload_is_never_read(tmp_path):
+    marker, path = tmp_path / "ran", tmp_path / "evil.pth"
+    net = write.tiny_net()
+    flat = write.outer_first(net, write.random_state(net))
+    body = write.state_pickle({n: a for n, a in flat.items() if n != "fc7.weight"})
+    evil = write._text("fc7.weight") + payloads(marker)["system2"][2:-1]
+    # Into the items of the state, behind its MARK.
+    at = body.index(b"q\x00(") + 3
+    write.write_torch_zip(path, flat, pickle=body[:at] + evil + body[at:])
+    with pytest.raises(ValueError, match="missing fc7/kernel") as caught:
+        convert([path], net=net, out=tmp_path / "out.safetensors")
+    assert "system, which was not run: save model.state_dict()" in str(caught.value)
+    assert not marker.exists() and not (tmp_path / "out.safetensors").exists()
 
 
 def test_a_refusal_names_what_was_asked_for_and_the_way_out(tmp_path):
@@ -125,7 +144,7 @@ def test_a_refusal_names_what_was_asked_for_and_the_way_out(tmp_path):
     ids=["numbers", "none", "nothing", "one", "list", "dict"],
 )
 def test_allowed_names_with_odd_arguments_are_refused(tmp_path, arguments):
-    for name in pickles.ALLOWED:
+    for name in ALLOWED:
         module, _, function = name.rpartition(".")
         body = b"\x80\x02c" + f"{module}\n{function}\n".encode() + arguments + b"R."
         (tmp_path / "odd.pth").write_bytes(body)
@@ -135,9 +154,9 @@ def test_allowed_names_with_odd_arguments_are_refused(tmp_path, arguments):
 
 def test_nested_tuples_as_keys_do_not_hang(tmp_path):
     # 2^60 visits if anything hashed it.
-    body = b"\x80\x02K\x00\x85q\x00" + b"h\x00h\x00\x86q\x00" * 60 + b"}h\x00K\x01s."
+    body = b"\x80\x02}K\x00\x85q\x00" + b"0h\x00h\x00\x86q\x00" * 60 + b"K\x01s."
     (tmp_path / "k.pth").write_bytes(body)
-    with pytest.raises(ValueError, match="dict key of type tuple"):
+    with pytest.raises(ValueError, match="k.pth is a pickle, but not one of torch.save's"):
         read(tmp_path / "k.pth")
 
 

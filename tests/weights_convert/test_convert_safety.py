@@ -126,8 +126,12 @@ def test_the_same_checkpoint_gives_the_same_bytes(checkpoint, tmp_path):
 # --- flipped bytes -----------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["zip.pth", "caffe.npz", "compressed.npz", "packed.mat"])
+@pytest.mark.parametrize(
+    "name", ["zip.pth", "caffe.npz", "compressed.npz", "packed.mat", "net.keras"]
+)
 def test_a_flipped_byte_among_the_numbers_is_seen(tmp_path, name):
+    if name == "net.keras":
+        pytest.importorskip("h5py")
     net = write.tiny_net()
     state = write.random_state(net)
     path = tmp_path / name

@@ -8,10 +8,18 @@ from pathlib import Path
 
 from jaxvis.escape import escape
 from weights_convert.checkpoint import CheckpointError
-from weights_convert.readers.bounds import MAX_DESCRIPTION, Budget
+from weights_convert.readers.bounds import (
+    MAX_DESCRIPTION,
+    Budget,
+    check_end,
+    map_file,
+    unpack,
+)
 
 ENCRYPTED = 1
 """Flag of an entry whose content is encrypted."""
+LOCAL_HEADER = 30
+"""Bytes of an entry's own header, before its name."""
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 """The others are written by neither, and LZMA allocates what an entry claims."""
 
@@ -57,6 +65,23 @@ def read_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
             "description of a checkpoint"
         )
     return archive.read(entry)
+
+
+def locate_entry(path: Path, entry: zipfile.ZipInfo) -> int:
+    """Returns the byte of a file where the content of a stored entry begins.
+
+    Args:
+      path: the archive.
+      entry: the entry, which is not compressed.
+
+    Raises:
+      DamageError: if the file ends before its content does.
+    """
+    data = map_file(path)
+    name, extra = unpack("<HH", data, entry.header_offset + LOCAL_HEADER - 4)
+    start = entry.header_offset + LOCAL_HEADER + name + extra
+    check_end(start + entry.file_size, len(data))
+    return start
 
 
 class _BoundedFile(io.FileIO):

@@ -17,7 +17,9 @@ from jaxvis.weights.tensor_file import TensorFileError, check_regular
 from weights_convert.checkpoint import Checkpoint, CheckpointError, DamageError, StoredTensor
 from weights_convert.readers import (
     caffemodel,
+    hf_folder,
     keras_h5,
+    keras_zip,
     matconvnet,
     npz,
     safetensors_file,
@@ -26,7 +28,7 @@ from weights_convert.readers import (
 )
 from weights_convert.readers.archive import open_archive
 
-FORMATS = ".pth, .safetensors, .npz, .h5, .caffemodel, .mat"
+FORMATS = ".pth, .pt, .ckpt, .bin, .safetensors, .npz, .h5, .keras, .caffemodel, .mat"
 STARTS: dict[bytes, Callable[[Path], Checkpoint]] = {
     **{bytes([0x80, protocol]): torch_stream.read for protocol in range(6)},
     b"\x89HDF\r\n": keras_h5.read,
@@ -34,7 +36,7 @@ STARTS: dict[bytes, Callable[[Path], Checkpoint]] = {
 }
 SUFFIXES: dict[str, Callable[[Path], Checkpoint]] = {
     ".caffemodel": caffemodel.read,
-    **dict.fromkeys((".pth", ".pt", ".pkl", ".bin", ".tar"), torch_stream.read),
+    **dict.fromkeys((".pth", ".pt", ".ckpt", ".pkl", ".bin", ".tar"), torch_stream.read),
 }
 NOT_WEIGHTS = {
     b"<": "a web page or XML, not a checkpoint: the download went wrong",
@@ -46,14 +48,16 @@ def read(path: Path) -> Checkpoint:
     """Returns the tensors of a checkpoint in any of the known formats.
 
     Args:
-      path: the file.
+      path: the file, or a folder as Hugging Face's programs write it.
 
     Raises:
       FileNotFoundError: if it does not exist.
       OSError: if it cannot be opened.
       CheckpointError: if it is no regular file, empty, damaged, refused, or of no known
-        format. The tensors raise it too when they are read.
+        format, or half a folder. The tensors raise it too when they are read.
     """
+    if path.is_dir():
+        return _read_folder(path)
     with _name_file(path, passing=(OSError,)):
         check_regular(path)
         with path.open("rb") as file:
@@ -67,6 +71,24 @@ def read(path: Path) -> Checkpoint:
     return checkpoint.with_tensors(tensors)
 
 
+def _read_folder(path: Path) -> Checkpoint:
+    """Returns the tensors of all files of a folder, and what the folder says of them."""
+    with _name_file(path, passing=(OSError,)):
+        folder = hf_folder.read(path)
+    parts = [read(file) for file in folder.files]
+    tensors = {name: tensor for part in parts for name, tensor in part.tensors.items()}
+    foreign = {name: maker for part in parts for name, maker in part.foreign.items()}
+    return Checkpoint(
+        parts[0].naming,
+        tensors,
+        folder.preprocess,
+        folder.labels,
+        foreign,
+        folder.files,
+        folder.architecture,
+    )
+
+
 def _find_reader(path: Path, start: bytes) -> Callable[[Path], Checkpoint]:
     if start[5:9] == b"\0\0\0{":  # first: the length before it may look like any other sign
         return safetensors_file.read
@@ -75,8 +97,10 @@ def _find_reader(path: Path, start: bytes) -> Callable[[Path], Checkpoint]:
             raise CheckpointError(f"is {what}")
     if start.startswith(b"PK"):
         with open_archive(path) as archive:
-            arrays = any(name.endswith(".npy") for name in archive.namelist())
-        return npz.read if arrays else torch_zip.read
+            names = archive.namelist()
+        if keras_zip.WEIGHTS in names:
+            return keras_zip.read
+        return npz.read if any(name.endswith(".npy") for name in names) else torch_zip.read
     for sign, reader in STARTS.items():
         if start.startswith(sign):
             return reader

@@ -4,23 +4,38 @@ A file may point to other files: external links, external storage, virtual datas
 None of them is followed: other files on this machine are no part of a checkpoint.
 """
 
+import io
 import zlib
 from math import prod
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from jaxvis.escape import escape
 from weights_convert.checkpoint import CheckpointError, DamageError
-from weights_convert.readers.bounds import Budget
+from weights_convert.readers.bounds import Budget, map_file
 
 DEFLATE, SHUFFLE, CHECKSUM = 1, 2, 3
 """HDF5's numbers of the filters that Keras and MATLAB use."""
 CHECKSUM_BYTES, MAX_WORD = 4, 256
 MAX_CHUNK, MAX_CHUNKS = 1 << 24, 100_000
 """Bytes of a chunk that is larger than its dataset, and compressed chunks of a dataset."""
+
+
+class Region(NamedTuple):
+    """A part of a file that is an HDF5 file, such as a stored entry of an archive.
+
+    Attributes:
+      path: the file.
+      start: its first byte in it.
+      size: how many bytes it has.
+    """
+
+    path: Path
+    start: int
+    size: int
 
 
 def import_h5py() -> ModuleType:
@@ -38,17 +53,45 @@ def import_h5py() -> ModuleType:
     return h5py
 
 
-def open_file(path: Path) -> Any:
+def open_file(path: Path | Region) -> Any:
     """Returns an open HDF5 file, a context manager.
 
     Args:
-      path: the file.
+      path: the file, or the part of one.
 
     Raises:
       CheckpointError: if h5py is not installed.
       OSError: if the file is damaged.
     """
-    return import_h5py().File(path, "r")
+    source = _RegionFile(path) if isinstance(path, Region) else path
+    return import_h5py().File(source, "r")
+
+
+class _RegionFile(io.RawIOBase):
+    """A region of a file, mapped, as a file to read."""
+
+    def __init__(self, region: Region) -> None:
+        self.data = map_file(region.path)[region.start : region.start + region.size]
+        self.at = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self.at
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self.at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self.at}.get(whence, len(self.data))
+        return self.at
+
+    def readinto(self, buffer: Any) -> int:
+        found = self.data[self.at : self.at + len(buffer)]
+        buffer[: len(found)] = found.tobytes()
+        self.at += len(found)
+        return len(found)
 
 
 def get_item(group: Any, name: str) -> Any:
@@ -139,11 +182,11 @@ def check_numbers(dataset: Any) -> tuple[int, ...]:
     return dataset.shape
 
 
-def read_array(path: Path, name: str) -> np.ndarray:
+def read_array(path: Path | Region, name: str) -> np.ndarray:
     """Returns the numbers of a dataset, of any shape.
 
     Args:
-      path: the file.
+      path: the file, or the part of one.
       name: the dataset's name in it.
 
     Raises:
@@ -182,3 +225,23 @@ def read_word(item: Any, name: str) -> bytes:
     about = item.attrs.get_id(name)
     short = about.shape == () and about.dtype.kind == "S" and about.dtype.itemsize <= MAX_WORD
     return bytes(item.attrs[name]) if short else b""
+
+
+def read_text(item: Any, name: str) -> str:
+    """Returns an attribute that is a text of any kind that h5py writes; "" if there is none.
+
+    Args:
+      item: the group or dataset.
+      name: the attribute's name.
+
+    Raises:
+      CheckpointError: if it is longer than a name.
+    """
+    if name not in item.attrs or item.attrs.get_id(name).shape != ():
+        return ""
+    text = item.attrs[name]
+    if not isinstance(text, str | bytes):
+        return ""
+    if len(text) > MAX_WORD:
+        raise CheckpointError(f"has a name of {len(text)} characters in {escape(item.name)}")
+    return text.decode("utf-8", "replace") if isinstance(text, bytes) else text

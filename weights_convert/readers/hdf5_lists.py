@@ -25,11 +25,12 @@ END_OF_LIST = 1
 """The offset that ends a heap's list of free space."""
 
 
-def check_lists(path: Path) -> None:
+def check_lists(path: Path, *, base: int | None = None) -> None:
     """Raises an error if a list of the file goes round in a circle.
 
     Args:
       path: of an HDF5 file; addresses of 8 bytes, as all today's programs write them.
+      base: the byte where the HDF5 part begins; None looks for it.
 
     Raises:
       DamageError: if one does.
@@ -39,7 +40,7 @@ def check_lists(path: Path) -> None:
     with open(path, "rb") as file:
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             budget, ended = Budget(MAX_LINKS, "links of lists"), set[int]()
-            base = _find_base(data)
+            base = _find_base(data) if base is None else base
             for at in _find(data, HEAP, HEAP_HEAD.size):
                 _check_heap(data, at, base, budget)
             for at in _find(data, TREE, TREE_HEAD.size):

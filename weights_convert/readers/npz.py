@@ -15,7 +15,7 @@ import numpy as np
 
 from jaxvis.escape import describe_shape, escape
 from weights_convert.checkpoint import Checkpoint, CheckpointError, DamageError, StoredTensor
-from weights_convert.names import naming_of
+from weights_convert.names.naming import naming_of
 from weights_convert.readers.archive import open_archive
 
 RATIO = 1100

@@ -1,6 +1,6 @@
 """What a pickle of torch's says of tensors: names, storages and strided looks at them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import jax.numpy as jnp
@@ -30,6 +30,7 @@ ALLOWED = {
     "torch._utils._rebuild_parameter_with_state": "parameter",
     "torch.nn.parameter.Parameter": "parameter",
     "torch.nn.Parameter": "parameter",
+    "torch._tensor._rebuild_from_type_v2": "subclass",
     "torch.Size": "size",
 } | {f"torch.{name}": "storage" for name in STORAGES}
 """Names that a checkpoint of tensors uses, and what each stands for here."""
@@ -40,6 +41,21 @@ class Name:
     """A name that the pickle mentions, never what it names."""
 
     name: str
+
+
+@dataclass(eq=False, slots=True)
+class Foreign:
+    """A place where another program would make an object; nothing of it was made.
+
+    Args:
+      name: what would have made it, as text that is safe to print.
+      entries: what would have been stored in it under names.
+      state: what would have been its attributes.
+    """
+
+    name: str
+    entries: dict[str | int, Any] = field(default_factory=dict)
+    state: Any = None
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import numpy as np
 
 from jaxvis.weights.tensor_file import open_tensors
 from weights_convert.checkpoint import Checkpoint, CheckpointError, StoredTensor
-from weights_convert.names import naming_of
+from weights_convert.names.naming import naming_of
 
 
 def read(path: Path) -> Checkpoint:

@@ -1,21 +1,21 @@
-"""What both torch containers share: a state_dict of tensors over mapped bytes."""
+"""What both torch containers share: named tensors over mapped bytes."""
 
 import zlib
 from functools import partial
 from math import prod
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from jaxvis.escape import escape
+from weights_convert import quantised
 from weights_convert.checkpoint import Checkpoint, CheckpointError, DamageError, StoredTensor
-from weights_convert.names import naming_of
+from weights_convert.names.naming import naming_of
 from weights_convert.readers.bounds import map_file
-from weights_convert.readers.pickles import Storage, Tensor
-
-WRAPPERS = ("state_dict", "model_state_dict", "model")
-"""Keys under which training scripts put the state_dict."""
+from weights_convert.readers.pickled_tensors import Storage, Tensor
+from weights_convert.readers.pickled_tree import Leaves, list_leaves
+from weights_convert.readers.pickles import Pickled, refuse
 
 
 class Place(NamedTuple):
@@ -29,39 +29,45 @@ class Place(NamedTuple):
     checksum: int | None = None
 
 
-def make_checkpoint(tree: Any, places: dict[str, Place], path: Path) -> Checkpoint:
-    """Returns the tensors of an unpickled tree.
+def list_tensors(pickled: Pickled) -> Leaves:
+    """Returns the tensors of what was unpickled, under the paths that lead to them.
 
     Args:
-      tree: a state_dict, or a dict that holds one.
-      places: storage key -> where its bytes are.
-      path: the file; mapped, read when a tensor is asked for.
+      pickled: a state_dict, or whatever holds one.
 
     Raises:
-      CheckpointError: if there are no tensors, or a storage is smaller than it claims.
+      CheckpointError: if there are no tensors; says what is there in their place.
+    """
+    leaves = list_leaves(pickled.value)
+    if leaves.tensors:
+        return leaves
+    sign = quantised.find_sign((), leaves.foreign)
+    if sign:
+        raise CheckpointError(quantised.explain(sign))
+    for foreign in leaves.foreign.values():
+        raise refuse(foreign)
+    raise CheckpointError("holds no tensors: save model.state_dict()")
+
+
+def make_checkpoint(leaves: Leaves, places: dict[str, Place], path: Path) -> Checkpoint:
+    """Returns tensors that are read from a file when they are asked for.
+
+    Args:
+      leaves: from `list_tensors`.
+      places: storage key -> where its bytes are.
+      path: the file; mapped.
+
+    Raises:
+      CheckpointError: if a storage is smaller than it claims.
     """
     verified: set[str] = set()
     tensors = {
         name: StoredTensor(tensor.shape, partial(_read_array, path, tensor, place, verified))
-        for name, tensor in _find_state(tree).items()
+        for name, tensor in leaves.tensors.items()
         for place in [_find_place(tensor.storage, places)]
     }
-    return Checkpoint(naming_of(tensors), tensors)
-
-
-def _find_state(tree: Any) -> dict[str, Tensor]:
-    if isinstance(tree, dict):
-        for candidate in (tree, *(tree.get(key) for key in WRAPPERS)):
-            if not isinstance(candidate, dict):
-                continue
-            state = {
-                name: value
-                for name, value in candidate.items()
-                if isinstance(value, Tensor) and isinstance(name, str)
-            }
-            if state:
-                return state
-    raise CheckpointError("holds no tensors: save model.state_dict()")
+    naming = naming_of(tensors, foreign=leaves.foreign)
+    return Checkpoint(naming, tensors, foreign=leaves.foreign)
 
 
 def _find_place(storage: Storage, places: dict[str, Place]) -> Place:

@@ -13,6 +13,7 @@ from jaxvis.escape import escape
 from weights_convert.checkpoint import Checkpoint, CheckpointError, DamageError
 from weights_convert.readers import pickles, torch_state
 from weights_convert.readers.bounds import MAX_DESCRIPTION, check_end, map_file, unpack
+from weights_convert.readers.pickled_tree import list_leaves
 
 MAGIC = 0x1950A86A20F9469CFC6C
 PROTOCOL = 1001
@@ -29,14 +30,21 @@ def read(path: Path) -> Checkpoint:
     """
     with path.open("rb") as file:
         stream = io.BytesIO(file.read(MAX_DESCRIPTION))
-    if pickles.load(stream) != MAGIC:
+    first = pickles.load(stream)
+    if first.value != MAGIC:
+        for foreign in list_leaves(first.value).foreign.values():
+            raise pickles.refuse(foreign)
         raise CheckpointError("is a pickle, but not one of torch.save's")
     version, machine, tree, keys = (pickles.load(stream) for _ in range(4))
-    little = isinstance(machine, dict) and machine.get("little_endian") is True
-    if version != PROTOCOL or not little or not isinstance(keys, list):
-        raise CheckpointError(f"has a container of version {escape(version)}, unknown or damaged")
-    widths = {storage.key: storage.dtype.itemsize for storage in _find_storages(tree)}
-    return torch_state.make_checkpoint(tree, _locate(keys, stream.tell(), widths, path), path)
+    facts = machine.value
+    little = isinstance(facts, dict) and facts.get("little_endian") is True
+    if version.value != PROTOCOL or not little or not isinstance(keys.value, list):
+        held = escape(version.value)
+        raise CheckpointError(f"has a container of version {held}, unknown or damaged")
+    leaves = torch_state.list_tensors(tree)
+    widths = {storage.key: storage.dtype.itemsize for storage in tree.storages.values()}
+    places = _locate(keys.value, stream.tell(), widths, path)
+    return torch_state.make_checkpoint(leaves, places, path)
 
 
 def _locate(
@@ -53,16 +61,3 @@ def _locate(
         at = places[key].start + places[key].size
         check_end(at, len(data))
     return places
-
-
-def _find_storages(tree: Any) -> list[pickles.Storage]:
-    """Returns every storage that tensors in a tree of dicts and lists look at."""
-    found, queue, seen = [], [tree], set()
-    while queue:
-        value = queue.pop()
-        if isinstance(value, pickles.Tensor):
-            found.append(value.storage)
-        elif isinstance(value, dict | list | tuple) and id(value) not in seen:
-            seen.add(id(value))
-            queue.extend(value.values() if isinstance(value, dict) else value)
-    return found

@@ -10,12 +10,9 @@ from pathlib import Path
 from jaxvis.escape import escape
 from weights_convert.checkpoint import Checkpoint, CheckpointError
 from weights_convert.readers import pickles, torch_state
-from weights_convert.readers.archive import open_archive, read_entry
-from weights_convert.readers.bounds import check_end, map_file, unpack
+from weights_convert.readers.archive import locate_entry, open_archive, read_entry
 
 PICKLE = "data.pkl"
-LOCAL_HEADER = 30
-"""Bytes of a zip entry's own header, before its name."""
 
 
 def read(path: Path) -> Checkpoint:
@@ -25,8 +22,8 @@ def read(path: Path) -> Checkpoint:
       path: the file.
 
     Raises:
-      CheckpointError: if it is damaged, compressed, a TorchScript program, or asks for
-        code. The tensors raise it too, if a checksum is wrong.
+      CheckpointError: if it is damaged, compressed, a TorchScript program, or holds no
+        tensors. The tensors raise it too, if a checksum is wrong.
     """
     with open_archive(path) as archive:
         entries = {entry.filename: entry for entry in archive.infolist()}
@@ -39,14 +36,14 @@ def read(path: Path) -> Checkpoint:
         order = entries.get(f"{folder}byteorder")
         if order is not None and read_entry(archive, order) != b"little":
             raise CheckpointError("was written on a big-endian machine")
-        tree = pickles.load(io.BytesIO(read_entry(archive, pickle)))
+        leaves = torch_state.list_tensors(pickles.load(io.BytesIO(read_entry(archive, pickle))))
     data = f"{folder}data/"
     places = {
         name.removeprefix(data): _locate(entry, path)
         for name, entry in entries.items()
         if name.startswith(data)
     }
-    return torch_state.make_checkpoint(tree, places, path)
+    return torch_state.make_checkpoint(leaves, places, path)
 
 
 def _find_folder(entries: dict[str, zipfile.ZipInfo]) -> str:
@@ -66,8 +63,4 @@ def _locate(entry: zipfile.ZipInfo, path: Path) -> torch_state.Place:
         raise CheckpointError(
             f"has {escape(entry.filename)} compressed, which torch never does; save it again"
         )
-    data = map_file(path)
-    name, extra = unpack("<HH", data, entry.header_offset + LOCAL_HEADER - 4)
-    start = entry.header_offset + LOCAL_HEADER + name + extra
-    check_end(start + entry.file_size, len(data))
-    return torch_state.Place(start, entry.file_size, entry.CRC)
+    return torch_state.Place(locate_entry(path, entry), entry.file_size, entry.CRC)

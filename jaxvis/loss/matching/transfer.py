@@ -64,7 +64,8 @@ def adjust_style(net: Network, recipe: StyleRecipe, **changes: Any) -> StyleReci
 
     Raises:
       ValueError: for an unknown tap, a factor that is negative or not finite, a noise
-        outside [0, 1], a scale that is not above 0, or if nothing is left to match.
+        outside [0, 1], a scale that is not above 0, colours to keep of a network that
+        takes none, or if nothing is left to match.
     """
     given = {name: value for name, value in changes.items() if value is not None}
     recipe = replace(recipe, **given)
@@ -77,6 +78,11 @@ def adjust_style(net: Network, recipe: StyleRecipe, **changes: Any) -> StyleReci
     for name in ("alpha", "beta", "gamma", "denoise"):
         if not isfinite(getattr(recipe, name)):
             raise ValueError(f"{name} must be a finite number, not {getattr(recipe, name)}")
+    if recipe.colour != "style" and net.channels != 3:
+        raise ValueError(
+            f"colour {recipe.colour!r} keeps the content's colours, and {net.name} takes images "
+            f"of {net.channels} channels, which have none: leave colour out"
+        )
     if not 0 < recipe.style_scale < float("inf"):
         raise ValueError(f"style_scale must be above 0 and finite, got {recipe.style_scale}")
     if not 0 <= recipe.noise <= 1:

@@ -131,7 +131,7 @@ def check(
     >>> jaxvis.check(net, params, red, shows=16).warnings
     ()
     """
-    photo = check_image(image, "the photograph")
+    photo = check_image(image, "the photograph", channels=net.channels)
     seen = see(net, params, photo)
     facts = np.stack([f(np.asarray(seen), axis=(0, 1)) for f in (np.min, np.max, np.mean)], -1)
     channels = tuple((float(low), float(high), float(mean)) for low, high, mean in facts)

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxvis.compiler import jit
-from jaxvis.images import DEVIATION, LUMINANCE, MEAN
+from jaxvis.images import DEVIATION, LUMINANCE, MEAN, to_channels
 from jaxvis.network import Network
 from jaxvis.types import Array, ArrayLike, Params
 
@@ -29,7 +29,7 @@ class Input:
     """What a network makes of an image before its first layer: y = x matrix + shift.
 
     Attributes:
-      matrix: `[3, C]`.
+      matrix: `[c, C]`, c the channels of the image.
       shift: `[C]`.
     """
 
@@ -51,22 +51,22 @@ class Input:
           seen: `[H, W, C]`, what enters the first layer.
 
         Returns:
-          jax.Array: `[H, W, 3]`; it may leave [0, 1].
+          jax.Array: `[H, W, c]`; it may leave [0, 1].
         """
         values = jnp.asarray(seen) - self.shift
         if self.matrix.shape[1] == 1:
-            return jnp.repeat(values / self.matrix.sum(), 3, -1)
+            return jnp.repeat(values / self.matrix.sum(), len(self.matrix), -1)
         return values @ jnp.asarray(np.linalg.inv(self.matrix))
 
     def list_others(self, image: Array, seen: Array) -> Iterator[tuple[str, Array]]:
         """Yields (words, what the network would see) for every other preprocessing.
 
         Args:
-          image: `[H, W, 3]` RGB in [0, 1].
+          image: `[H, W, c]` in [0, 1], RGB or grey.
           seen: what it does see.
         """
         if self.words == "grey":
-            grey = jnp.sum(image * jnp.array(LUMINANCE), -1, keepdims=True)
+            grey = jnp.asarray(to_channels(image, 1))
             mean, std = (jnp.array([np.dot(v, LUMINANCE)]) for v in (MEAN, DEVIATION))
             orders = {"": (grey, 1), ", dark for light": (1 - grey, 1)}
         else:
@@ -90,13 +90,15 @@ def measure_input(net: Network, params: Params, size: tuple[int, int]) -> Input 
     Returns:
       Input: or None where that is no matrix and shift of each pixel's colour.
     """
-    colours = np.concatenate([np.zeros((1, 3)), np.eye(3), [[0.3, 0.6, 0.1]]]).astype(np.float32)
-    seen = [np.asarray(see(net, params, jnp.full((*size, 3), colour))) for colour in colours]
+    count = net.channels
+    mixture = np.resize([0.3, 0.6, 0.1], (1, count))
+    colours = np.concatenate([np.zeros((1, count)), np.eye(count), mixture]).astype(np.float32)
+    seen = [np.asarray(see(net, params, jnp.full((*size, count), colour))) for colour in colours]
     if any(np.ndim(one) != 3 or np.ptp(one, axis=(0, 1)).max() > 1e-3 for one in seen):
         return None
-    shift, red, green, blue, mixed = (one[0, 0] for one in seen)
-    matrix = np.stack([red, green, blue]) - shift
-    if matrix.shape[1] not in (1, 3) or not np.isfinite(matrix).all():
+    shift, *alone, mixed = (one[0, 0] for one in seen)
+    matrix = np.stack(alone) - shift
+    if matrix.shape not in ((1, 1), (3, 1), (3, 3)) or not np.isfinite(matrix).all():
         return None
     largest = np.abs(matrix).max() + np.abs(shift).max()
     if np.abs(colours[-1] @ matrix + shift - mixed).max() > 1e-3 * largest:
@@ -113,6 +115,6 @@ def see(net: Network, params: Params, image: Array) -> Array:
 
     Args:
       net, params: the network.
-      image: `[H, W, 3]` in [0, 1].
+      image: `[H, W, C]` in [0, 1].
     """
     return net.apply(params, image, stop="input")["input"]

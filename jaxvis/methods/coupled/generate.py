@@ -59,7 +59,8 @@ def generate(
       seeds: pictures per item, from different random starts.
       key: a typed random key, or an integer seed.
       decoder: {"params", "statistics", "code"} of a trained decoder, see
-        `jaxvis.methods.coupled.autoencode.decoder_of`; None learns a whole generator.
+        `jaxvis.methods.coupled.autoencode.decoder_of`; None learns a whole generator, whose
+        images have the network's channels.
       recipe: "paper", with a decoder "decoder" or "frozen" (`jaxvis.recipes.GENERATORS`),
         or a `jaxvis.recipes.GeneratorRecipe`; None takes "decoder" where there is one,
         and "paper" else.
@@ -115,11 +116,12 @@ def plan_generate(
     )
     keys = item_keys(as_key(key), seeds=seeds, indices=number_groups(groups), name=tap)
     optimizer, start = _choose_optimizer(recipe, decoder), None
-    canvas: Canvas = _build_learned(recipe)
+    canvas: Canvas = _build_learned(recipe, net.channels)
     if decoder is not None:
         _check_table(recipe.generator, decoder)
+        _check_channels(recipe.generator, net)
         every = max(recipe.steps // 30, 1)
-        driven = canvas = _build_driven(recipe, every)
+        driven = canvas = _build_driven(recipe, every, net.channels)
         start = _copy(driven.start(decoder, steps=recipe.steps, every=every), len(keys))
     loss = compose(net, canvas, view=choose_view(net, canvas), dropout=tuple(recipe.dropout))
     finish = choose_finish(recipe.stretched)
@@ -162,16 +164,16 @@ def choose_generator(
     return chosen if steps is None else replace(chosen, steps=steps)
 
 
-def _build_learned(recipe: GeneratorRecipe) -> Learned:
+def _build_learned(recipe: GeneratorRecipe, channels: int) -> Learned:
     return Learned(
-        recipe.generator,
+        replace(recipe.generator, channels=channels),
         gain=recipe.gain,
         penalty=recipe.penalty,
         momentum=_choose_momentum(recipe.steps),
     )
 
 
-def _build_driven(recipe: GeneratorRecipe, every: int) -> Driven:
+def _build_driven(recipe: GeneratorRecipe, every: int, channels: int) -> Driven:
     return Driven(
         recipe.generator,
         penalty=recipe.penalty,
@@ -179,7 +181,17 @@ def _build_driven(recipe: GeneratorRecipe, every: int) -> Driven:
         keep=max(min(10, recipe.steps // every), 1),
         frozen=recipe.frozen,
         momentum=_choose_momentum(recipe.steps),
+        channels=channels,
     )
+
+
+def _check_channels(table: DeepGenerator, net: Network) -> None:
+    """Refuses a decoder whose images a network cannot be shown."""
+    if net.channels != table.channels and {net.channels, table.channels} != {1, 3}:
+        raise ValueError(
+            f"the decoder draws images of {table.channels} channels, and {net.name} takes "
+            f"{net.channels}: leave decoder out, and a generator is learned for each picture"
+        )
 
 
 def _choose_momentum(steps: int) -> float:

@@ -1,12 +1,14 @@
 """Latent maximisation: what a given generator draws of what a neuron likes best."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from jaxvis.generators.latent import Latent
+from jaxvis.images import to_channels
 from jaxvis.loss.algebra import Algebra
 from jaxvis.loss.compose import compose
 from jaxvis.loss.objectives import as_objective
@@ -53,8 +55,9 @@ def latent(
 
     Args:
       net, params: the network.
-      generator: `(shared, z) -> image [H, W, 3]` in [0, 1], pure and hashable; see
-        `jaxvis.generators.adapters` for Flax modules.
+      generator: `(shared, z) -> image [H, W, C]` in [0, 1], pure and hashable; see
+        `jaxvis.generators.adapters` for Flax modules. A network of grey images is shown the
+        luminance of RGB, and one of RGB a grey image in three equal channels.
       shared: its parameters, which all items share.
       shape: of z.
       tap, index, seeds, key: see `jaxvis.methods.coupled.generate.generate`; an index of
@@ -78,7 +81,7 @@ def latent(
     """
     how = look_up(recipe, LATENTS, LatentRecipe)
     steps = how.steps if steps is None else steps
-    canvas = _build_canvas(generator, shared, tuple(shape), how)
+    canvas = _build_canvas(generator, shared, tuple(shape), how, net.channels)
     if objective is None:
         tap, groups = scores_tap(net, tap), group_targets(0 if index is None else index)
         items = build_objectives(net, params, groups, tap=tap, others=how.others)
@@ -97,14 +100,30 @@ def latent(
     return job.run(chunk=chunk, progress=progress)
 
 
+@dataclass(frozen=True)
+class _Shown:
+    """A generator whose images have the channels that a network takes."""
+
+    generator: Callable[[Any, Any], Image]
+    channels: int
+
+    def __call__(self, shared: Any, z: Array) -> Image:
+        """Makes the image of z, `[H, W, channels]`."""
+        return jnp.asarray(to_channels(self.generator(shared, z), self.channels))
+
+
 def _build_canvas(
     generator: Callable[[Any, Any], Image],
     shared: Any,
     shape: tuple[int, ...],
     recipe: LatentRecipe,
+    channels: int,
 ) -> Latent:
     """Builds the canvas, for the size of image that the generator draws."""
     drawn = jax.eval_shape(generator, shared, jnp.zeros(shape)).shape
-    if len(drawn) != 3 or drawn[-1] != 3:
-        raise ValueError(f"the generator draws {drawn}, not an image [H, W, 3]")
+    can_be_shown = drawn[-1:] == (channels,) or {*drawn[-1:], channels} == {1, 3}
+    if len(drawn) != 3 or not can_be_shown:
+        raise ValueError(f"the generator draws {drawn}, not an image [H, W, {channels}]")
+    if drawn[-1] != channels:
+        generator = _Shown(generator, channels)
     return Latent(generator, shape, tuple(drawn[:2]), recipe.prior, recipe.radius)

@@ -75,7 +75,7 @@ def find_facets(
     """
     tap = choose_tap(net, params, tap, index)
     features = net.check_taps(features or _find_before(net, tap))[0]
-    photos = np.asarray(check_images(images, "the images"))
+    photos = np.asarray(check_images(images, "the images", channels=net.channels))
     count = min(most, len(photos))
     if not 1 <= facets <= count:
         raise ValueError(f"{count} images cannot have {facets} facets: show more, or ask for fewer")

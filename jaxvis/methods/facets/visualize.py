@@ -137,14 +137,15 @@ def visualize_facets(
       total variation and blur, which leave fine patterns everywhere.
     """
     tap = choose_tap(net, params, tap, index)
-    means = check_images(found.mean, "the facets' means")
+    means = check_images(found.mean, "the facets' means", channels=net.channels)
     size = (means.shape[1], means.shape[2])
     view = in_order(
         Scale(0.82, 1.28, shift=0.1 * size[0]),
         ColourShift(shift=0.1, gain=0.2, fade=1.0),
     )
     priors = (Weighted("centre", centre, CentreBias()),)
-    recipe = Recipe(Fourier(size), view, adam(learning_rate), steps, priors)
+    canvas = Fourier(size, channels=net.channels)
+    recipe = Recipe(canvas, view, adam(learning_rate), steps, priors)
     share = 1 / max(abs(float(found.scores[0])), 1e-6)
     item = share * Excite(tap, index) + CrossEntropy(tap, index)
     return solve(
@@ -154,7 +155,7 @@ def visualize_facets(
         item_keys(as_key(key), seeds=len(means), indices=(index,), name=tap),
         chunk=chunk,
         progress=progress,
-        start=_encode(recipe.canvas, means),
+        start=_encode(canvas, means),
     )
 
 

@@ -59,6 +59,6 @@ def export_program(
 
     # `jax.export` takes a jitted function. It only lowers it, so nothing is compiled here,
     # and a function of its own holds the weights no longer than this call.
-    image = jax.ShapeDtypeStruct((*size, 3), jnp.float32)
+    image = jax.ShapeDtypeStruct((*size, net.channels), jnp.float32)
     program = export.export(jax.jit(paint_with_weights), platforms=list(platforms))(image)
     return bytes(program.serialize())

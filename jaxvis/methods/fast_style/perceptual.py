@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxvis.images import check_image, resize
+from jaxvis.images import check_image, resize, to_channels
 from jaxvis.loss.algebra import Sum
 from jaxvis.loss.matching.statistics import Code
 from jaxvis.loss.matching.terms import match_content
@@ -63,11 +63,13 @@ class PerceptualLoss:
         height, width = image.shape[:2]
         picture = self.net.apply(own, image)["image"][:height, :width]
         wanted = tuple(dict.fromkeys(self.content_taps + self.style_taps))
-        taps = self.judge.apply(given["judge"], picture, stop=wanted)
+        shown = jnp.asarray(to_channels(picture, self.judge.channels))
+        taps = self.judge.apply(given["judge"], shown, stop=wanted)
         style = jax.tree.map(lambda leaf: leaf[index], given["style"])
         terms = {"style": style(taps)}
         if self.content_taps:
-            codes = self.judge.apply(given["judge"], image, stop=self.content_taps)
+            content = jnp.asarray(to_channels(image, self.judge.channels))
+            codes = self.judge.apply(given["judge"], content, stop=self.content_taps)
             terms["content"] = given["alpha"] * sum(
                 replace(term, target=codes[term.tap])(taps) for term in given["content"]
             )
@@ -125,7 +127,7 @@ def _build_styles(
     alone = replace(recipe, alpha=0.0, content_taps=())
     sums: list[Sum] = []
     for i, image in enumerate(styles):
-        style = check_image(image, f"style image {i}")
+        style = check_image(image, f"style image {i}", channels=judge.channels)
         build = partial(build_transfer, judge, params, alone, style, [style], size)
         sums.append(build(mix=[1.0]))
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *sums)
@@ -137,6 +139,6 @@ def _build_content(
     if not recipe.content_taps:
         return ()
     # The weights do not depend on the image; the targets are every photograph's own.
-    grey = resize(jnp.full((1, 1, 3), 0.5), size)
+    grey = resize(jnp.full((1, 1, judge.channels), 0.5), size)
     terms = match_content(judge, params, grey, recipe.content_taps, weights=recipe.content_weights)
     return tuple(replace(term, target=jnp.zeros(())) for term in terms)

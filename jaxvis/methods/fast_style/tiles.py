@@ -21,7 +21,6 @@ from jaxvis.compiler import jit
 from jaxvis.nets.table.fields import round_up
 from jaxvis.nets.table.forward import Table
 from jaxvis.nets.table.layers import Layer
-from jaxvis.nets.table.ops import BN_EPSILON
 from jaxvis.nets.wrappers.tiled import cut_side
 from jaxvis.network import Network
 from jaxvis.types import Array, ImageLike, Params
@@ -84,6 +83,8 @@ def paint_in_tiles(net: Network, params: Params, image: ImageLike, *, tile: int)
         grid = _cut_trunk(trunk.shape, tile // COARSE, factor)
         known[norm] = _fix_norm(net, norm, known, _run_tiles(net, last, conv, known, trunk, grid))
     grid = _cut_trunk(trunk.shape, tile // COARSE, COARSE)
+    if "conv4" not in net.taps:  # its last convolution is the picture
+        return _join(_run_tiles(net, last, "image", known, trunk, grid))
     picture = _join(_run_tiles(net, last, "conv4", known, trunk, grid))
     return np.asarray(_run(net, "conv4", "image", params, jnp.asarray(picture)))
 
@@ -160,7 +161,9 @@ def _run_tiles(
 
 def _with_fixed_norms(net: Network) -> Network:
     """Returns the network with norms whose statistics are parameters."""
-    rows = tuple(Layer(row.name, "bn") if row.op == "inorm" else row for row in net.rows)
+    rows = tuple(
+        Layer(row.name, "bn", epsilon=row.epsilon) if row.op == "inorm" else row for row in net.rows
+    )
     table = net.forward
     if not isinstance(table, Table):
         raise ValueError(f"{net.name} is not built from a table: leave tile out")
@@ -178,8 +181,7 @@ def _fix_norm(net: Network, norm: str, params: Params, parts: Iterator) -> Mappi
         count += values.shape[0] * values.shape[1]
         total, square = total + values.sum((0, 1)), square + (values**2).sum((0, 1))
     mean = total / count
-    epsilon = next(row.alpha for row in net.rows if row.name == norm)
-    var = np.maximum(square / count - mean**2, 0) + epsilon - BN_EPSILON
+    var = np.maximum(square / count - mean**2, 0)
     statistics = {"mean": jnp.asarray(mean, jnp.float32), "var": jnp.asarray(var, jnp.float32)}
     return {**params[norm], **statistics}
 

@@ -66,10 +66,13 @@ def caricature(
     refuse_probabilities(net, tap)
     natural = replace(look_up(recipe, NATURALS, Natural), second=0)
     several = isinstance(image, list | tuple) or np.ndim(image) == 4
-    images = check_images(image, "the images") if several else check_image(image, "the image")[None]
+    if several:
+        images = check_images(image, "the images", channels=net.channels)
+    else:
+        images = check_image(image, "the image", channels=net.channels)[None]
     targets = _targets(net, params, images, tap, natural)
     size, stride = (images.shape[1], images.shape[2]), stride_of(net, params, tap)
-    recipes = natural_stages(natural, size=size, stride=stride, steps=steps)
+    recipes = natural_stages(natural, size=size, stride=stride, steps=steps, channels=net.channels)
     keys = item_keys(as_key(key), seeds=seeds, name=tap)  # the same for every image
     start = jnp.stack([recipes[0].encode(one) for one in images])
     which, seed = np.indices((len(images), seeds)).reshape(2, -1)

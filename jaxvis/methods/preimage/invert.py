@@ -76,7 +76,10 @@ def invert(
     natural = look_up(recipe, NATURALS, Natural)
     natural = replace(natural, grey=True) if net.name in FIXED else natural
     several = isinstance(image, list | tuple) or np.ndim(image) == 4
-    images = check_images(image, "the images") if several else check_image(image, "the image")[None]
+    if several:
+        images = check_images(image, "the images", channels=net.channels)
+    else:
+        images = check_image(image, "the image", channels=net.channels)[None]
     mask = np.asarray(mask, np.float32)
     codes = _codes_to_invert(net, params, images, tap, mask)
     if fidelity is None:
@@ -87,7 +90,7 @@ def invert(
     masks = jnp.broadcast_to(mask, (len(which), *codes.shape[1:]))
     items = jnp.asarray(weights[how]) * Match(tap, jnp.asarray(codes)[which], mask=masks)
     size, stride = (images.shape[1], images.shape[2]), stride_of(net, params, tap)
-    recipes = natural_stages(natural, size=size, stride=stride, steps=steps)
+    recipes = natural_stages(natural, size=size, stride=stride, steps=steps, channels=net.channels)
     lead = ((len(images),) if several else ()) + (weights.shape if np.ndim(fidelity) else ())
 
     def add_errors(run: Run) -> Run:

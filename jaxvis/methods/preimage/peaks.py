@@ -30,7 +30,8 @@ def measure_peaks(
     net.check_taps(tap)
     found = None
     for image in images:
-        here = np.asarray(_look(net, tap, params, check_image(image, "an image")))
+        checked = check_image(image, "an image", channels=net.channels)
+        here = np.asarray(_look(net, tap, params, checked))
         found = here if found is None else np.maximum(found, here)
     if found is None:
         raise ValueError("there is no image to measure the channels' maxima on")

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxvis.images import check_image
 from jaxvis.nets.random import random_params
 from jaxvis.nets.table.layers import rows_between
 from jaxvis.nets.wrappers.rescaled import rectifiers_of
@@ -55,7 +56,8 @@ def list_inverted_layers(net: Network, *, stop: str | None = None) -> tuple[str,
       stop: the last tap; None stops where maps become vectors (VGG: pool5).
 
     Raises:
-      ValueError: for an unknown tap, or an adapted network, which has no table.
+      ValueError: for an unknown tap, a network without such layers, or an adapted
+        network, which has no table.
     """
     if not net.rows:
         raise ValueError(f"{net.name} is not a table network: name its taps yourself")
@@ -63,8 +65,11 @@ def list_inverted_layers(net: Network, *, stop: str | None = None) -> tuple[str,
     last = net.taps.index(net.check_taps(stop)[0]) + 1 if stop else len(net.taps)
     if stop is None and ends:
         last = net.taps.index(ends[0])
-    kept = ("relu", "max", "avg")
-    return tuple(row.name for row in net.rows[:last] if row.op in kept)
+    kept, shown = ("relu", "max", "avg"), [row for row in net.rows if row.name in net.taps]
+    found = tuple(row.name for row in shown[:last] if row.op in kept)
+    if not found:
+        raise ValueError(f"{net.name} has no rectified or pooled map to invert")
+    return found
 
 
 def list_stacked_layers(net: Network, *, stop: str | None = None) -> list[tuple[str, str]]:
@@ -175,7 +180,8 @@ def normalise_layer(
     Raises:
       ValueError: if the layer does not fire for this image, or not finitely.
     """
-    mean = float(jnp.mean(net.code(params, jnp.asarray(image), tap)))
+    image = check_image(image, "the reference image", channels=net.channels)
+    mean = float(jnp.mean(net.code(params, image, tap)))
     if not 0 < mean < np.inf:
         raise ValueError(f"{tap!r} does not fire, or not finitely, for this image: use another one")
     return {**params[row], "kernel": params[row]["kernel"] / np.float32(mean)}

@@ -35,13 +35,13 @@ class Inversion:
     total_variation: float = 0.0
     boxed: bool = False
 
-    def canvas(self, size: Size) -> Pixels:
-        """Builds the canvas of `size` (H, W) pixels."""
-        return Pixels(size, noise=self.noise)
+    def canvas(self, size: Size, *, channels: int = 3) -> Pixels:
+        """Builds the canvas of `size` (H, W) pixels and `channels`."""
+        return Pixels(size, noise=self.noise, channels=channels)
 
-    def recipe(self, size: Size, steps: int) -> Recipe:
-        """Builds the recipe of `size` (H, W) pixels and `steps` evaluations."""
-        canvas, low, high = self.canvas(size), None, None
+    def recipe(self, size: Size, steps: int, *, channels: int = 3) -> Recipe:
+        """Builds the recipe of `size` (H, W), `steps` evaluations and `channels`."""
+        canvas, low, high = self.canvas(size, channels=channels), None, None
         priors: tuple[Weighted, ...] = ()
         if self.boxed:  # z where the image is 0, and where it is 1
             low = tuple(-c for c in canvas.center)
@@ -102,12 +102,12 @@ def reconstruct(
     check_seeds(seeds)
     if seeds > 1 and params_axis == 0:
         raise ValueError(f"many networks have one seed, not {seeds}: repeat the networks instead")
-    image = check_image(image, "the image")
+    image = check_image(image, "the image", channels=net.channels)
     net.check_taps(tap)
     targets = _compute_targets(net, params, image, tap, params_axis)
     count = len(targets) if params_axis == 0 else seeds
     targets = np.broadcast_to(targets, (count, *targets.shape[1:]))
-    recipe = inversion.recipe((image.shape[0], image.shape[1]), steps)
+    recipe = inversion.recipe((image.shape[0], image.shape[1]), steps, channels=net.channels)
 
     def add_errors(run: Run) -> Run:
         square = np.mean((run.image - np.asarray(image)) ** 2, axis=(1, 2, 3))
@@ -121,7 +121,9 @@ def reconstruct(
             params,
             Match(tap, targets, mask=np.ones(count, np.float32)),
             item_keys(as_key(key), seeds=count, name=tap),
-            start=_encode(inversion.canvas(recipe.size), start, (count, *image.shape)),
+            start=_encode(
+                inversion.canvas(recipe.size, channels=net.channels), start, (count, *image.shape)
+            ),
             params_axis=params_axis,
             chunk=chunk,
             progress=change_looks(progress, add_errors),

@@ -130,7 +130,7 @@ def plan_stack(
     Raises:
       ValueError: for an unknown tap, or no network.
     """
-    image, key = check_image(image, "the reference image"), as_key(key)
+    image, key = check_image(image, "the reference image", channels=net.channels), as_key(key)
     if networks < 1:
         raise ValueError(f"networks must be at least 1, got {networks}")
     list_stacked_layers(net, stop=stop)
@@ -266,7 +266,8 @@ class StackJob:
           number: which network.
         """
         own = jax.random.fold_in(jax.random.fold_in(self.key, number), STARTS)
-        canvas = self.recipe.inversion.canvas((self.image.shape[0], self.image.shape[1]))
+        height, width, channels = self.image.shape
+        canvas = self.recipe.inversion.canvas((height, width), channels=channels)
         first = [canvas.init(jax.random.fold_in(own, s)) for s in range(self.recipe.starts)]
         center = np.asarray(canvas.center, np.float32)
         return np.tile(np.stack(first) + center, (self.recipe.candidates, 1, 1, 1))

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxvis.images import MEAN, check_image, resize
+from jaxvis.images import check_image, mean_colour, resize
 from jaxvis.loss.algebra import Algebra
 from jaxvis.loss.chambolle import Chambolle
 from jaxvis.loss.compose import compose
@@ -70,7 +70,7 @@ def feature_maps(
     Departures: a given number of updates instead of a test of convergence; gradients of
       networks with small activations are scaled up to those of VGG-19 (`LEAST`).
     """
-    image = check_image(image, "the image")
+    image = check_image(image, "the image", channels=net.channels)
     code = _compute_map(net, params, image, tap)
     filters = _check_filters(index, code.shape[-1], tap)
     total = jnp.sum(code, axis=-1)
@@ -116,7 +116,7 @@ def random_codes(
     Source: Xia et al. (2017), Eq. 3-4. Departures: dead channels get no share.
     """
     check_rates(rates, concentration)
-    image = check_image(image, "the image")
+    image = check_image(image, "the image", channels=net.channels)
     code = _compute_map(net, params, image, tap)
     keys = item_keys(as_key(key), seeds=seeds, name=tap)
 
@@ -161,9 +161,11 @@ def rank_codes(
     Source: the code of Xia et al. (not in the paper). Departures: styles are resized to
       the image's size, as there; means instead of sums.
     """
-    image = check_image(image, "the image")
+    image = check_image(image, "the image", channels=net.channels)
     code = _compute_map(net, params, image, tap)
-    checked = [check_image(one, f"style image {i}") for i, one in enumerate(styles)]
+    checked = [
+        check_image(one, f"style image {i}", channels=net.channels) for i, one in enumerate(styles)
+    ]
     if not checked:
         raise ValueError("pass at least one style image")
     size = (image.shape[0], image.shape[1])
@@ -219,7 +221,7 @@ def _invert(
     """Finds the images whose codes the items ask for, from noise around mid-grey."""
     how = look_up(recipe, MAPS, MapRecipe)
     size = (image.shape[0], image.shape[1])
-    painting = build_painting(how.optimizer, size, least=LEAST)
+    painting = build_painting(how.optimizer, size, least=LEAST, channels=net.channels)
     problem = Problem(
         compose(net, painting.canvas),
         painting.canvas,
@@ -228,6 +230,6 @@ def _invert(
         projection=painting.projection,
         finish=Chambolle(how.denoise) if how.denoise else None,
     )
-    grey = jnp.broadcast_to(jnp.asarray(MEAN), image.shape)
+    grey = jnp.broadcast_to(jnp.asarray(mean_colour(net.channels)), image.shape)
     start = painting.canvas.encode(draw_starts(keys, grey))
     return solve(problem, params, items, keys, start=start, chunk=chunk, progress=progress)

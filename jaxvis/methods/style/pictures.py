@@ -46,6 +46,8 @@ def check_pictures(
     mix: Sequence[float] | None,
     masks: Sequence[ArrayLike] | None,
     colour: str,
+    *,
+    channels: int = 3,
 ) -> Pictures:
     """Checks the pictures of a style transfer, and changes their colours where asked to.
 
@@ -55,6 +57,7 @@ def check_pictures(
       mix: weight of each style; None is equal parts.
       masks: `[H, W]` in [0, 1] for each style, or None.
       colour: one of `COLOURS`.
+      channels: of the images that the network takes.
 
     Raises:
       ValueError: for an unknown colour, images that are none, or masks and mix that do
@@ -63,8 +66,10 @@ def check_pictures(
     if colour not in COLOURS:
         raise ValueError(f"colour must be one of {', '.join(COLOURS)}, not {colour!r}")
     several = [styles] if hasattr(styles, "ndim") and styles.ndim != 4 else styles
-    content = check_image(content, "the content image")
-    found = [check_image(one, f"style image {i}") for i, one in enumerate(several)]
+    content = check_image(content, "the content image", channels=channels)
+    found = [
+        check_image(one, f"style image {i}", channels=channels) for i, one in enumerate(several)
+    ]
     shares, areas = _check_mix(mix, len(found)), None
     if masks is not None:
         areas = check_masks(masks, len(found), (content.shape[0], content.shape[1]))

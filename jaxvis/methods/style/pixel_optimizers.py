@@ -38,6 +38,7 @@ def build_painting(
     decay: float = 5e-4,
     least: float = 0.0,
     bounded: bool = True,
+    channels: int = 3,
 ) -> Painting:
     """Builds the canvas, optimizer and projection that a name stands for.
 
@@ -51,11 +52,12 @@ def build_painting(
       decay, least: weight decay of "clipped", and the least of its first gradient, see
         `clipped_sgd`.
       bounded: whether the image must stay in [0, 1]; "clipped" always leaves it free.
+      channels: of the image, the network's.
 
     Raises:
       ValueError: for an unknown name.
     """
-    image = Pixels(size, center=(0.0, 0.0, 0.0))
+    image = Pixels(size, center=(0.0,) * channels, channels=channels)
     box = Box() if bounded else None
     if isinstance(optimizer, Searching):
         return Painting(image, optimizer, None)  # it brings bounds of its own
@@ -67,7 +69,7 @@ def build_painting(
         low, high = (0.0, 1.0) if bounded else (None, None)
         return Painting(image, lbfgs(memory=MEMORY, lower=low, upper=high), None)
     if optimizer == "clipped":
-        grey = Pixels(size, scale=255.0)
+        grey = Pixels(size, scale=255.0, channels=channels)
         return Painting(grey, clipped_sgd(decay=decay, least=least), None)
     raise ValueError(
         f"optimizer must be one of {', '.join(OPTIMIZERS)}, or a rule of "

@@ -23,8 +23,8 @@ def match_histogram(image: Image, source: Image) -> Image:
     Values keep their order; ties are broken by position.
 
     Args:
-      image: `[H, W, 3]`.
-      source: `[H', W', 3]`, whose histogram is wanted.
+      image: `[H, W, C]`.
+      source: `[H', W', C]`, whose histogram is wanted.
 
     Source: DeepTextures (Gatys et al. 2015, the code). Departures: exact quantiles
       instead of 100 bins.
@@ -36,7 +36,9 @@ def match_histogram(image: Image, source: Image) -> Image:
         grid = (jnp.arange(wanted.size) + 0.5) / wanted.size
         return jnp.interp(at, grid, jnp.sort(wanted))
 
-    planes = jax.vmap(match_channel, -1, -1)(image.reshape(-1, 3), source.reshape(-1, 3))
+    planes = jax.vmap(match_channel, -1, -1)(
+        image.reshape(-1, image.shape[-1]), source.reshape(-1, source.shape[-1])
+    )
     return planes.reshape(image.shape)
 
 

@@ -86,7 +86,7 @@ def style(
     Departures: statistics are means over positions, so styles keep their aspect.
     """
     how = choose_style(net, recipe, steps=steps)
-    pictures = check_pictures(content, styles, mix, masks, how.colour)
+    pictures = check_pictures(content, styles, mix, masks, how.colour, channels=net.channels)
     height, width, _ = pictures.content.shape
     sizes = _list_sizes(size or (height, width), how.scales)
 
@@ -107,7 +107,7 @@ def style(
             begin = draw_starts(keys, resize(pictures.content, size), part=how.noise)
         else:
             begin = enlarge(before.image, size)
-        painting = build_painting(how.optimizer, size, decay=DECAY)
+        painting = build_painting(how.optimizer, size, decay=DECAY, channels=net.channels)
         return solve(
             _build_problem(_cut_into_tiles(net, item, tile), how, painting, size),
             params,

@@ -77,7 +77,7 @@ def texture(
       for the weights.
     """
     how = choose_texture(net, recipe, steps=steps)
-    image = check_image(image, "the source image")
+    image = check_image(image, "the source image", channels=net.channels)
     height, width, _ = image.shape
     check_field(net, how.taps, (height, width), "a source image")
     terms = match_statistics(net, params, image, how.taps, weights=how.weights)
@@ -86,7 +86,9 @@ def texture(
         with_periodic_edges(net, how.taps) if how.tileable else net, params, image, how.bounds
     )
     keys = item_keys(as_key(key), seeds=seeds)
-    painting = build_painting(how.optimizer, (height, width), bounded=how.bounds != "none")
+    painting = build_painting(
+        how.optimizer, (height, width), bounded=how.bounds != "none", channels=net.channels
+    )
     problem = Problem(
         compose(seen.net, painting.canvas),
         painting.canvas,
@@ -122,7 +124,7 @@ class _Seen(NamedTuple):
 
 
 def _bound(net: Network, params: Params, image: Array, bounds: str) -> _Seen:
-    low, high = jnp.zeros(3), jnp.ones(3)
+    low, high = jnp.zeros(net.channels), jnp.ones(net.channels)
     if bounds == "source":
         low = jnp.min(image, axis=(0, 1))
         high = jnp.maximum(jnp.max(image, axis=(0, 1)), low + LEAST)
@@ -134,7 +136,7 @@ def _begin(
 ) -> Array:
     """Makes the first z of every texture, `[seeds, H, W, 3]`, between the bounds."""
     if start is not None:
-        start = check_image(start, "the start")
+        start = check_image(start, "the start", channels=image.shape[-1])
         if start.shape[:2] != size:
             raise ValueError(
                 f"the start is {start.shape[:2]}, the texture {size}: resize the start, or "
@@ -142,7 +144,7 @@ def _begin(
             )
         begin = repeat_item(start, len(keys))
     else:
-        mean = jnp.broadcast_to(jnp.mean(image, axis=(0, 1)), (*size, 3))
+        mean = jnp.broadcast_to(jnp.mean(image, axis=(0, 1)), (*size, image.shape[-1]))
         begin = draw_starts(keys, mean)
     return jnp.clip((begin - seen.low) / (seen.high - seen.low), 0, 1)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from flax import nnx
 from jax import lax
 
 from jaxvis.convolution import conv
@@ -25,6 +26,16 @@ CONVOLUTIONS: dict[str, Callable[..., Array]] = {
     "direct": lax.conv_general_dilated,
 }
 """Name -> the convolution. "direct" is XLA's own, which forward-mode differentiation needs."""
+
+
+class Undrawn:
+    """What Flax's layers take for random numbers: a table's parameters come from outside.
+
+    Flax's own generators make the construction of a deep network take ten times as long.
+    """
+
+    def params(self) -> None:
+        """Returns no key: the layers begin with constants."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +67,15 @@ class Compute:
             "dtype": jnp.bfloat16 if self.precision == "bfloat16" else None,
             "precision": PRECISIONS[self.precision],
         }
+
+    def layer_options(self) -> dict[str, Any]:
+        """Returns the keywords of Flax's layers with a kernel, which begins with zeros."""
+        zeros = nnx.initializers.zeros_init()
+        return {"rngs": Undrawn(), "kernel_init": zeros, **self.options()}
+
+    def norm_options(self) -> dict[str, Any]:
+        """Returns the keywords of Flax's norms."""
+        return {"rngs": Undrawn(), "dtype": self.options()["dtype"]}
 
 
 def _check_name(option: str, name: str, known: Mapping[str, Any]) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import ceil
 
 from jaxvis.nets.table.geometry import Geometry, geometry
-from jaxvis.nets.table.layers import Layer, shapes
+from jaxvis.nets.table.layers import Layer, rows_behind_attention, shapes
 from jaxvis.network import Network
 
 MARGIN = 1.1
@@ -53,7 +53,8 @@ def canvas_of(net: Network, tap: str) -> tuple[int, int]:
     """Returns (H, W) of a picture that has room for the receptive field of one neuron.
 
     It is the largest image on which the tap has r x r cells, where r is
-    round(1.1 rho / stride), made odd. For a tap `[d]` it is the native image.
+    round(1.1 rho / stride), made odd. For a tap `[d]` and behind an attention, where every
+    unit sees the whole image, it is the native image.
 
     Args:
       net: the network. Without a table the native image is returned.
@@ -65,11 +66,12 @@ def canvas_of(net: Network, tap: str) -> tuple[int, int]:
     Source: the authors' code of Mahendran & Vedaldi (IJCV 2016), section 6.
     """
     net.check_taps(tap)
-    rows = net.rows[: net.taps.index(tap) + 1]
-    whole = shapes(rows, net.input_size)[tap] if rows else ()
-    if len(whole) != 3:
+    if not net.rows or tap in rows_behind_attention(net.rows):
         return net.input_size
     found = _geometry_of(net, tap)
+    if len(found.shape) != 3:
+        return net.input_size
+    rows = net.rows[: [row.name for row in net.rows].index(tap) + 1]
     cells = int(MARGIN * found.receptive_field / found.stride + 0.5)
     cells += cells % 2 == 0
     # The number of cells grows with the image: beyond this side there are more of them.
@@ -83,7 +85,8 @@ def check_field(net: Network, taps: tuple[str, ...], size: tuple[int, int], what
     """Refuses a picture so small that a layer's statistics would be those of its border.
 
     A unit should find at least half of its receptive field in the picture; the rest of
-    what it sees is padding. Adapted networks, whose geometry is unknown, always pass.
+    what it sees is padding. Adapted networks, whose geometry is unknown, always pass, and
+    so do taps behind an attention, whose units see an image of any size without padding.
 
     Args:
       net: the network.
@@ -96,7 +99,10 @@ def check_field(net: Network, taps: tuple[str, ...], size: tuple[int, int], what
     """
     if not net.rows:
         return
-    fields = {row.name: row.receptive_field for row in geometry(net)}
+    everywhere = rows_behind_attention(net.rows)
+    fields = {
+        row.name: 0 if row.name in everywhere else row.receptive_field for row in geometry(net)
+    }
     tap = max(taps, key=fields.__getitem__)
     if 2 * min(size) < fields[tap]:
         raise ValueError(
@@ -151,11 +157,18 @@ def reach_of(net: Network, taps: tuple[str, ...]) -> Reach:
       taps: the taps, `[h, w, c]` each.
 
     Raises:
-      ValueError: for an unknown tap, a tap that is no map, or an adapted network.
+      ValueError: for an unknown tap, a tap that is no map, a tap behind an attention, or an
+        adapted network.
     """
     known = {row.name: row for row in geometry(net)}
     rows = [known[tap] for tap in net.check_taps(taps)]
+    everywhere = rows_behind_attention(net.rows)
     for row in rows:
+        if row.name in everywhere:
+            raise ValueError(
+                f"{row.name!r} comes after an attention, where every unit sees the whole image: "
+                "it cannot be computed in tiles or on a torus"
+            )
         if len(row.shape) != 3:
             raise ValueError(f"{row.name!r} is no map [h, w, c], so its units have no places")
     coarse = max(row.stride for row in rows)

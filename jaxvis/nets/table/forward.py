@@ -12,9 +12,17 @@ from jaxvis.convolution.kernels import PreparedKernel, choose_tile, prepare_kern
 from jaxvis.nets.table.compute import CastForward, Compute, to_bfloat16, to_float32
 from jaxvis.nets.table.describe import describe_rows
 from jaxvis.nets.table.fuse import convolve_doubling, find_doublings
-from jaxvis.nets.table.layers import Layer, minimum, rows_between, shapes, sources
+from jaxvis.nets.table.layers import (
+    Layer,
+    is_hidden,
+    minimum,
+    rows_between,
+    shapes,
+    sources,
+)
 from jaxvis.nets.table.ops import MODULES, OPS
 from jaxvis.nets.table.segments import SegmentedForward
+from jaxvis.nets.table.token_ops import find_views, join_views
 from jaxvis.network import Forward, LayerDescription, Network
 from jaxvis.platform import platform_of
 from jaxvis.types import Array, Params, Taps
@@ -100,7 +108,9 @@ class Table(Forward):
         self, params: Params, values: Mapping[str, Array], wanted: tuple[str, ...]
     ) -> Taps:
         """Returns the taps needed to get from `values` to `wanted`, and `values`."""
+        values = join_views(self.rows, values)
         needed = rows_between(self.rows, frozenset(values), wanted)
+        needed |= find_views(self.rows, needed | frozenset(values))
         self._check_sizes(values, needed)
         module, abstract = _split_stack(self.rows, self.size, self.compute)
         state = jax.tree.map(lambda leaf: leaf, abstract)
@@ -108,7 +118,10 @@ class Table(Forward):
         # Flax wants a batch axis, here of one. Under vmap XLA folds both axes into one.
         batch = {name: value[None] for name, value in values.items()}
         taps = nnx.merge(module, state)(batch, needed, frozenset(wanted))
-        return to_float32({name: value[0] for name, value in taps.items()})
+        found = {name: value[0] for name, value in taps.items()}
+        return to_float32(
+            {n: value for n, value in found.items() if n in wanted or not is_hidden(value.shape)}
+        )
 
     def prepare(self, params: Params, size: tuple[int, int]) -> Params:
         """Returns the parameters in the form that a step computes fastest with.
@@ -186,7 +199,7 @@ def _choose_tiles(rows: tuple[Layer, ...], size: tuple[int, int]) -> dict[str, i
         plain = row.op == "conv" and (row.stride, row.groups) == (1, 1)
         if plain and row.name not in fused:
             channels = at[reads[row.name][0]][-1]
-            kernel = (row.size, row.size, channels, row.width)
+            kernel = (*row.window, channels, row.width)
             height, width = at[row.name][:2]
             tiles[row.name] = choose_tile((height, width), kernel)
     return {name: m for name, m in tiles.items() if m}
@@ -214,6 +227,7 @@ def build_network(
     input_size: tuple[int, int],
     scores: str | None = None,
     classes: str | None = None,
+    channels: int = 3,
 ) -> Network:
     """Returns the network of a table.
 
@@ -222,21 +236,22 @@ def build_network(
       rows: the table, without its input row.
       input_size: (H, W) in pixels of the native image; fully connected rows are made
         for it.
-      scores, classes: see `jaxvis.network.Network`.
+      scores, classes, channels: see `jaxvis.network.Network`.
 
     Raises:
       ValueError: if `input_size` is too small for the table.
     """
-    rows = (Layer("input", "input"), *rows)
-    shapes(rows, input_size)
+    rows = (Layer("input", "input", channels), *rows)
+    at = shapes(rows, input_size)
     return Network(
         name=name,
         forward=Table(rows, input_size),
-        taps=tuple(row.name for row in rows),
+        taps=tuple(row.name for row in rows if not is_hidden(at[row.name])),
         input_size=input_size,
         scores=scores,
         classes=classes or scores,
         rows=rows,
+        channels=channels,
     )
 
 

@@ -52,11 +52,11 @@ def find_doublings(
     found = {}
     for row in rows:
         plain = row.op == "conv" and (row.stride, row.groups) == (1, 1)
-        if not (plain and row.name in needed and row.size in (2, 3)):
+        if not (plain and row.name in needed and row.window in ((2, 2), (3, 3))):
             continue
         inner = reads[row.name]
         pad = table[inner[0]]
-        reflected = is_hidden(pad.name, "reflect") and (pad.pad, row.pad) == (1, 0)
+        reflected = is_hidden(pad.name, "reflect") and (pad.pads, row.pads) == ((1, 1), (0, 0))
         if reflected:
             inner = (*reads[pad.name], pad.name)
         if is_hidden(inner[0], "repeat"):
@@ -88,7 +88,8 @@ def convolve_doubling(
             precision=options["precision"],
         )
 
-    pads = ((row.pad, row.pad),) * 2
+    down, across = row.pads
+    pads = ((down, down), (across, across))
     if reflected:
         # Reflecting the doubled map by one pixel is the same as repeating the edge of the
         # map, doubling it and cutting one pixel off. The second pixel behind is cut off

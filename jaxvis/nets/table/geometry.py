@@ -1,14 +1,23 @@
 """The geometry of a table's rows: receptive field, stride and offset of their units.
 
 Unit (i, j) of a tap is centred on the input pixel offset + stride * (i, j). It sees the
-square of side `receptive_field` around that pixel, which may reach beyond the image.
+square of side `receptive_field` around that pixel, which may reach beyond the image. After
+a kernel that is not square it sees a rectangle, and the square is that of the longer side.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 
 from jaxvis.nets.table.forward import Table, parameter_shapes
-from jaxvis.nets.table.layers import Layer, same_pads, shapes, sources
+from jaxvis.nets.table.layers import (
+    Layer,
+    is_hidden,
+    rows_behind_attention,
+    same_pads,
+    shapes,
+    sources,
+)
 from jaxvis.network import Network
 from jaxvis.types import Params
 
@@ -27,7 +36,7 @@ class Geometry:
       stride: pixels between neighbouring units.
       offset: centre of unit (0, 0) in pixels, counted from the centre of the first
         pixel.
-      parameters: how many trainable numbers the row has.
+      parameters: how many trainable numbers the row has, with the hidden rows before it.
     """
 
     name: str
@@ -59,11 +68,16 @@ def stride_of(net: Network, params: Params, tap: str) -> int:
 
 @dataclass(frozen=True)
 class _Span:
-    """The pixels that unit (0, 0) sees, from `first` to `last` inclusive, and the stride."""
+    """The pixels that unit (0, 0) sees along one axis, `first` to `last`, and the stride."""
 
     first: int = 0
     last: int = 0
     stride: int = 1
+
+    @property
+    def side(self) -> int:
+        """The number of pixels."""
+        return self.last - self.first + 1
 
     def through(self, size: int, stride: int, pad: int) -> "_Span":
         """Returns the span after a window of `size` over units of this span."""
@@ -80,7 +94,14 @@ def geometry(net: Network) -> tuple[Geometry, ...]:
       offset' = offset + ((k - 1) / 2 - p) * stride.
     Fully connected rows and global means have a window as large as the map they read, and
     keep its stride. Rows that join branches see what any branch sees; that is the largest
-    receptive field where the branches share a centre.
+    receptive field where the branches share a centre. A product sees what the map sees that
+    it multiplies. That leaves out its factors: in squeeze and excitation they are made of
+    means over the whole map, so in a strict sense every later unit sees the whole image,
+    but it is where a unit looks that a receptive field is asked for.
+
+    Behind an attention every unit sees the whole image, whatever its size. Its receptive
+    field is then the longer side of the native image; stride and offset are those of the
+    patches. Rows of tokens are no taps: their parameters count with the next tap.
 
     Args:
       net: a network built from a table. The field of a fully connected row is that along
@@ -96,28 +117,39 @@ def geometry(net: Network) -> tuple[Geometry, ...]:
         raise ValueError(f"{net.name} is not a table network: its geometry is unknown")
     shape, reads = shapes(net.rows, net.input_size), sources(net.rows)
     counts = parameter_counts(net) if isinstance(net.forward, Table) else {}
-    spans: dict[str, _Span] = {}
-    table = []
+    spans: dict[str, tuple[_Span, _Span]] = {}
+    table, everywhere, parameters = [], rows_behind_attention(net.rows), 0
     for row in net.rows:
         given = reads[row.name]
-        span = _join([spans[name] for name in given]) if given else _Span()
-        spans[row.name] = span = _after(row, span, shape[(*given, row.name)[0]])
+        read = shape[(*given, row.name)[0]]
+        before = [spans[name] for name in given] or [(_Span(), _Span())]
+        down, across = (
+            _after(row, axis, _join(row, each), read) for axis, each in enumerate(zip(*before))
+        )
+        spans[row.name] = down, across
+        longer = across if across.side > down.side else down
+        parameters += counts.get(row.name, 0)
+        if is_hidden(shape[row.name]):
+            continue
         table.append(
             Geometry(
                 name=row.name,
                 op=row.op,
                 shape=shape[row.name],
-                receptive_field=span.last - span.first + 1,
-                stride=span.stride,
-                offset=(span.first + span.last) / 2,
-                parameters=counts.get(row.name, 0),
+                receptive_field=max(net.input_size) if row.name in everywhere else longer.side,
+                stride=longer.stride,
+                offset=(longer.first + longer.last) / 2,
+                parameters=parameters,
             )
         )
+        parameters = 0
     return tuple(table)
 
 
-def _join(spans: list[_Span]) -> _Span:
-    """Returns the span of a row that reads several taps."""
+def _join(row: Layer, spans: Sequence[_Span]) -> _Span:
+    """Returns the span of a row that reads several taps; a product has that of its map."""
+    if row.op == "mul":
+        return spans[0]
     return _Span(
         min(span.first for span in spans),
         max(span.last for span in spans),
@@ -125,23 +157,24 @@ def _join(spans: list[_Span]) -> _Span:
     )
 
 
-def _after(row: Layer, span: _Span, read: tuple[int, ...]) -> _Span:
-    """Returns the span of a row that reads a tap of shape `read` and span `span`."""
+def _after(row: Layer, axis: int, span: _Span, read: tuple[int, ...]) -> _Span:
+    """Returns the span along one axis, after a row that reads a tap of shape `read`."""
     if row.op in ("conv", "max", "avg"):
-        return span.through(row.size, row.stride, row.pad)
+        return span.through(row.window[axis], row.stride, row.pads[axis])
     if row.op in ("reflect", "crop"):
-        return span.through(1, 1, row.pad if row.op == "reflect" else -row.pad)
+        return span.through(1, 1, row.pads[axis] if row.op == "reflect" else -row.pads[axis])
     if row.op == "same":
-        return span.through(1, 1, same_pads(read[0], row)[0])
+        return span.through(1, 1, same_pads(read[axis], row)[0])
     if row.op == "repeat":
         return _Span(span.first, span.last, span.stride // 2)
     if row.op == "up":
         # Zeros lie between the rows of the map, so of three rows it has one or two.
-        first = span.first - span.stride * (row.pad // 2)
-        last = span.last + span.stride * ((row.size - row.pad) // 2)
+        pad = row.pads[axis]
+        first = span.first - span.stride * (pad // 2)
+        last = span.last + span.stride * ((row.window[axis] - pad) // 2)
         return _Span(first, last, span.stride // 2)
     if row.op in ("fc", "gap") and len(read) == 3:
-        return span.through(max(read[:2]), 1, 0)
+        return span.through(read[axis], 1, 0)
     return span
 
 

@@ -15,26 +15,31 @@ class Layer:
     Args:
       name: the tap's name, unique in the table.
       op: a key of `MODULES` or `OPS` in `jaxvis.nets.table.ops`.
-      width: output channels of conv and fc; 0 elsewhere.
-      size: side of the kernel or of the pooling window.
+      width: output channels of conv and fc, channels of the image of input; 0 elsewhere.
+      size: side of the kernel or of the pooling window; (height, width) where they differ.
       stride: pixels between neighbouring windows.
-      pad: pixels on every side, of zeros for conv and of -inf for max pooling.
+      pad: pixels on every side, of zeros for conv and of -inf for max pooling; a pair is
+        (above and below, left and right).
       groups: feature groups of conv.
       ceil: whether the size after pooling is rounded up, which is Caffe's rule.
       bias: whether conv and fc add one.
       inputs: names of the rows that it reads; empty reads the row above.
       alpha, kappa: constants of the op. For lrn, y = x / (kappa + alpha / size *
-        sum x^2)^0.75. For a leaky ReLU, alpha is the slope. An instance norm adds alpha
-        to the variance. For tanh, y = kappa + alpha * tanh(x).
+        sum x^2)^0.75. For a leaky ReLU, alpha is the slope. For tanh, y = kappa + alpha *
+        tanh(x).
       styles: how many styles an instance norm is conditioned on; 0 for an ordinary one.
+      epsilon: what batch, layer and instance norms add to the variance.
+      count_pad: whether average pooling counts the padding as zeros. If not, an average at
+        the edge is taken over the pixels that exist.
+      file_name: what files of weights call the layer; empty for the row's own name.
     """
 
     name: str
     op: str
     width: int = 0
-    size: int = 1
+    size: int | tuple[int, int] = 1
     stride: int = 1
-    pad: int = 0
+    pad: int | tuple[int, int] = 0
     groups: int = 1
     ceil: bool = False
     bias: bool = True
@@ -42,9 +47,22 @@ class Layer:
     alpha: float = 0.0
     kappa: float = 1.0
     styles: int = 0
+    epsilon: float = 1e-5
+    count_pad: bool = False
+    file_name: str = ""
+
+    @property
+    def window(self) -> tuple[int, int]:
+        """The (height, width) of the kernel or of the pooling window."""
+        return (self.size, self.size) if isinstance(self.size, int) else self.size
+
+    @property
+    def pads(self) -> tuple[int, int]:
+        """The pixels of padding (above and below, left and right)."""
+        return (self.pad, self.pad) if isinstance(self.pad, int) else self.pad
 
 
-def pool_size(size: int, row: Layer) -> int:
+def pool_size(size: int, row: Layer, axis: int) -> int:
     """Returns how long a side is after pooling.
 
     With `row.ceil` this is Caffe's rule: ceil((n + 2 pad - size) / stride) + 1, and one
@@ -53,12 +71,14 @@ def pool_size(size: int, row: Layer) -> int:
     Args:
       size: n, the pixels along the side before it.
       row: a pooling row.
+      axis: 0 for the height, 1 for the width.
     """
-    span = size + 2 * row.pad - row.size
+    pad = row.pads[axis]
+    span = size + 2 * pad - row.window[axis]
     if not row.ceil:
         return span // row.stride + 1
     out = -(-span // row.stride) + 1
-    return out - 1 if (out - 1) * row.stride >= size + row.pad else out
+    return out - 1 if (out - 1) * row.stride >= size + pad else out
 
 
 def same_pads(size: int, row: Layer) -> tuple[int, int]:
@@ -69,7 +89,7 @@ def same_pads(size: int, row: Layer) -> tuple[int, int]:
       row: a `same` row, with the size and stride of the convolution that follows.
     """
     out = -(-size // row.stride)
-    total = max((out - 1) * row.stride + row.size - size, 0)
+    total = max((out - 1) * row.stride + row.window[0] - size, 0)
     return total // 2, total - total // 2
 
 
@@ -114,15 +134,28 @@ def rows_between(
     return frozenset(needed)
 
 
+def rows_behind_attention(rows: tuple[Layer, ...]) -> frozenset[str]:
+    """Returns the names of the rows of which every unit sees the whole image.
+
+    Args:
+      rows: the table.
+    """
+    reads = sources(rows)
+    found: set[str] = set()
+    for row in rows:
+        if row.op == "attention" or found.intersection(reads[row.name]):
+            found.add(row.name)
+    return frozenset(found)
+
+
 def _pool_or_conv_size(row: Layer, size: tuple[int, int]) -> tuple[int, int]:
-    height, width = size
+    down, across = (n + 2 * pad - side for n, pad, side in zip(size, row.pads, row.window))
     if row.op == "conv":
-        more = 2 * row.pad - row.size
-        out = ((height + more) // row.stride + 1, (width + more) // row.stride + 1)
+        out = (down // row.stride + 1, across // row.stride + 1)
     else:
-        out = (pool_size(height, row), pool_size(width, row))
+        out = (pool_size(size[0], row, 0), pool_size(size[1], row, 1))
     # Caffe's rule, which rounds up, also pools a map that is smaller than the window.
-    cut = not row.ceil and min(n + 2 * row.pad for n in size) < row.size
+    cut = not row.ceil and min(down, across) < 0
     if min(out) < 1 or cut:
         raise ValueError(f"the image is too small: nothing is left at {row.name!r}")
     return out
@@ -135,15 +168,41 @@ def _resize(row: Layer, size: tuple[int, int]) -> tuple[int, int]:
         return 2 * height, 2 * width
     if row.op == "same":
         return height + sum(same_pads(height, row)), width + sum(same_pads(width, row))
-    more = (2 if row.op == "reflect" else -2) * row.pad
+    pad = row.pads[0]
+    more = (2 if row.op == "reflect" else -2) * pad
     out = (height + more, width + more)
-    if min(out) < 1 or (row.op == "reflect" and min(size) <= row.pad):
+    if min(out) < 1 or (row.op == "reflect" and min(size) <= pad):
         raise ValueError(f"the image is too small: nothing is left at {row.name!r}")
     return out
 
 
+def _token_shape(row: Layer, given: list[tuple[int, ...]]) -> tuple[int, ...]:
+    """Returns the shape after a row that only transformers have."""
+    *before, channels = given[0]
+    if row.op == "outline":
+        return tuple(before)
+    if row.op == "tokens":
+        return 1 + before[0] * before[1], channels
+    if row.op == "patches":
+        return *given[1], channels
+    return before[0], row.width or channels // 3  # behind queries, keys and values
+
+
+def is_hidden(shape: tuple[int, ...]) -> bool:
+    """Says whether a row of this shape is no tap: a sequence of tokens `(tokens, c)`.
+
+    What is in such a sequence is shown by rows of its own, as a map and as a vector.
+
+    Args:
+      shape: the row's shape.
+    """
+    return len(shape) == 2
+
+
 def shapes(rows: tuple[Layer, ...], size: tuple[int, int]) -> dict[str, tuple[int, ...]]:
-    """Returns every tap's shape, `(h, w, c)` or `(d,)`, for an image of `size`.
+    """Returns every row's shape for an image of `size`.
+
+    That of a tap is `(h, w, c)` or `(d,)`; that of a hidden row is `(tokens, c)`.
 
     Args:
       rows: the table.
@@ -157,11 +216,13 @@ def shapes(rows: tuple[Layer, ...], size: tuple[int, int]) -> dict[str, tuple[in
     for row in rows:
         given = [out[name] for name in reads[row.name]]
         if row.op == "input":
-            out[row.name] = (*size, 3)
+            out[row.name] = (*size, row.width or 3)
         elif row.op == "fc":
             out[row.name] = (row.width,)
-        elif row.op == "gap":
+        elif row.op in ("gap", "token"):
             out[row.name] = (given[0][-1],)
+        elif row.op in ("outline", "tokens", "patches", "dense", "attention"):
+            out[row.name] = _token_shape(row, given)
         elif row.op == "concat":
             out[row.name] = (*given[0][:-1], sum(s[-1] for s in given))
         elif row.op in ("conv", "max", "avg"):
@@ -170,7 +231,7 @@ def shapes(rows: tuple[Layer, ...], size: tuple[int, int]) -> dict[str, tuple[in
         elif row.op in ("up", "repeat", "same", "reflect", "crop"):
             height, width, channels = given[0]
             out[row.name] = (*_resize(row, (height, width)), row.width or channels)
-        else:
+        else:  # a product too has the shape of the map, which it names first
             out[row.name] = given[0]
     return out
 

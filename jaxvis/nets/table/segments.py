@@ -13,7 +13,8 @@ from functools import lru_cache, partial
 import jax
 import jax.numpy as jnp
 
-from jaxvis.nets.table.layers import Layer, rows_between, shapes, sources
+from jaxvis.nets.table.layers import Layer, is_hidden, rows_between, shapes, sources
+from jaxvis.nets.table.token_ops import join_views
 from jaxvis.network import Forward, LayerDescription
 from jaxvis.types import Array, Params, Taps
 
@@ -36,15 +37,15 @@ class SegmentedForward(Forward):
         self, params: Params, values: Mapping[str, Array], wanted: tuple[str, ...]
     ) -> Taps:
         """Returns the `wanted` taps, those between segments, and `values`."""
-        needed = rows_between(self.rows, frozenset(values), wanted)
-        taps = dict(values)
+        taps = join_views(self.rows, values)
+        needed = rows_between(self.rows, frozenset(taps), wanted)
         for inner, outputs in segments(self.rows, self.size, needed, wanted):
             reads = sources(self.rows)
             known = {
                 name: taps[name] for row in inner for name in (reads[row] or (row,)) if name in taps
             }
             taps |= _run_segment(self.forward, outputs, params, known)
-        return taps
+        return {n: value for n, value in taps.items() if not is_hidden(value.shape)}
 
     def rematerialise(self) -> "SegmentedForward":
         """Returns this forward pass itself, which is cut already."""
@@ -87,10 +88,12 @@ def segments(
     last = {name: i for i, row in enumerate(names) for name in reads[row]}
     # A rectified map and the map it was made from are in effect one array.
     skipped = {row.name for row in rows if row.op == "relu"}
+    # What an outline carries is next to nothing, and its gradient is zero.
+    outlines = {row.name for row in rows if row.op == "outline"}
     weights = [0 if name in skipped else math.prod(at[name]) for name in names]
     places = {}
     for i in range(1, len(names)):
-        passing = [name for name in names[:i] if last.get(name, -1) >= i]
+        passing = [n for n in names[:i] if last.get(n, -1) >= i and n not in outlines]
         # A given "input" is the image, while the tap that passes is its scaled form.
         if len(passing) == 1 and passing != ["input"]:
             places[i] = math.prod(at[passing[0]])

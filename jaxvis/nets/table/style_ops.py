@@ -57,9 +57,9 @@ class TransposedConv(nnx.Module):
     """
 
     def __init__(self, shape: tuple[int, ...], row: Layer, compute: Compute) -> None:
-        kernel = (row.size, row.size, shape[-1], row.width)
-        self.kernel = nnx.Param(jnp.zeros(kernel))
-        self.pads = (row.pad, row.size - row.pad)
+        size, pad = row.window[0], row.pads[0]
+        self.kernel = nnx.Param(jnp.zeros((size, size, shape[-1], row.width)))
+        self.pads = (pad, size - pad)
         self.compute = nnx.static(compute)
 
     def __call__(self, x: Array) -> Array:
@@ -85,17 +85,19 @@ def _pad_same(x: Array, row: Layer) -> Array:
 
 
 def _reflect(x: Array, row: Layer) -> Array:
-    pads = ((0, 0), (row.pad,) * 2, (row.pad,) * 2, (0, 0))
+    pad = row.pads[0]
+    pads = ((0, 0), (pad, pad), (pad, pad), (0, 0))
     return jnp.pad(x, pads, mode="reflect")
 
 
 def _crop(x: Array, row: Layer) -> Array:
-    return x[:, row.pad : x.shape[1] - row.pad, row.pad : x.shape[2] - row.pad]
+    pad = row.pads[0]
+    return x[:, pad : x.shape[1] - pad, pad : x.shape[2] - pad]
 
 
 MODULES: dict[str, Callable[[Layer, tuple[int, ...], Compute], nnx.Module]] = {
     "inorm": lambda row, shape, compute: InstanceNorm(
-        shape[-1], styles=row.styles, epsilon=row.alpha
+        shape[-1], styles=row.styles, epsilon=row.epsilon
     ),
     "up": lambda row, shape, compute: TransposedConv(shape, row, compute),
 }

@@ -63,8 +63,8 @@ def to_range(image: Array, *, low: Array, high: Array) -> Array:
     """Returns low + (high - low) x: the image taken from [0, 1] to [low, high].
 
     Args:
-      image: `[..., 3]`.
-      low, high: `[3]`, the colours that 0 and 1 become.
+      image: `[..., C]`.
+      low, high: `[C]`, the colours that 0 and 1 become.
     """
     return low + (high - low) * image
 
@@ -76,7 +76,7 @@ def with_range(net: Network, params: Params, low: Array, high: Array) -> tuple[N
 
     Args:
       net, params: the network.
-      low, high: RGB `[3]`.
+      low, high: `[C]`, RGB where there are three.
     """
     bounds = {"low": jnp.asarray(low), "high": jnp.asarray(high)}
     return replace(net, forward=RangedForward(net.forward)), {**params, RANGE: bounds}

@@ -50,7 +50,7 @@ class TiledForward(Forward):
 
         @jax.checkpoint
         def compute_tile(image: Array, place: Array) -> Taps:
-            seen = jax.lax.dynamic_slice(image, (*place[0], 0), (*window, 3))
+            seen = jax.lax.dynamic_slice(image, (*place[0], 0), (*window, image.shape[-1]))
             taps = self.forward(params, {"input": seen}, wanted)
             return {tap: self._cut(taps[tap], tap, strides[tap], place) for tap in wanted}
 

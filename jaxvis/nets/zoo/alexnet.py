@@ -10,12 +10,20 @@ from jaxvis.nets.table.layers import Layer
 from jaxvis.network import Network
 
 
-def alexnet(*, head: str = "softmax", input_size: tuple[int, int] = (224, 224)) -> Network:
+def alexnet(
+    *,
+    head: str = "softmax",
+    input_size: tuple[int, int] = (224, 224),
+    classes: int = 1000,
+    channels: int = 3,
+) -> Network:
     """Returns AlexNet as torchvision has it, with 64 first filters and no normalisation.
 
     Args:
       head: "softmax", "linear" or "relu": what follows fc8.
       input_size: (H, W) in pixels; fc6 is made for it.
+      classes: the number of classes, which is the width of fc8.
+      channels: of the image: 3 for colours, 1 for grey.
 
     Raises:
       ValueError: for an unknown head or too small a size.
@@ -34,17 +42,27 @@ def alexnet(*, head: str = "softmax", input_size: tuple[int, int] = (224, 224)) 
         *_conv(4, 256, 3, pad=1),
         *_conv(5, 256, 3, pad=1),
         *_pool(5),
-        *classifier_rows(head),
+        *classifier_rows(head, classes=classes),
     ]
-    return build_network("alexnet", tuple(rows), input_size=input_size, scores="fc8")
+    return build_network(
+        "alexnet", tuple(rows), input_size=input_size, scores="fc8", channels=channels
+    )
 
 
-def caffe_alexnet(*, head: str = "softmax", input_size: tuple[int, int] = (227, 227)) -> Network:
+def caffe_alexnet(
+    *,
+    head: str = "softmax",
+    input_size: tuple[int, int] = (227, 227),
+    classes: int = 1000,
+    channels: int = 3,
+) -> Network:
     """Returns AlexNet as Caffe has it, with the normalisation before the pooling.
 
     Args:
       head: "softmax", "linear" or "relu": what follows fc8.
       input_size: (H, W) in pixels; fc6 is made for it.
+      classes: the number of classes, which is the width of fc8.
+      channels: of the image: 3 for colours, 1 for grey.
 
     Raises:
       ValueError: for an unknown head or too small a size.
@@ -52,27 +70,39 @@ def caffe_alexnet(*, head: str = "softmax", input_size: tuple[int, int] = (227, 
     Source: Krizhevsky et al., ImageNet classification with deep convolutional
       neural networks, 2012, as Caffe's bvlc_alexnet; table 1 of Mahendran & Vedaldi.
     """
-    return _build_caffe("caffe_alexnet", (_norm, _ceil_pool), head, input_size)
+    rows = _list_caffe_rows((_norm, _ceil_pool), classifier_rows(head, classes=classes))
+    return build_network(
+        "caffe_alexnet", rows, input_size=input_size, scores="fc8", channels=channels
+    )
 
 
-def caffenet(*, head: str = "softmax", input_size: tuple[int, int] = (227, 227)) -> Network:
+def caffenet(
+    *,
+    head: str = "softmax",
+    input_size: tuple[int, int] = (227, 227),
+    classes: int = 1000,
+    channels: int = 3,
+) -> Network:
     """Returns CaffeNet, which is Caffe's AlexNet with the pooling before the normalisation.
 
     Args:
       head: "softmax", "linear" or "relu": what follows fc8.
       input_size: (H, W) in pixels; fc6 is made for it.
+      classes: the number of classes, which is the width of fc8.
+      channels: of the image: 3 for colours, 1 for grey.
 
     Raises:
       ValueError: for an unknown head or too small a size.
 
     Source: Caffe's bvlc_reference_caffenet (Jia et al., 2014).
     """
-    return _build_caffe("caffenet", (_ceil_pool, _norm), head, input_size)
+    rows = _list_caffe_rows((_ceil_pool, _norm), classifier_rows(head, classes=classes))
+    return build_network("caffenet", rows, input_size=input_size, scores="fc8", channels=channels)
 
 
-def _build_caffe(name: str, after: tuple, head: str, input_size: tuple[int, int]) -> Network:
-    """Returns one of Caffe's two; `after` gives the rows after relu1 and relu2, in order."""
-    rows = [
+def _list_caffe_rows(after: tuple, classifier: list[Layer]) -> tuple[Layer, ...]:
+    """Returns the rows of Caffe's two; `after` gives those after relu1 and relu2, in order."""
+    return (
         *_conv(1, 96, 11, stride=4),
         *(row for op in after for row in op(1)),
         *_conv(2, 256, 5, pad=2, groups=2),
@@ -81,9 +111,8 @@ def _build_caffe(name: str, after: tuple, head: str, input_size: tuple[int, int]
         *_conv(4, 384, 3, pad=1, groups=2),
         *_conv(5, 256, 3, pad=1, groups=2),
         *_ceil_pool(5),
-        *classifier_rows(head),
-    ]
-    return build_network(name, tuple(rows), input_size=input_size, scores="fc8")
+        *classifier,
+    )
 
 
 def _conv(

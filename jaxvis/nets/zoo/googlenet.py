@@ -47,12 +47,20 @@ def _inception(block: str, above: str) -> list[Layer]:
     ]
 
 
-def googlenet(*, head: str = "softmax", input_size: tuple[int, int] = (224, 224)) -> Network:
+def googlenet(
+    *,
+    head: str = "softmax",
+    input_size: tuple[int, int] = (224, 224),
+    classes: int = 1000,
+    channels: int = 3,
+) -> Network:
     """Returns GoogLeNet, which ends with a global mean and a fully connected layer.
 
     Args:
       head: "softmax", "linear" or "relu": what follows loss3/classifier.
       input_size: (H, W) in pixels of the native image; any size from 31 passes.
+      classes: the number of classes, which is the width of loss3/classifier.
+      channels: of the image: 3 for colours, 1 for grey.
 
     Raises:
       ValueError: for an unknown head or too small a size.
@@ -76,6 +84,12 @@ def googlenet(*, head: str = "softmax", input_size: tuple[int, int] = (224, 224)
             name = f"pool{block[0]}/3x3_s2"
             rows.append(Layer(name, "max", size=3, stride=2, ceil=True))
     rows.append(Layer("pool5/7x7_s1", "gap"))
-    rows.append(Layer("loss3/classifier", "fc", 1000))
+    rows.append(Layer("loss3/classifier", "fc", classes))
     rows += head_rows(head, relu_name="loss3/relu")
-    return build_network("googlenet", tuple(rows), input_size=input_size, scores="loss3/classifier")
+    return build_network(
+        "googlenet",
+        tuple(rows),
+        input_size=input_size,
+        scores="loss3/classifier",
+        channels=channels,
+    )

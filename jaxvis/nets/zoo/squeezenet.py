@@ -49,7 +49,12 @@ def _fire(number: int, above: str) -> list[Layer]:
 
 
 def squeezenet(
-    name: str, *, head: str = "softmax", input_size: tuple[int, int] = (224, 224)
+    name: str,
+    *,
+    head: str = "softmax",
+    input_size: tuple[int, int] = (224, 224),
+    classes: int = 1000,
+    channels: int = 3,
 ) -> Network:
     """Returns SqueezeNet 1.0 or 1.1, which ends with a global mean.
 
@@ -57,6 +62,8 @@ def squeezenet(
       name: "squeezenet1_0" or "squeezenet1_1".
       head: "softmax", "linear" or "relu".
       input_size: (H, W) in pixels of the native image; any size passes.
+      classes: the number of classes, which is the width of conv10.
+      channels: of the image: 3 for colours, 1 for grey.
 
     Raises:
       ValueError: for an unknown head or too small a size.
@@ -68,10 +75,15 @@ def squeezenet(
         rows += _fire(number, rows[-1].name)
         if number in pooled:
             rows.append(Layer(f"pool{number}", "max", size=3, stride=2, ceil=True))
-    rows.append(Layer("conv10", "conv", 1000))
+    rows.append(Layer("conv10", "conv", classes))
     rows.append(Layer("relu_conv10", "relu"))
     rows.append(Layer("pool10", "gap"))
     rows += head_rows(head, relu_name="relu_pool10")
     return build_network(
-        name, tuple(rows), input_size=input_size, scores="pool10", classes="conv10"
+        name,
+        tuple(rows),
+        input_size=input_size,
+        scores="pool10",
+        classes="conv10",
+        channels=channels,
     )

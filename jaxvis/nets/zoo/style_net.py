@@ -1,8 +1,8 @@
 """The feed-forward style network of Johnson, Alahi & Fei-Fei: image -> styled image.
 
 In the paper's notation it is c9s1-32, d64, d128, five residual blocks of 128, u64, u32,
-c9s1-3, with an instance norm after every convolution and tanh at the end. Three ways of
-padding are in use:
+c9s1-3, with an instance norm after every convolution and tanh at the end. Four variants are
+in use:
 
 - transform_same pads with zeros as TensorFlow's "SAME" does, and doubles the map with
   transposed convolutions.
@@ -11,6 +11,8 @@ padding are in use:
   (Johnson et al.).
 - transform_reflect reflects the border of what every convolution reads. It doubles the map
   by repeating rows and columns before a convolution, which leaves no checkerboard.
+- transform_plain is transform_reflect without the last norm and tanh: the last convolution,
+  which has a bias, gives the picture. PyTorch's collection of examples has it like this.
 """
 
 from jaxvis.nets.table.forward import build_network
@@ -18,9 +20,16 @@ from jaxvis.nets.table.layers import Layer
 from jaxvis.network import Network
 from jaxvis.types import Array, Params
 
-EPSILON = {"transform_same": 1e-3, "transform_start": 1e-5, "transform_reflect": 1e-5}
+EPSILON = {
+    "transform_same": 1e-3,
+    "transform_start": 1e-5,
+    "transform_reflect": 1e-5,
+    "transform_plain": 1e-5,
+}
 """Name -> the number that its norms add to the variance."""
 NAMES = tuple(EPSILON)
+REFLECTING = ("transform_reflect", "transform_plain")
+"""Those whose convolutions reflect the border of what they read."""
 SWING = 150 / 255
 """Half the range of the output around mid grey: it is 150 tanh + 127.5 in 0..255."""
 
@@ -49,7 +58,7 @@ def build_style_net(
 
     Source: Johnson, Alahi & Fei-Fei, Perceptual losses for real-time style transfer and
       super-resolution, 2016, supplementary table 1; Dumoulin et al., 2017.
-    Departures: the convolutions have no bias, because the norms would take it out again.
+    Departures: convolutions before a norm have no bias, as the norm would take it out again.
       A norm sees one image, not the batch.
     """
     if name not in NAMES:
@@ -68,8 +77,11 @@ def build_style_net(
         table.add_block(f"res{i}", 4 * width)
     table.add_doubling("up1", 2 * width)
     table.add_doubling("up2", width)
-    table.add_conv("conv4", 3, size=9, norm="norm4")
-    table.rows.append(Layer("image", "tanh", alpha=SWING, kappa=0.5))
+    if name == "transform_plain":
+        table.rows += [Layer("image_pad", "reflect", pad=4), Layer("image", "conv", 3, 9)]
+    else:
+        table.add_conv("conv4", 3, size=9, norm="norm4")
+        table.rows.append(Layer("image", "tanh", alpha=SWING, kappa=0.5))
     return build_network(name, tuple(table.rows), input_size=input_size)
 
 
@@ -92,7 +104,7 @@ class _Rows:
         relu: str | None = None,
     ) -> None:
         around = size // 2 if pad else 0
-        if pad and self.name == "transform_reflect":
+        if pad and self.name in REFLECTING:
             self.rows.append(Layer(f"{row}_pad", "reflect", pad=around))
             around = 0
         elif stride > 1 and self.name == "transform_same":
@@ -103,7 +115,7 @@ class _Rows:
 
     def add_norm(self, norm: str, relu: str | None) -> None:
         epsilon = EPSILON[self.name]
-        self.rows.append(Layer(norm, "inorm", alpha=epsilon, styles=self.styles))
+        self.rows.append(Layer(norm, "inorm", epsilon=epsilon, styles=self.styles))
         if relu:
             self.rows.append(Layer(relu, "relu"))
 
@@ -118,7 +130,7 @@ class _Rows:
         self.rows.append(Layer(name, "add", inputs=(last, skip)))
 
     def add_doubling(self, name: str, width: int) -> None:
-        if self.name == "transform_reflect":
+        if self.name in REFLECTING:
             self.rows.append(Layer(f"{name}_repeat", "repeat"))
             self.add_conv(name, width, norm=f"{name}_norm", relu=f"{name}_relu")
             return

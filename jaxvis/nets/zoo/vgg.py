@@ -25,6 +25,8 @@ def vgg(
     pool: str = "max",
     head: str = "softmax",
     input_size: tuple[int, int] = (224, 224),
+    classes: int = 1000,
+    channels: int = 3,
 ) -> Network:
     """Returns a VGG network: five blocks of convolutions and three fully connected layers.
 
@@ -34,6 +36,8 @@ def vgg(
       head: "softmax", "linear" or "relu": what follows fc8.
       input_size: (H, W) in pixels; fc6 is made for it. With 256x256 it has the 8*8*512
         inputs of ranVGG.
+      classes: the number of classes, which is the width of fc8.
+      channels: of the image: 3 for colours, 1 for grey.
 
     Raises:
       ValueError: for an unknown pool or head, or an image below 32 pixels.
@@ -49,5 +53,5 @@ def vgg(
                 rows.append(Layer(f"bn{block}_{i}", "bn"))
             rows.append(Layer(f"relu{block}_{i}", "relu"))
         rows.append(Layer(f"pool{block}", pool, size=2, stride=2))
-    rows += classifier_rows(head)
-    return build_network(name, tuple(rows), input_size=input_size, scores="fc8")
+    rows += classifier_rows(head, classes=classes)
+    return build_network(name, tuple(rows), input_size=input_size, scores="fc8", channels=channels)

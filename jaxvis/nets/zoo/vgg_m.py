@@ -6,12 +6,20 @@ from jaxvis.nets.table.layers import Layer
 from jaxvis.network import Network
 
 
-def vgg_m(*, head: str = "softmax", input_size: tuple[int, int] = (224, 224)) -> Network:
+def vgg_m(
+    *,
+    head: str = "softmax",
+    input_size: tuple[int, int] = (224, 224),
+    classes: int = 1000,
+    channels: int = 3,
+) -> Network:
     """Returns VGG-M, which is AlexNet with smaller strides and wider late layers.
 
     Args:
       head: "softmax", "linear" or "relu": what follows fc8.
       input_size: (H, W) in pixels; fc6 is made for it, 6x6x512 at 224x224.
+      classes: the number of classes, which is the width of fc8.
+      channels: of the image: 3 for colours, 1 for grey.
 
     Raises:
       ValueError: for an unknown head or too small a size.
@@ -35,8 +43,10 @@ def vgg_m(*, head: str = "softmax", input_size: tuple[int, int] = (224, 224)) ->
         rows.append(Layer(f"conv{number}", "conv", 512, 3, pad=1))
         rows.append(Layer(f"relu{number}", "relu"))
     rows.append(Layer("pool5", "max", size=3, stride=2, ceil=True))
-    rows += classifier_rows(head)
-    return build_network("vgg_m", tuple(rows), input_size=input_size, scores="fc8")
+    rows += classifier_rows(head, classes=classes)
+    return build_network(
+        "vgg_m", tuple(rows), input_size=input_size, scores="fc8", channels=channels
+    )
 
 
 def _norm(number: int) -> Layer:

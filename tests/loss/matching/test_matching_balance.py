@@ -29,6 +29,7 @@ def _objective(kind, net, params, image, mean):
     return add_weighted([GramMatch(t, gram(codes[t]), weight=weights[t]) for t in TAPS])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "mean"), list(zip(WEIGHTS, MEANS[::-1])))
 def test_a_factor_on_any_layer_changes_no_weighted_loss(kind, mean):
     net, params = relu_net(SIDE)
@@ -108,6 +109,7 @@ def test_what_cannot_be_balanced_is_refused():
         content_weights(net, dead, image, ("relu1",))
 
 
+@pytest.mark.slow
 def test_every_layer_has_its_weight():
     net, params = conv_net()
     weights = gram_weights(net, params, photograph(SIDE), ("relu1", "relu2", "fc"))

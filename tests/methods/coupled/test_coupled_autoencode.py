@@ -81,6 +81,7 @@ def test_it_learns_and_a_resumed_training_is_the_same(tmp_path):
         train_autoencoder(images, held, steps=61, checkpoint=file, **options)
 
 
+@pytest.mark.slow
 def test_a_second_training_compiles_nothing():
     images, held = (from_array(gradients_of_grey(n)) for n in (6, 2))
 

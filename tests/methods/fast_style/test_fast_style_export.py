@@ -20,6 +20,7 @@ def two_styles():
     return net, random_params(net, jax.random.key(1))
 
 
+@pytest.mark.slow
 def test_an_exported_program_paints_the_same(two_styles):
     photo = np.random.default_rng(0).random((*SIZE, 3)).astype(np.float32)
     program = export_program(*two_styles, size=SIZE, style=1, platforms=("cpu",))

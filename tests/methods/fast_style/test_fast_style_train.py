@@ -76,6 +76,7 @@ def test_a_network_without_norms_begins_as_it_is_drawn():
     chex.assert_trees_all_equal(found, plain)
 
 
+@pytest.mark.slow
 def test_training_lowers_the_loss_of_photographs_held_out(both):
     curves = both[0].training.curves
     assert curves["loss"].shape == (12, 2) and set(curves) >= {"style", "content"}
@@ -93,6 +94,7 @@ def test_every_norm_learns_each_style_its_own_way(both):
         assert scale.shape[0] == 2 and np.abs(scale[0] - scale[1]).max() > 1e-4
 
 
+@pytest.mark.slow
 def test_a_resumed_training_is_the_same_bit_for_bit(both, judge, photos, styles):
     # The same program in the same process, so that even the rounding is the same.
     first, path = both
@@ -104,6 +106,7 @@ def test_a_resumed_training_is_the_same_bit_for_bit(both, judge, photos, styles)
     np.testing.assert_array_equal(*curves)
 
 
+@pytest.mark.slow
 def test_a_second_training_compiles_nothing(both, judge, photos, styles):
     other = from_array(np.random.default_rng(1).integers(0, 256, (6, SIDE, SIDE, 3), np.uint8))
     changes = {"steps": 2, "learning_rate": 0.01, "seed": 3}

@@ -26,6 +26,7 @@ def run():
     return caricature(net, params, photograph(SIDE), tap="relu2", seeds=2, fidelity=500.0, steps=40)
 
 
+@pytest.mark.slow
 def test_run_has_the_seeds_axis(run):
     assert run.image.shape == (2, SIDE, SIDE, 3)
     assert run.trace["loss"].shape == (2, 40)

@@ -100,6 +100,7 @@ def test_peaks_are_the_maxima_over_images_and_positions(images):
         measure_peaks(net, params, [], tap="relu2")
 
 
+@pytest.mark.slow
 def test_maximisation_divides_by_peak_and_field():
     net, params = conv_net()
     side = canvas_of(net, "conv2")[0]
@@ -124,6 +125,7 @@ def test_what_never_responds_cannot_be_normalised():
         maximize(net, params, tap="relu2", index=3, recipe=Natural(peaks=dead))
 
 
+@pytest.mark.slow
 def test_a_leak_is_part_of_the_maximised_network():
     net, params = conv_net()
     options = {"tap": "relu2", "index": 2, "recipe": "plain", "steps": 2}
@@ -165,6 +167,7 @@ def press(monkeypatch, number):
     monkeypatch.setattr(step_programs, "step_once", step)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "done"), [(2, 0), (4, 1)])
 def test_an_interrupted_inversion_has_all_its_axes_and_errors(number, done, images, monkeypatch):
     """Two images of one step each in the first stage, and one in the second."""
@@ -179,6 +182,7 @@ def test_an_interrupted_inversion_has_all_its_axes_and_errors(number, done, imag
     assert np.isfinite(run.image[0]).all() and np.isfinite(run.facts["error"][0]).all()
 
 
+@pytest.mark.slow
 def test_an_interrupted_caricature_has_all_its_axes(images, monkeypatch):
     net, params = relu_net(SIDE)
     press(monkeypatch, 3)

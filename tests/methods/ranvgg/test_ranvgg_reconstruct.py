@@ -20,6 +20,7 @@ HELD = Inversion(noise=1.0, total_variation=0.1, boxed=True)
 CENTER = np.asarray(Inversion().canvas((1, 1)).center, np.float32)
 
 
+@pytest.mark.slow
 def test_distance_and_image_error_are_of_the_images():
     run = reconstruct(NET, PARAMS, IMAGE, tap="relu2", seeds=2, steps=12, chunk=1)
     code = NET.code(PARAMS, IMAGE, "relu2")
@@ -35,6 +36,7 @@ def test_distance_and_image_error_are_of_the_images():
     np.testing.assert_allclose(run.facts["image_error"][0], error, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_factor_on_a_layer_changes_no_reconstruction():
     # A power of two: hardly a rounding differs.
     scaled = {
@@ -55,6 +57,7 @@ def test_a_factor_on_a_layer_changes_no_reconstruction():
     np.testing.assert_allclose(run.trace["loss"][:2], run.trace["loss"][2:], rtol=1e-2)
 
 
+@pytest.mark.slow
 def test_a_network_starts_from_the_noise_of_its_number():
     many = join_networks([keep_needed(NET, jax.tree.map(np.asarray, PARAMS), "relu2")] * 2)
     runs = [
@@ -66,6 +69,7 @@ def test_a_network_starts_from_the_noise_of_its_number():
     assert np.abs(runs[0].z[0] - runs[0].z[1]).max() > 0.5
 
 
+@pytest.mark.slow
 def test_a_box_and_a_prior_hold_the_images_of_several_seeds():
     run = reconstruct(NET, PARAMS, IMAGE, tap="relu1", seeds=2, steps=6, inversion=HELD)
     shown = run.z + CENTER
@@ -76,6 +80,7 @@ def test_a_box_and_a_prior_hold_the_images_of_several_seeds():
     assert np.abs(run.image[0] - run.image[1]).max() > 0.01
 
 
+@pytest.mark.slow
 def test_fully_connected_layers_are_inverted_too():
     net, params = fc_net()
     run = reconstruct(net, params, IMAGE, tap="fc", steps=6)
@@ -84,6 +89,7 @@ def test_fully_connected_layers_are_inverted_too():
     assert tensor_shapes(paper)["fc6/kernel"] == (8 * 8 * 512, 4096)
 
 
+@pytest.mark.slow
 def test_a_second_call_compiles_nothing():
     def call(key, steps, weight):
         image = np.random.default_rng(key).random((SIDE, SIDE, 3))
@@ -95,6 +101,7 @@ def test_a_second_call_compiles_nothing():
     assert compilations(lambda: call(1, 3, 0.2)) == 0
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_has_its_errors_too(monkeypatch):
     solve = module.solve
 

@@ -42,6 +42,7 @@ def make_single_map(code, index):
     return target
 
 
+@pytest.mark.slow
 def test_a_layer_is_inverted_in_one_call(net, atlas):
     assert atlas.image.shape == (8, SIDE, SIDE, 3)
     assert atlas.trace["loss"].shape == (8, STEPS)
@@ -82,6 +83,7 @@ def test_pictures_are_denoised_unless_asked_not_to(net):
     np.testing.assert_allclose(smooth.image[0], expected, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rates", ["dirichlet", "normal"])
 def test_random_codes_start_at_the_distance_of_equation_3(rates, net):
     image, key = photograph(SIDE), jax.random.key(3)
@@ -108,6 +110,7 @@ def test_ranked_codes_are_one_for_each_style(net):
     assert run.trace["loss"][0, 0] == pytest.approx(expected, rel=0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["feature_maps", "random_codes", "rank_codes"])
 def test_a_second_call_compiles_nothing(method):
     net, params, _ = counted_net()

@@ -67,6 +67,7 @@ def test_alpha_0_is_texture(net):
     assert np.abs(one.image - np.asarray(image)).mean() > 1e-2
 
 
+@pytest.mark.slow
 def test_lbfgs_brings_style_and_keeps_content(net, painting):
     run = paint(net, photograph(SIDE), painting, {"optimizer": "lbfgs"}, seeds=2)
     assert run.image.shape == (2, SIDE, SIDE, 3)
@@ -148,6 +149,7 @@ def test_scales_go_from_coarse_to_fine(net, painting):
     assert run.trace["loss"][0, RECIPE.steps] < cold.trace["loss"][0, 0]
 
 
+@pytest.mark.slow
 def test_an_interruption_keeps_the_scale_that_is_there(net, painting, monkeypatch):
     solve, calls = module.solve, []
 
@@ -218,6 +220,7 @@ def test_pmci_compares_sums_over_positions(net, painting):
     assert run.trace["loss"][0, 0] == pytest.approx(expected, rel=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("search", [False, True])
 def test_a_second_call_compiles_nothing(search):
     net, params, _ = counted_net()

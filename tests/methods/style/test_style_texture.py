@@ -44,6 +44,7 @@ def by_lbfgs(net):
     return make_texture(net, photograph(SIDE), changes, seeds=2, size=(12, 20))
 
 
+@pytest.mark.slow
 def test_gram_matrices_are_met_at_any_size(net, by_lbfgs):
     assert by_lbfgs.image.shape == (2, 12, 20, 3)
     assert by_lbfgs.trace["loss"].shape == (2, 60)
@@ -120,6 +121,7 @@ def test_two_seeds_extend_one(net, monkeypatch):
     assert np.abs(two[0] - two[1]).max() > 1e-3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("search", [False, True])
 def test_a_second_call_compiles_nothing(search):
     net = counted_net()[:2]
@@ -141,6 +143,7 @@ def test_a_second_call_compiles_nothing(search):
     assert compilations(lambda: call(1)) == 0
 
 
+@pytest.mark.slow
 def test_an_interrupted_texture_is_shown_as_a_finished_one(net, monkeypatch):
     source = 0.4 + 0.1 * np.asarray(photograph(SIDE))
     solve = module.solve
@@ -194,6 +197,7 @@ def test_sources_that_are_none_are_refused(shape, message, net):
         make_texture(net, np.full(shape, 0.5, np.float32))
 
 
+@pytest.mark.slow
 def test_flat_and_long_sources_are_taken(net):
     run = make_texture(net, np.full((5, 40, 3), 0.25, np.float32), steps=5)
     assert np.isfinite(run.image).all() and run.image.shape == (1, 5, 40, 3)

@@ -106,6 +106,7 @@ def test_stripes_have_their_spectral_peak_at_their_period(clean, label):
         assert abs(off) < 15
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("label", "other"),
     [

@@ -9,6 +9,7 @@ from jaxvis.nets import build, from_function, layers_table, random_params
 from jaxvis.nets.table.forward import build_network
 from jaxvis.nets.table.geometry import geometry
 from jaxvis.nets.table.layers import Layer
+from jaxvis.nets.zoo.blocks import squeeze_rows
 
 # Mahendran & Vedaldi, natural pre-images, tables 1 to 3: name, receptive field size,
 # stride, channels.
@@ -73,6 +74,7 @@ BRANCHES = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rows", [CHAIN, BRANCHES], ids=["chain", "branches"])
 def test_geometry_equals_the_support_of_one_units_gradient(rows, key):
     net = build_network("small", rows, input_size=(64, 64))
@@ -100,6 +102,33 @@ def test_geometry_of_a_fully_connected_row_covers_the_whole_image(key):
     assert (table["fc"].receptive_field, table["fc"].stride) == (15, 2)
     assert table["fc"].offset == 7 and table["fc2"] != table["fc"]
     assert table["fc2"].receptive_field == 15
+
+
+def test_kernels_that_are_not_square_see_a_rectangle_with_a_longer_side():
+    rows = (
+        Layer("first", "conv", 2, 3, 2, pad=1),
+        Layer("across", "conv", 2, (1, 7), pad=(0, 3)),
+        Layer("down", "conv", 2, (5, 1), pad=(2, 0)),
+        Layer("pool", "avg", size=(3, 1), stride=2, pad=(1, 0)),
+    )
+    table = {r.name: r for r in geometry(build_network("small", rows, input_size=(32, 32)))}
+    assert [table[name].shape for name in ("across", "down", "pool")] == [
+        (16, 16, 2),
+        (16, 16, 2),
+        (8, 8, 2),
+    ]
+    # Across it sees 3 + 6 * 2 pixels throughout; down 3, then 3 + 4 * 2, then 11 + 2 * 2.
+    assert [table[name].receptive_field for name in ("first", "across", "down")] == [3, 15, 15]
+    assert (table["pool"].receptive_field, table["pool"].stride) == (15, 4)
+    assert table["across"].parameters == 7 * 2 * 2 + 2
+
+
+def test_a_product_sees_what_its_map_sees_and_a_squeeze_the_whole_map():
+    rows = (Layer("conv", "conv", 8, 3, 2, pad=1), *squeeze_rows("se", "conv", 8, 4))
+    table = {r.name: r for r in geometry(build_network("small", rows, input_size=(16, 16)))}
+    assert table["se.avgpool"].receptive_field == table["se.fc2"].receptive_field == 3 + 7 * 2
+    assert table["se.mul"].receptive_field == 3 and table["se.mul"].stride == 2
+    assert table["se.mul"].shape == (8, 8, 8)
 
 
 def test_global_mean_sees_everything_and_keeps_the_stride():

@@ -35,6 +35,7 @@ def wrap(name, net, params, tap):
     return net, params
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_kernels_are_prepared_inside_a_wrapper(name, image_of):
     rows = (
@@ -54,6 +55,7 @@ def test_kernels_are_prepared_inside_a_wrapper(name, image_of):
     np.testing.assert_allclose(found, expected, atol=2e-5 * np.abs(expected).max())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_a_wrapped_network_is_rematerialised_inside_its_wrapper(name, three, image_of):
     net, params = wrap(name, *three, "relu2")

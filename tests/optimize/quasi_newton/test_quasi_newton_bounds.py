@@ -66,6 +66,7 @@ def test_a_bounded_rosenbrock_ends_at_its_corner():
     assert inside(run.z)
 
 
+@pytest.mark.slow
 def test_bounds_by_channel_may_leave_a_side_free():
     far = np.float32([[1.0, -1.0, 3.0]] * 2)
 

@@ -30,6 +30,7 @@ from jaxvis.types import Status
 SIDE = 12
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [2, 10])
 def test_rosenbrock_takes_scipys_evaluations(size):
     starts = draw_starts(size, 16, size)

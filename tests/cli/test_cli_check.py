@@ -28,6 +28,7 @@ def test_a_network_that_is_read_rightly_exits_with_0(capsys):
     assert "values from 0 to 255, BGR" in out and out.endswith("Nothing looks wrong.\n")
 
 
+@pytest.mark.slow
 def test_weights_converted_with_a_wrong_preprocessing_exit_with_1(tmp_path, capsys):
     net, params = load("demo")
     wrong = {**params, "input": {"scale": np.full(3, 255.0), "shift": np.zeros(3)}}

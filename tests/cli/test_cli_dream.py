@@ -46,6 +46,7 @@ def test_one_dream_may_be_one_file(elsewhere):
     assert run(*words, "--out", "two.png", "--seeds", 2) == 2
 
 
+@pytest.mark.slow
 def test_an_interrupted_dream_is_saved_and_exits_130(elsewhere, monkeypatch, capsys):
     module = importlib.import_module("jaxvis.methods.dream")
     solve, calls = module.solve, []

@@ -43,6 +43,7 @@ def test_one_filter_may_be_one_file(elsewhere):
     assert sorted(path.name for path in elsewhere.iterdir()) == ["filter.json", "filter.png"]
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_the_layers_that_are_there(elsewhere, monkeypatch):
     from jaxvis.methods.style import feature_maps as module
 

@@ -32,6 +32,7 @@ def look_at(path):
         return file.mode, file.size
 
 
+@pytest.mark.slow
 def test_maximize_writes_grey_files(elsewhere):
     words = ("--index", "3,5", "--recipe", "plain", "--steps", 2, "--out", "digits")
     assert run("maximize", *LENET, *words) == 0
@@ -42,6 +43,7 @@ def test_maximize_writes_grey_files(elsewhere):
     assert look_at(elsewhere / "digits" / "contact.png")[0] == "RGB"
 
 
+@pytest.mark.slow
 def test_photographs_are_shown_as_their_luminance(elsewhere):
     words = ("--tap", "relu1,relu2", "--steps", 2, "--out", "codes")
     assert run("invert", *LENET[:1], "chelsea", *LENET[1:], *words) == 0
@@ -55,6 +57,7 @@ def test_photographs_are_shown_as_their_luminance(elsewhere):
     np.testing.assert_allclose(sheet, np.repeat(photo, 3, -1), atol=1 / 255)
 
 
+@pytest.mark.slow
 def test_images_of_other_channels_are_written_as_strips(elsewhere, capsys):
     words = ("--channels", 4, "--recipe", "plain", "--steps", 1, "--out", "strip.png")
     assert run("maximize", *LENET, *words) == 0

@@ -76,6 +76,7 @@ def test_layers_of_a_photograph(command, elsewhere, capsys):
         assert "relu2_1: error" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_several_photographs_and_fidelities_have_a_picture_each(elsewhere):
     words = ("--tap", "relu1_1", "--fidelity", "1,300", "--mask", "window:5")
     options = ("--steps", 2, "--preset", "mahendran", "--second", 1)

@@ -113,6 +113,7 @@ def test_a_training_that_went_on_runs_again_as_a_whole(work, monkeypatch, capsys
     assert "all 4 files are the same" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_an_export_writes_no_record(work):
     from rerun_cases import STYLE_NET
 

@@ -47,6 +47,7 @@ def test_style_mixes_two_and_keeps_the_recipe(elsewhere):
     assert max(read_image(folder / "contact.png").shape) < 300
 
 
+@pytest.mark.slow
 def test_pmci_names_its_post_filter(elsewhere):
     words = ("--preset", "pmci", *TAPS[:2], "--style-tap", "relu1_1", "--size", 32, "--steps", 2)
     assert run("chelsea", "coffee", *words, "--out", "art.png") == 0

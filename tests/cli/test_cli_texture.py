@@ -33,6 +33,7 @@ def write_pixels(folder, shape):
     return "pixels.png"
 
 
+@pytest.mark.slow
 def test_texture_writes_a_picture_of_every_seed(elsewhere):
     words = ("--tap", "relu1_1,relu2_1", "--seeds", 2, "--size", "24x32", *FAST)
     assert run("coffee", "--source-size", 32, *words) == 0
@@ -61,6 +62,7 @@ def test_texture_of_growing_blocks_is_a_row(elsewhere):
     assert names == ["to_relu1_1_0.png", "to_relu2_1_0.png"]
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_the_textures_that_are_there(elsewhere, monkeypatch, capsys):
     from jaxvis.methods.style import texture as module
 

@@ -252,6 +252,7 @@ def test_a_grey_canvas_repeats_its_channel_and_begins_from_the_mean_of_three(key
     np.testing.assert_allclose(canvas.encode(image), z, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("channels", [1, 2, 12])
 def test_other_channels_than_three_are_independent_planes(channels, key):
     for kind in (Fourier, Phase, Tanh, Pixels):

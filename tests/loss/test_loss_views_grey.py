@@ -22,6 +22,7 @@ IMAGE = photograph(12)
 KEY = jax.random.key(0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", VIEWS)
 def test_a_grey_image_is_seen_as_each_of_three_equal_channels(name):
     grey = IMAGE[..., :1]

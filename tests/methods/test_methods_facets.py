@@ -93,6 +93,7 @@ def test_each_facet_gets_its_picture_started_from_its_mean(two_kinds, found):
     assert [*near.argmin(1)] == [0, 1]
 
 
+@pytest.mark.slow
 def test_a_facet_is_the_same_alone_and_beside_another(found):
     net, params = conv_net()
     alone = found._replace(mean=found.mean[1:])

@@ -136,6 +136,7 @@ def mark_slow(names):
     return [pytest.param(n, marks=pytest.mark.slow if n in SLOW else ()) for n in names]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", mark_slow(CALLS))
 def test_methods_make_grey_pictures(name):
     run = CALLS[name]()

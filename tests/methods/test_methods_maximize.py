@@ -168,6 +168,7 @@ def test_class_scores_are_the_default():
     np.testing.assert_allclose(run.image, named.image, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_fully_connected_networks_are_shown_their_own_size():
     net, params = fc_net()
     run = maximize(net, params, index=[1], steps=STEPS, size=(24, 24))
@@ -175,6 +176,7 @@ def test_fully_connected_networks_are_shown_their_own_size():
     assert np.all(run.status == Status.DONE)
 
 
+@pytest.mark.slow
 def test_objectives_of_ones_own_are_swept_too():
     net, params = conv_net()
     vectors = jnp.eye(8)[:3]
@@ -302,6 +304,7 @@ MIXED = [
 ]
 
 
+@pytest.mark.slow
 def test_objectives_on_different_taps_go_in_one_call():
     net, params = conv_net()
     run = maximize(net, params, objective=MIXED, seeds=2, **PLAIN)
@@ -313,6 +316,7 @@ def test_objectives_on_different_taps_go_in_one_call():
         np.testing.assert_allclose(run.trace["loss"][place], alone.trace["loss"][0], rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_objectives_whose_targets_differ_in_shape_go_in_one_call():
     net, params = conv_net()
     code = net.code(params, photograph(SIDE), "relu2")
@@ -380,6 +384,7 @@ def starts_of(**options):
     return maximize(net, params, recipe=recipe, **options).z
 
 
+@pytest.mark.slow
 def test_a_picture_starts_the_same_alone_and_among_others():
     alone = starts_of(index=2)
     among = starts_of(index=[0, 4, 2], seeds=3)
@@ -401,6 +406,7 @@ def test_a_picture_is_the_same_alone_and_among_others():
     np.testing.assert_allclose(alone.trace["loss"][0, 0], among.trace["loss"][1, 0], rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_what_is_left_of_a_sweep_comes_out_byte_for_byte():
     net, params = conv_net()
     job = plan(net, params, **SWEEP)
@@ -410,6 +416,7 @@ def test_what_is_left_of_a_sweep_comes_out_byte_for_byte():
     assert rest.status.tolist() == [[left, Status.DONE], [Status.DONE, left]]
 
 
+@pytest.mark.slow
 def test_a_canvas_a_view_and_priors_of_ones_own():
     net, params = conv_net()
     priors = {"smooth": (0.5, TotalVariation()), "corner": (2.0, lambda image: image[0, 0, 0])}
@@ -458,6 +465,7 @@ def test_a_recipe_of_ones_own_keeps_its_size_and_steps():
         maximize(net, params, tap="relu2", recipe=recipe, size=(16, 16))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recipe", ["plain", "robust"])
 def test_a_dead_unit_is_dead_and_its_neighbours_untouched(recipe):
     net, params = conv_net()

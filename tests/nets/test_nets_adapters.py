@@ -96,6 +96,7 @@ def _assert_close(got, expected):
     np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_nnx_taps_are_the_outputs_of_submodules_in_the_order_of_the_calls():
     net, _ = _nnx()
     block = ("conv", "norm", "drop", "rectified")

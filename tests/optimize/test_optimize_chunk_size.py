@@ -36,6 +36,7 @@ def choose(side, count, **options):
     return chunk_size(problem, Sweep(params, None, items, keys, None, None), **options)
 
 
+@pytest.mark.slow
 def test_small_items_go_together_up_to_the_processors_limit():
     assert choose(8, 3) == 3
     assert choose(8, 50) == memory.CPU_ITEMS
@@ -167,6 +168,7 @@ def crowded(monkeypatch):
     return make
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", [FULL, MemoryError()])
 def test_a_chunk_out_of_memory_is_halved_and_nothing_is_lost(crowded, caplog, error):
     key = jax.random.key(0)

@@ -108,6 +108,7 @@ def test_a_scanned_batch_shrinks_between_scans(monkeypatch):
     same(scanned, whole)
 
 
+@pytest.mark.slow
 def test_too_few_steps_left_compile_nothing_smaller(monkeypatch):
     _, sizes = run(monkeypatch, STEPS)
     assert set(sizes) == {8}
@@ -146,6 +147,7 @@ def press(monkeypatch, number):
     monkeypatch.setattr(stepping, "drive", drive_and_press)
 
 
+@pytest.mark.slow
 def test_what_an_interrupt_leaves_has_no_evaluations(monkeypatch):
     whole, _ = run(monkeypatch, 10**6, chunk=4)
     ends = whole.facts["evaluations"][:4]

@@ -154,6 +154,7 @@ def test_parameters_per_item_equal_a_loop(key):
         np.testing.assert_allclose(swept.image[i], alone.image[i], atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_bad_item_fails_alone(key):
     net, params = conv_net(SIDE)
     codes = jax.random.uniform(key, (3, SIDE // 2, SIDE // 2, 8))
@@ -393,6 +394,7 @@ def test_a_key_may_be_an_integer_or_one_for_each_item(key):
     np.testing.assert_array_equal(solve(_square(), 1.0, _targets(3), each, chunk=3).z, one.z)
 
 
+@pytest.mark.slow
 def test_lbfgs_from_optax_beats_adam(key):
     def exact(params, z, item, key):
         value = jnp.sum(jnp.cosh(z - item) - 1) * params
@@ -429,6 +431,7 @@ def test_per_item_parameters_must_be_as_many(key):
         solve(_square(), np.ones(3, np.float32), _targets(2), key, params_axis=0)
 
 
+@pytest.mark.slow
 def test_the_network_is_traced_once_for_all_sweeps_of_a_shape(key):
     net, params, traced = counted_net(SIDE)
     for i in range(3):

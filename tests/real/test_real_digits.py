@@ -31,6 +31,7 @@ def test_both_compute_what_the_reference_says(data, data_file):
         np.testing.assert_allclose(look(image), wanted, atol=2e-3)
 
 
+@pytest.mark.slow
 def test_every_digit_is_maximised_in_grey(data):
     net, params = digits.load_lenet5(data)
     run = jaxvis.maximize(net, params, index=range(10), steps=64)

@@ -110,6 +110,7 @@ def stage_items(net, params):
     return repeat_item(item, 2)
 
 
+@pytest.mark.slow
 def test_the_second_stage_goes_on_where_the_first_ended(key):
     net, params = relu_net(SIDE)
     recipes = natural_stages(Natural(jitter=3, second=2), size=(SIDE, SIDE), stride=1, steps=3)

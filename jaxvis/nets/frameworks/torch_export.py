@@ -38,8 +38,8 @@ def from_torch(
 
     Args:
       module: a `torch.nn.Module` that takes one tensor `[1, C, H, W]`. It is left as it was.
-      input_size: (H, W) in pixels of its native image. Other sizes work too where the module
-        does not depend on the size, as vision transformers do.
+      input_size: (H, W) in pixels of its native image. Other sizes work too, but for
+        modules that are made for one size, such as a vision transformer.
       taps: names of the outputs to keep, or a mapping from tap names of your own to those
         names; None keeps all. They are paths of submodules, "layer1.0.conv1"; further calls
         of one are "layer1.0.relu_1" and so on. What the module returns is "output",

@@ -56,6 +56,7 @@ def test_a_network_that_is_read_rightly_has_nothing_wrong(label):
     assert f"{CLASSES.index(label)} {label}" in text and text.endswith("Nothing looks wrong.")
 
 
+@pytest.mark.slow
 def test_the_numbers_that_enter_the_first_layer_are_shown():
     net, params = demo()
     image = picture("rings")

@@ -381,6 +381,7 @@ def test_any_generator_can_be_driven_and_its_code_stays_in_bounds(kind):
     np.testing.assert_allclose(drawn, run.image[1, 0], atol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_best_of_many_starts_is_moved_and_seeds_stay_their_own():
     net, params = fc_net()
     shared = np.random.default_rng(0).normal(size=(4, 768)).astype(np.float32)
@@ -484,6 +485,7 @@ def test_a_group_has_a_number_that_its_order_and_company_do_not_change():
 COUPLED = LatentRecipe(2, others=0.01)
 
 
+@pytest.mark.slow
 def test_a_latent_sweep_compiles_once_for_all_its_numbers():
     net, params = fc_net()
 
@@ -525,6 +527,7 @@ def test_a_latent_picture_may_have_an_objective_of_ones_own():
             latent(net, params, plain, shared, objective=darken, **other, **options)
 
 
+@pytest.mark.slow
 def test_latent_codes_are_the_same_alone_and_among_others():
     net, params = fc_net()
     shared = np.random.default_rng(0).normal(size=(4, 768)).astype(np.float32)

@@ -197,6 +197,7 @@ def test_deep_taps_and_scores_are_inverted_too():
     assert run.trace["objective"][0, -1] < 0.2 * run.trace["objective"][0, 0]
 
 
+@pytest.mark.slow
 def test_a_second_call_compiles_nothing():
     net, params, _ = counted_net()
 
@@ -220,6 +221,7 @@ def test_a_second_call_compiles_nothing():
     assert compilations(lambda: again(1)) == 0
 
 
+@pytest.mark.slow
 def test_a_seed_is_the_same_alone_and_among_others():
     net, params = relu_net(SIDE)
     photo = np.asarray(photograph(SIDE))

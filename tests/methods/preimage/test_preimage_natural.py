@@ -49,6 +49,7 @@ def test_images_fidelities_and_seeds_are_axes_of_one_run(images):
     np.testing.assert_allclose(run.facts["code_error"], expected, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_mahendran_takes_two_stages_and_ends_nearer():
     net, params = relu_net(SIDE)
     image = photograph(SIDE)

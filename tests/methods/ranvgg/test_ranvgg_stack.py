@@ -54,6 +54,7 @@ def test_the_method_gives_what_the_last_layer_gave():
     chex.assert_trees_all_equal(stack(NET, IMAGE, **OPTIONS), build()[-1])
 
 
+@pytest.mark.slow
 def test_a_loss_is_that_of_inverting_through_the_layers_kept_before():
     found = build()[-1]
     n, k = 1, 2

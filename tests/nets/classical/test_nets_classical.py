@@ -352,6 +352,7 @@ def test_geometry_and_the_layers_table_know_fields_and_strides():
     assert lines[-1].split() == ["total", "0"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["hogb"])
 def test_inversion_comes_near_the_code(name):
     net, params = load(name, input_size=(48, 48))

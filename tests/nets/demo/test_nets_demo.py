@@ -67,6 +67,7 @@ def test_a_drawing_depends_on_its_key_and_label_alone(drawn):
     np.testing.assert_allclose(alone, images[label, 3], atol=1e-4)
 
 
+@pytest.mark.slow
 def test_drawings_are_in_range_and_vary(drawn):
     images = drawn(0)
     assert images.min() >= 0.0 and images.max() <= 1.0

@@ -103,6 +103,7 @@ def test_a_start_without_a_stop_runs_to_the_end(start):
         _assert_close(parts[tap], whole[tap])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(GRAPHS))
 def test_a_graph_refuses_to_start_where_a_branch_is_missing(name):
     net, params, _, whole = _net(name)

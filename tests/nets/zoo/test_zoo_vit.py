@@ -56,6 +56,7 @@ def test_clip_norms_before_its_blocks():
     assert taps["proj"].shape == (6,)
 
 
+@pytest.mark.slow
 def test_classes_are_maximised():
     net, params = tiny()
     run = jaxvis.maximize(net, params, index=range(3), recipe="plain", size=(24, 24), steps=12)
@@ -66,6 +67,7 @@ def test_classes_are_maximised():
         assert net.code(params, run.image[number, 0], "head")[number] > grey[number]
 
 
+@pytest.mark.slow
 def test_a_block_is_inverted():
     net, params = tiny()
     image = jax.random.uniform(jax.random.key(4), (16, 16, 3))

@@ -5,6 +5,7 @@ import gc
 import os
 import signal
 import sys
+import zlib
 from pathlib import Path
 
 import jax
@@ -23,6 +24,23 @@ SET_BY_COMMANDS = (
 AT_START = {name: getattr(jax.config, name) for name in SET_BY_COMMANDS}
 """JAX's settings when the tests began. A fixture of a whole file may run a command before
 the fixtures of a test begin, so the settings before a test are not to be trusted."""
+
+
+def pytest_collection_modifyitems(config, items):
+    """Keeps one part of the test files, where JAXVIS_TEST_PART says "3/8": the third of 8."""
+    part = os.environ.get("JAXVIS_TEST_PART")
+    if not part:
+        return
+    number, count = map(int, part.split("/"))
+    others = [item for item in items if not _is_in_part(item, number, count)]
+    config.hook.pytest_deselected(items=others)
+    left = set(others)
+    items[:] = [item for item in items if item not in left]
+
+
+def _is_in_part(item, number, count):
+    name = item.path.relative_to(ROOT).as_posix()
+    return zlib.crc32(name.encode()) % count == number - 1
 
 
 @pytest.fixture

@@ -3,9 +3,13 @@
 import importlib
 import importlib.machinery
 import importlib.util
+import os
 from pathlib import Path
 
 import pytest
+
+# Whichever package imports Keras first, it computes with JAX, as `jaxvis.from_keras` needs.
+os.environ["KERAS_BACKEND"] = "jax"
 
 OPERATORS = {
     "nms": "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",

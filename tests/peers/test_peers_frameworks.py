@@ -1,6 +1,5 @@
 """Networks of other packages in JAX, as they come: their logits, and a picture of one class."""
 
-import os
 from importlib import import_module
 from typing import NamedTuple
 
@@ -31,8 +30,7 @@ def image():
 
 
 def need(name):
-    """Returns a module of a package, or skips; Keras is told to compute with JAX."""
-    os.environ.setdefault("KERAS_BACKEND", "jax")
+    """Returns a module of a package, or skips."""
     pytest.importorskip(name.partition(".")[0], exc_type=ImportError)
     return import_module(name)
 

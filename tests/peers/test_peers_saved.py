@@ -1,7 +1,6 @@
 """Checkpoints that torch, timm, transformers and Keras write themselves, as people save them."""
 
 import argparse
-import os
 from pathlib import Path
 
 import checkpoint_writers as write
@@ -239,7 +238,6 @@ def test_every_name_of_transformers_fits():
 @pytest.mark.parametrize("ending", ["keras", "weights.h5", "h5"])
 @pytest.mark.parametrize("inside", [False, True], ids=["plain", "nested"])
 def test_what_keras_saves_is_found_by_the_names_of_its_layers(tmp_path, ending, inside):
-    os.environ.setdefault("KERAS_BACKEND", "torch")
     keras = pytest.importorskip("keras", exc_type=ImportError)
     layers = keras.layers
     x = keras.Input((8, 12, 3))

@@ -4,13 +4,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).resolve().parents[2]
 CHECKED = ("jaxvis", "weights_convert", "tests/typing_user.py")
 
 
-@pytest.mark.slow
 def test_the_type_checker_finds_no_error(tmp_path):
     # A folder of its own: nothing that an earlier check left behind counts.
     command = [sys.executable, "-m", "mypy", "--cache-dir", str(tmp_path), *CHECKED]

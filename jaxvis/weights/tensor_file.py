@@ -175,8 +175,9 @@ def open_tensors(path: str | os.PathLike) -> Iterator[TensorFile]:
       TensorFileError: if it is not a regular file, empty, truncated or of another format,
         or holds other things than real numbers. Nothing is allocated for what it claims.
     """
-    size = check_regular(path)
+    check_regular(path)
     with open(path, "rb") as file:
+        size = os.fstat(file.fileno()).st_size  # a training may have replaced it just now
         start = file.read(9)
         length = int.from_bytes(start[:8], "little")
         if len(start) < 9 or start[8:9] != b"{":

@@ -6,7 +6,8 @@ import json
 import numpy as np
 from safetensors.numpy import load
 
-from jaxvis.weights.tensor_file import hash_file, write_tensors
+from jaxvis.weights import tensor_file
+from jaxvis.weights.tensor_file import hash_file, open_tensors, write_tensors
 
 
 def test_hash_file_is_the_hash_of_the_bytes(tmp_path):
@@ -45,3 +46,17 @@ def test_the_same_tensors_give_the_same_bytes(tmp_path):
         write_tensors(tmp_path / name, ARRAYS, metadata=metadata)
         files.add((tmp_path / name).read_bytes())
     assert len(files) == 1
+
+
+def test_a_file_that_is_replaced_while_it_is_opened_is_read_whole(tmp_path, monkeypatch):
+    path, check = tmp_path / "a.safetensors", tensor_file.check_regular
+    write_tensors(path, {"x": np.zeros(3, np.float32)}, metadata={})
+
+    def replace_after(path):
+        size = check(path)
+        write_tensors(path, {"x": np.arange(999, dtype=np.float32)}, metadata={})
+        return size
+
+    monkeypatch.setattr(tensor_file, "check_regular", replace_after)
+    with open_tensors(path) as file:
+        np.testing.assert_array_equal(file.read("x"), np.arange(999))

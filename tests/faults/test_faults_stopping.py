@@ -25,7 +25,7 @@ from tests.faults.harness import (
 )
 
 SEED = 20
-QUICK = ("sweep", "dream", "stylize")
+QUICK = ("sweep", "dream", "stylize", "train style")
 """Cases that take a second or two; python -m tests.faults tries all of them."""
 
 pytestmark = pytest.mark.slow
@@ -87,10 +87,11 @@ def test_a_full_disk_is_told_in_one_line_and_leaves_nothing_half_written(server)
 
 
 @pytest.mark.slow
-def test_a_command_that_is_stopped_at_its_start_says_so_and_goes_on(server):
-    trial = Trial("dream", "term", 0.0)
+@pytest.mark.parametrize("part", [0.0, 0.3])
+def test_a_command_that_is_stopped_at_its_start_says_so_and_goes_on(part, server):
+    trial = Trial("dream", "term", part)
     whole = make_reference(server, "dream")
-    assert try_to_stop(server, trial, whole, "start").faults == []
+    assert try_to_stop(server, trial, whole, f"start {part}").faults == []
 
 
 @pytest.fixture
@@ -143,8 +144,8 @@ def test_a_folder_that_cannot_be_written_is_told_before_any_work(server, disk):
 
 
 def test_a_reader_that_leaves_ends_the_command_and_it_goes_on(server):
-    whole = make_reference(server, "texture")
-    words = [*CASES["texture"].split(), "--out", "piped"]
+    whole = make_reference(server, "invert")
+    words = [*CASES["invert"].split(), "--out", "piped"]
     pipe = server.work / "pipe"
     os.mkfifo(pipe)
     server.start(words, out=str(pipe))

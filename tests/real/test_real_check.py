@@ -1,5 +1,7 @@
 """The check of a network, on photographs and a network that was trained with ImageNet."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 
@@ -38,7 +40,7 @@ def test_a_network_that_was_converted_rightly_has_nothing_wrong(squeezenet, data
 
 @pytest.mark.slow
 def test_values_on_a_wrong_scale_are_found(squeezenet, data_file):
-    for name, scale, shift in zip(PHOTOS, (1, 2, 1), ((0, 0, 0), (-1, -1, -1), (0, 0, 0))):
+    for name, (scale, shift) in product(PHOTOS, ((1, (0, 0, 0)), (2, (-1, -1, -1)))):
         found = check(squeezenet, data_file, name, scale, shift, 1)
         assert any("hardly depends on the picture" in warning for warning in found.warnings)
         best = max(found.readings, key=lambda one: one.height)

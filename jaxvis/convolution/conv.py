@@ -69,8 +69,8 @@ def conv_general_dilated(
 ) -> Array:
     """Returns what `lax.conv_general_dilated` returns, up to float32 rounding.
 
-    Forward-mode differentiation (`jax.jvp`) needs a network built with
-    `convolution="direct"`.
+    Forward-mode differentiation (`jax.jvp`) and gradients of gradients need a network built
+    with `convolution="direct"`.
 
     Args:
       lhs: `[n, h, w, in]`.

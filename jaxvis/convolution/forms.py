@@ -244,7 +244,8 @@ def backpropagate_by_winograd(
 
 
 def _convolve_by_shifts(settings: Settings, x: Array, kernel: Array) -> Array:
-    return convolve_by_shifts(x, kernel, settings.strides, settings.pads)
+    dtype = settings.preferred
+    return convolve_by_shifts(x, kernel, settings.strides, settings.pads, dtype=dtype)
 
 
 def _convolve_on_cpu(settings: Settings, x: Array, kernel: Array) -> Array:

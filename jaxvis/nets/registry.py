@@ -121,7 +121,8 @@ def build(
       classes: how many classes it tells apart; None is the published number.
       channels: of the image, 3 for colours and 1 for grey; None is the published number.
       precision: "float32", "tf32" or "bfloat16"; see `jaxvis.nets.table.compute.Compute`.
-      convolution: "fast", or "direct" for XLA's own, which `jax.jvp` needs.
+      convolution: "fast", or "direct" for XLA's own, which `jax.jvp` and gradients of
+        gradients need.
 
     Raises:
       ValueError: for an unknown name (the message lists the known ones), an option

@@ -93,6 +93,7 @@ CASES = {
     "1x1": ((1, 1, 6, 8), {"padding": "VALID"}),
     "5x5 strided": ((5, 5, 6, 8), {"strides": (2, 3), "padding": ((2, 2), (1, 2))}),
     "grouped": ((3, 3, 3, 8), {"feature_group_count": 2}),
+    "depthwise": ((3, 3, 1, 6), {"feature_group_count": 6}),
     "dilated": ((3, 3, 6, 8), {"rhs_dilation": (2, 2)}),
     "transposed": ((3, 3, 6, 8), {"lhs_dilation": (2, 2)}),
 }
@@ -173,6 +174,20 @@ def test_items_with_their_own_kernels_are_never_a_grouped_convolution(platform):
     assert "batch_group_count = 3" not in program
     assert ("stablehlo.convolution" in program) == (platform == "cpu")
     assert ("stablehlo.dot_general" in program) == (platform == "cuda")
+
+
+@pytest.mark.parametrize("platform", ["cpu", "cuda"])
+def test_items_with_their_own_depthwise_kernels_come_in_turn(platform):
+    ours, _ = both("depthwise")
+
+    def loss(x, k):
+        return jnp.sum(jax.vmap(ours)(x, k) ** 2)
+
+    traced = jax.jit(jax.grad(loss, (0, 1))).trace(draw(3, 1, 8, 8, 6), draw(3, 3, 3, 1, 6))
+    program = traced.lower(lowering_platforms=(platform,)).as_text()
+    # Three items of six channels: together they would be eighteen groups.
+    assert "group_count = 18" not in program and "stablehlo.while" in program
+    assert ("feature_group_count = 6" in program) == (platform == "cuda")
 
 
 def test_one_item_with_its_own_kernel_is_not_in_a_loop():

@@ -119,6 +119,23 @@ def test_a_depthwise_convolution_is_the_same_with_its_gradients(window, strides,
         close(found, wanted)
 
 
+def test_a_depthwise_convolution_has_the_types_and_digits_of_xlas():
+    options = {"dimension_numbers": ("NHWC", "HWIO", "NHWC"), "feature_group_count": 4}
+
+    def run(function, dtype, **more):
+        x, kernel = draw(1, 9, 8, 4).astype(dtype), draw(3, 3, 1, 4, seed=1).astype(dtype)
+        return function(x, kernel, (1, 1), ONE, **options, **more)
+
+    with jax.enable_x64(True):
+        cases = [(jnp.bfloat16, {}), (jnp.bfloat16, {"preferred_element_type": jnp.float32})]
+        for dtype, more in [*cases, (jnp.float64, {})]:
+            found = run(conv.conv_general_dilated, dtype, **more)
+            wanted = run(lax.conv_general_dilated, dtype, **more)
+            assert found.dtype == wanted.dtype
+            digits = float(jnp.finfo(wanted.dtype).eps)
+            close(found.astype(float), wanted.astype(float), 8 * digits)
+
+
 @pytest.mark.parametrize("strides", [(1, 1), (2, 2)])
 def test_a_depthwise_convolution_has_no_convolution_on_a_cpu(strides):
     x, kernel = draw(1, 9, 9, 4), draw(3, 3, 1, 4, seed=1)

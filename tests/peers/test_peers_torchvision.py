@@ -3,7 +3,6 @@
 import re
 
 import jax
-import numpy as np
 import pytest
 
 from jaxvis.nets import build, parameter_shapes
@@ -11,7 +10,6 @@ from jaxvis.nets import build, parameter_shapes
 torch = pytest.importorskip("torch")
 torch_states = pytest.importorskip("tests.peers.torch_states")
 
-TOLERANCE = 1e-4
 WHOLE = (
     "alexnet",
     "squeezenet1_0",
@@ -68,37 +66,6 @@ def _name_fire_part(part):
     return part + "_activation" * relu
 
 
-def _compute_their_taps(model, nodes, image):
-    from torchvision.models.feature_extraction import create_feature_extractor
-
-    wanted = {node: tap for tap, node in nodes.items()}
-    extractor = create_feature_extractor(model.eval(), return_nodes=wanted)
-    # A rectification in place would overwrite the tap before it.
-    for module in extractor.modules():
-        if isinstance(module, torch.nn.ReLU):
-            module.inplace = False
-    for node in extractor.graph.nodes:
-        if "inplace" in node.kwargs:
-            node.kwargs = {**node.kwargs, "inplace": False}
-    extractor.recompile()
-    with torch.no_grad():
-        taps = extractor(torch_states.to_torch(image))
-    return {tap: _to_ours(value[0].numpy()) for tap, value in taps.items()}
-
-
-def _to_ours(array):
-    return array.transpose(1, 2, 0) if array.ndim == 3 else array
-
-
-def _assert_taps_equal(net, ours, theirs):
-    assert set(theirs) == set(net.taps) & set(theirs)
-    for tap, expected in theirs.items():
-        got = np.asarray(ours[tap])
-        error = np.abs(got - expected.reshape(got.shape)).max()
-        assert error <= TOLERANCE * np.abs(expected).max(), f"{tap}: {error}"
-    assert np.abs(theirs[net.taps[1]]).max() > 0.1
-
-
 @pytest.mark.parametrize("name", WHOLE)
 def test_taps_at_the_native_size_equal_torchvision(name, models):
     net = build(name)
@@ -106,13 +73,13 @@ def test_taps_at_the_native_size_equal_torchvision(name, models):
     torch_states.randomise(model, 1)
     nodes = _list_nodes(net)
     assert set(nodes) == set(net.taps) - {"input", "prob"}
-    theirs = _compute_their_taps(model, nodes, torch_states.draw_image(224))
+    theirs = torch_states.compute_taps(model, nodes, torch_states.draw_image(224))
     params = torch_states.convert(net, model.state_dict())
     assert set(params) == set(parameter_shapes(net))
     ours = jax.jit(lambda p, x: net.apply(p, x, stop=net.scores))(
         params, torch_states.draw_image(224)
     )
-    _assert_taps_equal(net, ours, theirs)
+    torch_states.assert_taps_equal(net, ours, theirs)
 
 
 @pytest.mark.parametrize("name", TRUNKS)
@@ -122,7 +89,7 @@ def test_convolutional_taps_of_vgg_equal_torchvision(name, models):
     model.classifier = torch.nn.Sequential()
     torch_states.randomise(model, 2)
     nodes = {tap: node for tap, node in _list_nodes(net).items() if "features" in node}
-    theirs = _compute_their_taps(model, nodes, torch_states.draw_image(64))
+    theirs = torch_states.compute_taps(model, nodes, torch_states.draw_image(64))
     params = torch_states.convert(net, model.state_dict())
     ours = jax.jit(lambda p, x: net.apply(p, x, stop="pool5"))(params, torch_states.draw_image(64))
-    _assert_taps_equal(net, ours, theirs)
+    torch_states.assert_taps_equal(net, ours, theirs)

@@ -1,4 +1,4 @@
-"""The parts that mobile networks have in common: a normalised convolution, a squeeze.
+"""What mobile networks have in common: normalised and depthwise convolutions, a squeeze.
 
 The rows have the names that torchvision's modules of the same purpose give their parts.
 """
@@ -37,6 +37,46 @@ def conv_rows(
         Layer(f"{name}.1", "bn", epsilon=epsilon),
         *([Layer(f"{name}.2", act)] if act else []),
     ]
+
+
+def expand_rows(
+    name: str,
+    above: str,
+    widths: tuple[int, int],
+    window: tuple[int, int],
+    *,
+    act: str,
+    epsilon: float = 1e-5,
+) -> list[Layer]:
+    """Returns the rows that begin an inverted residual block: modules `name0` and `name1`.
+
+    The first is a convolution of 1x1 to more channels, the second a depthwise convolution.
+    Where the channels stay as many, the first is left out, and `name0` is the second.
+
+    Args:
+      name: of the list of modules, with its last dot.
+      above: name of the row that is read.
+      widths: channels of that row, and of the depthwise convolution.
+      window: kernel and stride of the depthwise convolution.
+      act: the op of both activations.
+      epsilon: what the batch norms add to the variance.
+
+    Source: Sandler et al., MobileNetV2: inverted residuals and linear bottlenecks, 2018.
+    """
+    (width, inner), (size, stride) = widths, window
+    rows = []
+    if inner != width:
+        rows = conv_rows(f"{name}0", inner, 1, act=act, epsilon=epsilon, above=above)
+    return rows + conv_rows(
+        f"{name}{1 if rows else 0}",
+        inner,
+        size,
+        stride=stride,
+        groups=inner,
+        act=act,
+        epsilon=epsilon,
+        above="" if rows else above,
+    )
 
 
 def squeeze_rows(

@@ -12,7 +12,7 @@ from math import ceil
 from jaxvis.nets.table.forward import build_network
 from jaxvis.nets.table.head import head_rows
 from jaxvis.nets.table.layers import Layer
-from jaxvis.nets.zoo.blocks import conv_rows, round_width, squeeze_rows
+from jaxvis.nets.zoo.blocks import conv_rows, expand_rows, round_width, squeeze_rows
 from jaxvis.network import Network
 
 STAGES = (
@@ -91,18 +91,13 @@ def _block(
       expansion: how much wider the inner convolution is.
       window: kernel and stride of the inner convolution.
     """
-    (width, out), (size, stride) = widths, window
-    inner, part, read = round_width(width * expansion), 0, above
-    rows = []
-    if inner != width:
-        rows += conv_rows(f"{name}block.0", inner, 1, act="silu", above=above)
-        part, read = 1, ""
-    rows += conv_rows(
-        f"{name}block.{part}", inner, size, stride=stride, groups=inner, act="silu", above=read
-    )
-    squeeze = f"{name}block.{part + 1}"
+    (width, out), (_, stride) = widths, window
+    inner = round_width(width * expansion)
+    rows = expand_rows(f"{name}block.", above, (width, inner), window, act="silu")
+    part = 2 if inner != width else 1  # number of the next module
+    squeeze = f"{name}block.{part}"
     rows += squeeze_rows(squeeze, rows[-1].name, inner, max(1, width // 4), act="silu")
-    rows += conv_rows(f"{name}block.{part + 2}", out, 1, act=None)
+    rows += conv_rows(f"{name}block.{part + 1}", out, 1, act=None)
     if stride == 1 and width == out:
         rows.append(Layer(f"{name}add", "add", inputs=(rows[-1].name, above)))
     return rows

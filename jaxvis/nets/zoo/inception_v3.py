@@ -18,6 +18,8 @@ from jaxvis.nets.table.layers import Layer
 from jaxvis.network import Network
 
 Size = int | tuple[int, int]
+Plan = tuple[tuple[int, tuple[int, int]], ...]
+"""Channels and kernel of convolutions that follow each other."""
 
 EPSILON = 1e-3
 """What its batch norms add to the variance."""
@@ -88,7 +90,7 @@ def _same(name: str, width: int, size: tuple[int, int], *, above: str = "") -> l
     return _conv(name, width, size, pad=(size[0] // 2, size[1] // 2), above=above)
 
 
-def _chain(name: str, plan: tuple[tuple[int, tuple[int, int]], ...], above: str) -> list[Layer]:
+def _chain(name: str, plan: Plan, above: str) -> list[Layer]:
     """Returns convolutions name_1, name_2, ... of some (width, size), one after another."""
     rows = []
     for i, (width, size) in enumerate(plan, 1):
@@ -111,15 +113,32 @@ def _join(name: str, *branches: str, call: int = 0) -> Layer:
     )
 
 
+def _list_branches(
+    name: str, above: str, widths: tuple[int, int], plans: dict[str, Plan]
+) -> list[Layer]:
+    """Returns a block that keeps the size of the map: a branch of 1x1, chains, a pooled one.
+
+    Args:
+      name: of the block, with its dot.
+      above: name of the row that all branches read.
+      widths: channels of the first branch and of the last.
+      plans: branch -> its chain.
+    """
+    rows = _conv(f"{name}branch1x1", widths[0], above=above)
+    for branch, plan in plans.items():
+        rows += _chain(f"{name}{branch}", plan, above)
+    ends = (f"{branch}_{len(plan)}" for branch, plan in plans.items())
+    rows += _pool_and_project(name, above, widths[1])
+    return [*rows, _join(name, "branch1x1", *ends, "branch_pool")]
+
+
 def _list_even_rows(name: str, above: str, width: int) -> list[Layer]:
     """Returns a block of 35x35 pixels; its pooled branch has `width` channels."""
-    return [
-        *_conv(f"{name}branch1x1", 64, above=above),
-        *_chain(f"{name}branch5x5", ((48, (1, 1)), (64, (5, 5))), above),
-        *_chain(f"{name}branch3x3dbl", ((64, (1, 1)), (96, (3, 3)), (96, (3, 3))), above),
-        *_pool_and_project(name, above, width),
-        _join(name, "branch1x1", "branch5x5_2", "branch3x3dbl_3", "branch_pool"),
-    ]
+    plans = {
+        "branch5x5": ((48, (1, 1)), (64, (5, 5))),
+        "branch3x3dbl": ((64, (1, 1)), (96, (3, 3)), (96, (3, 3))),
+    }
+    return _list_branches(name, above, (64, width), plans)
 
 
 def _list_halving_rows(name: str, above: str) -> list[Layer]:
@@ -134,15 +153,11 @@ def _list_halving_rows(name: str, above: str) -> list[Layer]:
 
 def _list_split_rows(name: str, above: str, width: int) -> list[Layer]:
     """Returns a block of 17x17 pixels, whose kernels are split into rows and columns."""
-    single = ((width, (1, 1)), (width, LOW), (192, HIGH))
-    double = ((width, (1, 1)), (width, HIGH), (width, LOW), (width, HIGH), (192, LOW))
-    return [
-        *_conv(f"{name}branch1x1", 192, above=above),
-        *_chain(f"{name}branch7x7", single, above),
-        *_chain(f"{name}branch7x7dbl", double, above),
-        *_pool_and_project(name, above, 192),
-        _join(name, "branch1x1", "branch7x7_3", "branch7x7dbl_5", "branch_pool"),
-    ]
+    plans = {
+        "branch7x7": ((width, (1, 1)), (width, LOW), (192, HIGH)),
+        "branch7x7dbl": ((width, (1, 1)), (width, HIGH), (width, LOW), (width, HIGH), (192, LOW)),
+    }
+    return _list_branches(name, above, (192, 192), plans)
 
 
 def _list_last_halving_rows(name: str, above: str) -> list[Layer]:

@@ -9,7 +9,7 @@ map avgpool.
 from jaxvis.nets.table.forward import build_network
 from jaxvis.nets.table.head import head_rows
 from jaxvis.nets.table.layers import Layer
-from jaxvis.nets.zoo.blocks import conv_rows
+from jaxvis.nets.zoo.blocks import conv_rows, expand_rows
 from jaxvis.network import Network
 
 STAGES = (
@@ -72,16 +72,11 @@ def _block(
 ) -> list[Layer]:
     """Returns one block's rows; `widths` are the channels before and after it."""
     width, out = widths
-    inner, parts, read = width * expansion, 0, above
-    rows = []
-    if expansion > 1:
-        rows += conv_rows(f"{name}conv.0", inner, 1, act="relu6", above=above)
-        parts, read = 1, ""
-    rows += conv_rows(
-        f"{name}conv.{parts}", inner, 3, stride=stride, groups=inner, act="relu6", above=read
-    )
-    last = f"{name}conv.{parts + 2}"
-    rows += [Layer(f"{name}conv.{parts + 1}", "conv", out, bias=False), Layer(last, "bn")]
+    inner = width * expansion
+    rows = expand_rows(f"{name}conv.", above, (width, inner), (3, stride), act="relu6")
+    part = 2 if inner != width else 1  # number of the next module
+    last = f"{name}conv.{part + 1}"
+    rows += [Layer(f"{name}conv.{part}", "conv", out, bias=False), Layer(last, "bn")]
     if stride == 1 and width == out:
         rows.append(Layer(f"{name}add", "add", inputs=(above, last)))
     return rows

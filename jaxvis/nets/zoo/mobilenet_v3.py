@@ -11,7 +11,7 @@ from typing import NamedTuple
 from jaxvis.nets.table.forward import build_network
 from jaxvis.nets.table.head import head_rows
 from jaxvis.nets.table.layers import Layer
-from jaxvis.nets.zoo.blocks import conv_rows, round_width, squeeze_rows
+from jaxvis.nets.zoo.blocks import conv_rows, expand_rows, round_width, squeeze_rows
 from jaxvis.network import Network
 
 EPSILON = 1e-3
@@ -108,26 +108,16 @@ def mobilenet_v3(
 
 def _list_rows(name: str, above: str, width: int, block: _Block) -> list[Layer]:
     """Returns the rows of a block that reads a map of `width` channels."""
-    inner, part, read = block.inner, 0, above
-    rows = []
-    if inner != width:
-        rows += conv_rows(f"{name}block.0", inner, 1, act=block.act, epsilon=EPSILON, above=above)
-        part, read = 1, ""
-    rows += conv_rows(
-        f"{name}block.{part}",
-        inner,
-        block.size,
-        stride=block.stride,
-        groups=inner,
-        act=block.act,
-        epsilon=EPSILON,
-        above=read,
+    inner, window = block.inner, (block.size, block.stride)
+    rows = expand_rows(
+        f"{name}block.", above, (width, inner), window, act=block.act, epsilon=EPSILON
     )
+    part = 2 if inner != width else 1  # number of the next module
     if block.squeeze:
-        part += 1
         units = round_width(inner // 4)
         rows += squeeze_rows(f"{name}block.{part}", rows[-1].name, inner, units, gate="hsigmoid")
-    rows += conv_rows(f"{name}block.{part + 1}", block.out, 1, act=None, epsilon=EPSILON)
+        part += 1
+    rows += conv_rows(f"{name}block.{part}", block.out, 1, act=None, epsilon=EPSILON)
     if block.stride == 1 and width == block.out:
         rows.append(Layer(f"{name}add", "add", inputs=(rows[-1].name, above)))
     return rows

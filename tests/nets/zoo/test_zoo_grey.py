@@ -18,7 +18,6 @@ NAMES = [
 ]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_a_grey_image_passes_with_classes_of_ones_own(name):
     side = max(minimum(build(name).rows), 16)

@@ -13,7 +13,7 @@ Everything that a user needs is one dot away and listed in `jaxvis.__all__`:
 - what methods are made of: `objectives`, `canvases` (`Canvas` for one of your own),
   `views`, `priors`, `optimizers`, `recipes`, `Status`, `Interrupted`,
 - figures: `plot`,
-- compilation: `jit`, `compiles_wrongly`.
+- devices and compilation: `use_cores`, `jit`, `compiles_wrongly`.
 """
 
 import importlib
@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from jaxvis import recipes
     from jaxvis.compiler import compiles_wrongly, jit
+    from jaxvis.devices import use_cores
     from jaxvis.loss import canvas as canvases
     from jaxvis.loss import objectives, priors, views
     from jaxvis.methods.check.check import check
@@ -87,6 +88,7 @@ __all__ = [
     "style",
     "stylize",
     "texture",
+    "use_cores",
     "views",
     "write_image",
 ]
@@ -132,6 +134,7 @@ _PLACES = {
     "style": "jaxvis.methods.style.style",
     "stylize": "jaxvis.methods.fast_style.stylize",
     "texture": "jaxvis.methods.style.texture",
+    "use_cores": "jaxvis.devices",
     "write_image": "jaxvis.output.io",
 }
 

@@ -17,13 +17,16 @@ import jaxlib
 import numpy as np
 
 from jaxvis.jax_internals import is_tracing
-from jaxvis.platform import platform_of
+from jaxvis.platform import place_of
 
 FLAG = "xla_cpu_experimental_ynn_fusion_type"
 """XLA's flag that says what is handed to YNNPACK; when it is empty, nothing is."""
 SOUND = "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT"
 """Matrix products by themselves, fused with nothing: right, and 3-4 times faster than XLA's
 own code where a few images go through a dense layer."""
+
+UNSPLIT = {"xla_cpu_multi_thread_eigen": False}
+"""The option of a program in which every device is one core: no operation is split."""
 
 KNOWING = ("0.10.",)
 """Versions of jaxlib that are known to have the flag, and that jaxvis is tested with."""
@@ -51,6 +54,8 @@ class Program(Generic[Output]):
         functools.update_wrapper(self, function)
         self._whole: Any = jax.jit(function, **options)
         self._careful: Any = jax.jit(function, compiler_options={FLAG: SOUND}, **options)
+        unsplit = {FLAG: SOUND, **UNSPLIT}
+        self._unsplit: Any = jax.jit(function, compiler_options=unsplit, **options)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Output:
         """Calls the compiled function.
@@ -86,13 +91,16 @@ class Program(Generic[Output]):
 
     def count_compilations(self) -> int:
         """Counts the kinds of arguments (shapes, types, static values) it was compiled for."""
-        return self._whole._cache_size() + self._careful._cache_size()
+        return sum(f._cache_size() for f in (self._whole, self._careful, self._unsplit))
 
     def _choose(self, args: Any, kwargs: Any) -> Any:
         # Only the outermost function may have options. Other devices have no such flag.
-        if is_tracing() or platform_of((args, kwargs)) != "cpu" or not _knows_flag():
+        if is_tracing():
             return self._whole
-        return self._careful
+        platform, devices = place_of((args, kwargs))
+        if platform != "cpu" or not _knows_flag():
+            return self._whole
+        return self._careful if devices == 1 else self._unsplit
 
 
 @overload

@@ -13,6 +13,7 @@ TESTED = ">=0.10.2,<0.11"
 
 try:
     from jax._src.core import trace_state_clean
+    from jax._src.xla_bridge import backends_are_initialized
     from jax.core import Tracer
     from jax.experimental.xla_metadata import set_xla_metadata
     from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Primitive, Var
@@ -33,6 +34,7 @@ __all__ = [
     "Var",
     "ad",
     "batching",
+    "has_started",
     "is_traced",
     "is_tracing",
     "mlir",
@@ -52,3 +54,8 @@ def is_traced(value: Any) -> bool:
 def is_tracing() -> bool:
     """Returns whether the code that runs is being traced, by `jax.jit` or the like."""
     return not trace_state_clean()
+
+
+def has_started() -> bool:
+    """Returns whether JAX has started its devices, so that their number is fixed."""
+    return backends_are_initialized()

@@ -25,6 +25,18 @@ def platform_of(tree: Any) -> str:
     >>> platform_of({"kernel": jax.device_put(1.0, jax.devices("cpu")[0])})
     'cpu'
     """
+    return place_of(tree)[0]
+
+
+def place_of(tree: Any) -> tuple[str, int]:
+    """Gives the platform of a pytree's arrays, and how many devices they lie on.
+
+    Args:
+      tree: any pytree; see `platform_of`.
+
+    >>> place_of({"kernel": jax.device_put(1.0, jax.devices("cpu")[0])})
+    ('cpu', 1)
+    """
     places = (_place(leaf) for leaf in jax.tree.leaves(tree))
     found = next((place for place in places if place is not None), None)
     if found is not None:
@@ -32,8 +44,8 @@ def platform_of(tree: Any) -> str:
     # JAX adds its options to the class at run time, where no type checker sees them.
     device = jax.config.jax_default_device  # type: ignore[attr-defined]
     if isinstance(device, jax.Device):
-        return device.platform
-    return jax.devices(device)[0].platform  # None, or the name of a platform
+        return device.platform, 1
+    return jax.devices(device)[0].platform, 1  # None, or the name of a platform
 
 
 def on_cpu(cpu: Callable[..., Any], other: Callable[..., Any], *args: Any) -> Any:
@@ -54,11 +66,12 @@ def on_cpu(cpu: Callable[..., Any], other: Callable[..., Any], *args: Any) -> An
     return lax.platform_dependent(*args, cpu=cpu, default=other)
 
 
-def _place(leaf: Any) -> str | None:
-    """Gives the platform of one array, or None where it is on no device yet."""
+def _place(leaf: Any) -> tuple[str, int] | None:
+    """Gives the platform of one array and its devices' count; None where it is on none yet."""
     if not isinstance(leaf, jax.Array):
         return None
     try:
-        return next(iter(leaf.devices())).platform
+        devices = leaf.devices()
+        return next(iter(devices)).platform, len(devices)
     except jax.errors.ConcretizationTypeError:  # a traced array
         return None

@@ -21,6 +21,10 @@ SET_BY_COMMANDS = (
     "jax_persistent_cache_min_entry_size_bytes",
 )
 
+jax.devices()
+"""JAX starts here, with the devices that the environment gives it: a command that starts
+first in a process makes every core a device, and all later tests would meet them."""
+
 AT_START = {name: getattr(jax.config, name) for name in SET_BY_COMMANDS}
 """JAX's settings when the tests began. A fixture of a whole file may run a command before
 the fixtures of a test begin, so the settings before a test are not to be trusted."""

@@ -5,6 +5,8 @@ import os
 import jax
 
 from jaxvis.compiler import extend_flags
+from jaxvis.devices import use_cores
+from jaxvis.jax_internals import has_started
 from jaxvis.weights.cache import home
 
 SECONDS = 0.2
@@ -14,6 +16,8 @@ SECONDS = 0.2
 def prepare_process() -> None:
     """Sets what all programs of a command share, before JAX first computes."""
     extend_flags(os.environ)
+    if not has_started():
+        use_cores()
     enable_compilation_cache()
 
 

@@ -1,10 +1,11 @@
-"""How many items are optimised together: as many as the compiled step has room for.
+"""Which devices share the items, and how many each takes together.
 
-The memory of a step, beyond the shared parameters, grows with the chunk; so one
-compilation predicts what fits. Where the first guess holds, it is the program that will
-run.
+On an accelerator a device takes as many as the compiled step has room for. The memory of
+a step, beyond the shared parameters, grows with the chunk; so one compilation predicts what
+fits. Where the first guess holds, it is the program that will run. On a CPU it takes few.
 """
 
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
@@ -12,7 +13,16 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 
+from jaxvis.devices import (
+    copy_to_all,
+    count_devices,
+    find_devices,
+    lie_like_items,
+    make_mesh,
+    split_items,
+)
 from jaxvis.optimize import memory, step_programs, stepping
 from jaxvis.optimize.problem import Problem
 from jaxvis.platform import platform_of
@@ -32,6 +42,7 @@ class Sweep(NamedTuple):
       keys: `[N]` typed keys.
       start: the first z of every item, or None.
       own: the items' own parameters of the network, or None.
+      mesh: the devices that share the items, or None for one device.
     """
 
     params: Params
@@ -40,6 +51,7 @@ class Sweep(NamedTuple):
     keys: Array
     start: Any
     own: Params | None
+    mesh: Mesh | None = None
 
     @property
     def length(self) -> int:
@@ -50,24 +62,51 @@ class Sweep(NamedTuple):
         """Takes the items at `index` `[n]`; what is on the host is cut there."""
         varying = (self.items, self.keys, self.start, self.own)
         rows = jax.tree.map(lambda leaf: leaf[index], varying)
-        return Sweep(self.params, self.shared, *rows)
+        return Sweep(self.params, self.shared, *rows, self.mesh)
+
+    def share(self, mesh: Mesh | None) -> "Sweep":
+        """Gives the sweep for the devices of `mesh`, with what items share on each of them."""
+        params, shared = copy_to_all((self.params, self.shared), mesh)
+        return self._replace(params=params, shared=shared, mesh=mesh)
 
     def batch(self, problem: Problem) -> step_programs.Batch:
-        """Gives what the steps of a `problem` read, with the items' own parameters prepared."""
-        own = self.own
-        axis = None if own is None else 0
-        params = self.params if own is None else problem.loss.prepare(own)
-        # On the device once, not with every step.
-        program = jax.tree.map(jnp.float32, problem.program)
-        return step_programs.Batch(program, axis, params, self.shared, self.items, self.keys)
+        """Gives what the steps of a `problem` read, on the devices that will take them.
+
+        The items' own parameters are prepared.
+        """
+        layout = step_programs.Layout(None if self.own is None else 0, self.mesh)
+        own = None if self.own is None else problem.loss.prepare(self.own)
+        # On the devices once, not with every step.
+        program = copy_to_all(jax.tree.map(jnp.float32, problem.program), self.mesh)
+        items, keys, own = split_items((self.items, self.keys, own), self.mesh)
+        params = self.params if own is None else own
+        return step_programs.Batch(layout, program, params, self.shared, items, keys)
 
 
-def chunk_size(problem: Problem, sweep: Sweep, *, chunk: int | None = None) -> int:
-    """Chooses how many items to optimise together.
+def choose_devices(problem: Problem, sweep: Sweep, *, chunk: int | None = None) -> Mesh | None:
+    """Chooses the devices that share the items: None for one alone.
+
+    One item, or as many as a chunk takes, stay on one device. So do items of which there
+    are fewer than half as many as cores: a CPU splits their operations over all cores.
 
     Args:
       problem: one item's problem.
       sweep: all items.
+      chunk: how many items a device shall take together; None leaves it open.
+    """
+    devices = find_devices((sweep.params, sweep.shared, sweep.items, sweep.start, sweep.own))
+    wanted = -(-sweep.length // (chunk or 1))
+    if devices[0].platform == "cpu" and 2 * wanted < len(devices):
+        return None
+    return make_mesh(devices[:wanted])
+
+
+def chunk_size(problem: Problem, sweep: Sweep, *, chunk: int | None = None) -> int:
+    """Chooses how many items a device takes together.
+
+    Args:
+      problem: one item's problem.
+      sweep: all items, and the devices that share them.
       chunk: how many are asked for; None takes what fits.
 
     Raises:
@@ -77,6 +116,8 @@ def chunk_size(problem: Problem, sweep: Sweep, *, chunk: int | None = None) -> i
     most = max_chunk(problem, sweep)
     size = most if chunk is None else min(chunk, sweep.length)
     trace = partial(_trace, problem, sweep)
+    # The cores of a CPU are devices that share one memory.
+    sharers = count_devices(sweep.mesh) if _is_on_cpu(sweep) else 1
     if size == 1:
         _refuse_hopeless(memory.peak_bytes(trace(1).jaxpr.jaxpr), memory.free_bytes())
         return 1
@@ -84,17 +125,18 @@ def chunk_size(problem: Problem, sweep: Sweep, *, chunk: int | None = None) -> i
 
     def need(size: int) -> float | None:
         try:
-            return memory.step_bytes(trace(size).lower().compile(), shared)
+            bytes_ = memory.step_bytes(trace(size).lower().compile(), shared)
         except Exception as error:
             if memory.is_out_of_memory(error):  # while the compiler tries its algorithms
                 return float("inf")
             raise
+        return None if bytes_ is None else sharers * bytes_
 
     if chunk is not None:
         _check(size, need(size), memory.free_bytes())
         return size
     room = memory.budget()
-    guess = memory.peak_bytes(trace(size).jaxpr.jaxpr)
+    guess = sharers * memory.peak_bytes(trace(size).jaxpr.jaxpr)
     if guess > size * room:
         _refuse_hopeless(guess / size, memory.free_bytes())
         return 1  # not even one, perhaps: nothing else to try
@@ -104,30 +146,45 @@ def chunk_size(problem: Problem, sweep: Sweep, *, chunk: int | None = None) -> i
 
 
 def max_chunk(problem: Problem, sweep: Sweep) -> int:
-    """Says how many items at most are worth taking together.
+    """Says how many items at most are worth taking together on a device.
 
     On a CPU items with kernels of their own, a network or a generator each, share no
-    work, only a loop around it.
+    work, only a loop around it. A core that has items for itself takes few at a time,
+    which its cache holds.
 
     Args:
       problem: one item's problem.
-      sweep: all items.
+      sweep: all items, and the devices that share them.
     """
-    if platform_of((sweep.params, sweep.own)) != "cpu":
-        return sweep.length
-    owns = sweep.own is not None or problem.canvas.owns_kernels
-    return 1 if owns else min(sweep.length, memory.CPU_ITEMS)
+    devices = count_devices(sweep.mesh)
+    each = -(-sweep.length // devices)
+    if not _is_on_cpu(sweep):
+        return each
+    if sweep.own is not None or problem.canvas.owns_kernels:
+        return 1
+    if devices == 1:
+        return min(each, memory.CPU_ITEMS)
+    pixels = math.prod(problem.canvas.image_size())
+    most = max(1, min(each, memory.CPU_ITEMS, memory.CORE_PIXELS // pixels))
+    # As equal as possible: what a last chunk has too little is filled with copies.
+    return -(-each // -(-each // most))
+
+
+def _is_on_cpu(sweep: Sweep) -> bool:
+    return platform_of((sweep.params, sweep.own)) == "cpu"
 
 
 def _trace(problem: Problem, sweep: Sweep, size: int) -> jax.stages.Traced:
-    """Traces the step of `size` items; jit keeps it, and the compiled step."""
-    part = sweep.take(np.arange(size))
+    """Traces the step of `size` items a device; jit keeps it, and the compiled step."""
+    count = size * count_devices(sweep.mesh)
+    part = sweep.take(np.arange(count) % sweep.length)
     own = None if part.own is None else jax.eval_shape(problem.loss.prepare, part.own)
     batch = part._replace(own=None).batch(problem)
     if own is not None:
-        batch = batch._replace(axis=0, params=own)
+        layout = batch.layout._replace(params_axis=0)
+        batch = batch._replace(layout=layout, params=lie_like_items(own, sweep.mesh))
     carry = jax.eval_shape(step_programs.begin, batch.program, part.keys, part.start)
-    return stepping.trace_step(batch, carry, problem.steps)
+    return stepping.trace_step(batch, lie_like_items(carry, sweep.mesh), problem.steps)
 
 
 def _fit(need: Callable[[int], float | None], size: int, most: int, room: int) -> int:

@@ -13,7 +13,10 @@ import jax
 
 from jaxvis.jax_internals import Jaxpr, JaxprEqn, Var
 
-CPU_ITEMS = 8  # with more images a step, a CPU is no faster and shows the first ones later
+CPU_ITEMS = 8
+"""With more images a step, a CPU is no faster and shows the first ones later."""
+CORE_PIXELS = 2 * 224 * 224
+"""Pixels of the pictures that a core takes together: with more, less of them is in its cache."""
 
 HOST_BYTES = 2**31  # taken as free where the system does not say how much is
 

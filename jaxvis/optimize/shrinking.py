@@ -14,10 +14,11 @@ class Collector:
     Args:
       count: items at the start.
       steps: the trace's length.
+      devices: how many share the items; each keeps its own, all equally many.
     """
 
-    def __init__(self, count: int, steps: int) -> None:
-        self._count, self.steps = count, steps
+    def __init__(self, count: int, steps: int, *, devices: int = 1) -> None:
+        self._count, self.steps, self._devices = count, steps, devices
         self._slots = np.arange(count)
         """Which item a row of the batch is; -1 where it is there to fill it."""
         self._parts: list[tuple[np.ndarray, Terms]] = []
@@ -39,19 +40,22 @@ class Collector:
     def shrink(self, alive: np.ndarray) -> np.ndarray | None:
         """Chooses the rows `[k]` of a smaller batch with every running item, or None.
 
-        Sizes are halves of halves, so that few programs are compiled; what a size has
-        too much is filled with finished items.
+        Sizes of a device's part are halves of halves, so that few programs are compiled;
+        what a size has too much is filled with finished items.
 
         Args:
           alive: `[n]` bool.
         """
-        runs = alive & (self._slots >= 0)
-        size, running = len(alive), int(runs.sum())
+        runs = (alive & (self._slots >= 0)).reshape(self._devices, -1)
+        part = size = runs.shape[1]
+        running = int(runs.sum(axis=1).max())
         while size > 1 and running <= size // 2:
             size = -(-size // 2)
-        if size == len(alive):
+        if size == part:
             return None
-        return np.argsort(~runs, kind="stable")[:size].astype(np.int32)
+        rows = np.argsort(~runs, axis=1, kind="stable")[:, :size]
+        first = part * np.arange(self._devices)[:, None]
+        return (first + rows).ravel().astype(np.int32)
 
     def keep(self, index: np.ndarray, alive: np.ndarray) -> None:
         """Makes the rows `index` the present batch; those not `alive` only fill it.

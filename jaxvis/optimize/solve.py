@@ -10,10 +10,11 @@ import jax
 import numpy as np
 from tqdm import tqdm
 
+from jaxvis.devices import count_devices, split_items
 from jaxvis.interrupts import hold_interrupts
 from jaxvis.optimize import memory, step_programs, stepping
 from jaxvis.optimize.check import check_finite
-from jaxvis.optimize.chunk_size import Sweep, chunk_size
+from jaxvis.optimize.chunk_size import Sweep, choose_devices, chunk_size
 from jaxvis.optimize.keys import keys_of_places
 from jaxvis.optimize.problem import Problem
 from jaxvis.optimize.runs import join_chunks
@@ -106,6 +107,11 @@ def solve_chunks(
     Nothing of a chunk is kept once the caller lets go of it, so a sweep of any length
     takes the memory of one chunk. Item i draws all its randomness from its own key.
 
+    Items are spread over all devices of this process, the cores of a CPU among them (see
+    `jaxvis.use_cores`); parameters or items that lie on a device keep them there. Each
+    device takes a chunk of its own, and what a step computes depends on the size of the
+    chunk alone, not on how many devices there are.
+
     Args:
       problem: one item's problem.
       params: the network's parameters; with `params_axis`, one set per item.
@@ -119,10 +125,10 @@ def solve_chunks(
       skip: positions of items that are done already. A chunk is left out when all of
         its items are done; otherwise it is optimised whole, so that its bytes come out
         as before, and only what was missing is given.
-      chunk: items optimised together; None fits them to the memory that the compiled
-        step takes and the device reports (on a CPU at most 8, and items with kernels
-        of their own one by one). Where memory runs out all the same it is halved, and a
-        warning logged.
+      chunk: items that a device optimises together; None fits them to the memory that
+        the compiled step takes and the device reports (on a CPU at most 8, fewer large
+        ones where each core is a device, and items with kernels of their own one by
+        one). Where memory runs out all the same it is halved, and a warning logged.
       keep_z: whether a Run has its z, which may be a whole generator; () without.
       progress: whether to show a bar; or a `jaxvis.optimize.watch.Watch`, which is
         shown the chunk in progress beside it.
@@ -151,6 +157,7 @@ def solve_chunks(
     keys = key if key.ndim else keys_of_places(key, count)
     common = {} if params_axis == 0 else problem.loss.prepare(params)
     sweep = Sweep(common, shared, items, keys, start, own)
+    sweep = sweep.share(choose_devices(problem, sweep, chunk=chunk))
     size = chunk_size(problem, sweep, chunk=chunk)
     return _solve_all(problem, sweep, params, size, done, keep_z=keep_z, progress=progress)
 
@@ -180,23 +187,24 @@ def _solve_all(
 
     Where memory runs out the chunk is halved, and its items are begun again.
     """
-    first = 0
+    first, devices = 0, count_devices(sweep.mesh)
     with tqdm(disable=not progress, delay=1) as bar:
         while first < sweep.length:
-            where = np.arange(first, min(first + chunk, sweep.length))
+            together = chunk * devices
+            where = np.arange(first, min(first + together, sweep.length))
             left = np.array([i for i in where if i not in done], int)
-            bar.total = bar.n + -(-(sweep.length - first) // chunk) * problem.steps
+            bar.total = bar.n + -(-(sweep.length - first) // together) * problem.steps
             if not len(left):
                 first = where[-1] + 1
                 continue
             # The last chunk is filled up with copies: another size would compile again.
-            index = np.minimum(np.arange(first, first + chunk), sweep.length - 1)
+            index = np.minimum(np.arange(first, first + together), sweep.length - 1)
             look = change_looks(progress, partial(_take_items, index=left - first))
-            part = _Part(problem, sweep.take(index), left, keep_z, bar.update, look)
+            part = _Part(problem, sweep.take(index), left, chunk, keep_z, bar.update, look)
             run, interrupted = _solve_or_halve(part)
             if run is None:
                 chunk = -(-chunk // 2)
-                log.warning("out of memory: going on with %d items together", chunk)
+                log.warning("out of memory: going on with %d items together", chunk * devices)
                 continue
             # Looked for where it can be the reason, not before every run.
             if sweep.own is None and np.all(run.status == Status.FAILED):
@@ -211,11 +219,12 @@ def _solve_all(
 
 
 class _Part(NamedTuple):
-    """One chunk: its problem, its items, which they are, and who hears how it goes on."""
+    """A chunk for each device: their items, which they are, and who hears how it goes on."""
 
     problem: Problem
     items: Sweep
     where: np.ndarray
+    chunk: int
     keep_z: bool
     tick: Callable[[int], Any]
     progress: Progress
@@ -228,7 +237,7 @@ def _solve_or_halve(part: _Part) -> tuple[Run | None, bool]:
     except KeyboardInterrupt:
         raise Interrupted from None
     except (MemoryError, jax.errors.JaxRuntimeError) as error:
-        if part.items.length == 1 or not memory.is_out_of_memory(error):
+        if part.chunk == 1 or not memory.is_out_of_memory(error):
             raise
     # Only here is the error gone, and with it what its frames held on to.
     return None, False
@@ -238,11 +247,13 @@ def _solve_chunk(part: _Part) -> tuple[Run, bool]:
     """Solves a chunk; gives (its Run on the host, whether interrupted)."""
     problem, items, watch = part.problem, part.items, part.progress
     batch = items.batch(problem)
+    mesh = items.mesh
 
     def show(end: stepping.Ended, keep_z: bool) -> Run:
         steps = np.int32(problem.steps)
-        image = step_programs.finish(batch.program, items.shared, items.keys, end.z, steps)
-        facts = {**end.facts, "chunk": np.full(items.length, items.length, np.int32)}
+        z = split_items(end.z, mesh)
+        image = step_programs.finish(batch.program, items.shared, batch.keys, z, steps, mesh)
+        facts = {**end.facts, "chunk": np.full(items.length, part.chunk, np.int32)}
         run = Run(end.z if keep_z else (), image, end.trace, end.status, facts)
         return jax.tree.map(np.asarray, run)
 
@@ -252,7 +263,8 @@ def _solve_chunk(part: _Part) -> tuple[Run, bool]:
 
     # A step that is interrupted has consumed what came before, and given nothing.
     with hold_interrupts() as stopped:
-        carry = step_programs.begin(batch.program, items.keys, items.start)
+        start = split_items(items.start, mesh)
+        carry = step_programs.begin(batch.program, batch.keys, start, mesh)
         end = stepping.drive(
             batch,
             carry,

@@ -2,16 +2,22 @@
 
 They are compiled once for each structure of a problem and each shape. The numbers of a
 problem, and how many steps there are, are arguments: they never compile again.
+
+Where items lie on several devices, each device runs the program of its own part of them
+(`jax.shard_map`), and nothing passes from one to another.
 """
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
+from jax.sharding import Mesh, PartitionSpec
 
 from jaxvis.compiler import jit
+from jaxvis.devices import AXIS
 from jaxvis.optimize.problem import Program, Searching
 from jaxvis.optimize.rules.rule import transformation_of
 from jaxvis.types import Array, Item, Key, Params, Status, Terms
@@ -38,20 +44,41 @@ class Carry(NamedTuple):
     reached: Array
 
 
+WHOLE, PARTS, PARTS_OF_STEPS = PartitionSpec(), PartitionSpec(AXIS), PartitionSpec(None, AXIS)
+"""How arrays lie on devices: whole on each, items in parts, items of many steps in parts."""
+
+
+class Layout(NamedTuple):
+    """How the items of a batch lie.
+
+    Attributes:
+      params_axis: 0 where `params` carry the items' axis, None where they are shared.
+      mesh: the devices that share the items, or None for one device.
+    """
+
+    params_axis: int | None = None
+    mesh: Mesh | None = None
+
+    @property
+    def params_spec(self) -> PartitionSpec:
+        """How the network's parameters lie on the devices."""
+        return WHOLE if self.params_axis is None else PARTS
+
+
 class Batch(NamedTuple):
     """What the steps of a chunk read and never change.
 
     Attributes:
+      layout: how its items lie.
       program: one item's.
-      axis: 0 where `params` carry the items' axis, None where they are shared.
       params: the network's parameters.
       shared: what the canvases of all items have in common, or None.
       items: objectives, leaves `[n, ...]`.
       keys: `[n]` typed keys, one an item.
     """
 
+    layout: Layout
     program: Program
-    axis: int | None
     params: Params
     shared: Any
     items: Item
@@ -93,15 +120,29 @@ def _step_one(
     return Carry(keep(new_z, z), keep(new_state, state), alive, reached), terms
 
 
-def _step(batch_axis, program, params, shared, items, keys, carry, step):
+def _share(mesh: Mesh | None, function: Callable, in_specs: Any, out_specs: Any) -> Callable:
+    """Lets each device of a mesh run `function` on its own part of the items."""
+    if mesh is None:
+        return function
+    # What each device computes by itself needs no check of what varies between them.
+    return jax.shard_map(
+        function, mesh=mesh, in_specs=in_specs, out_specs=out_specs, check_vma=False
+    )
+
+
+def _step(layout, program, params, shared, items, keys, carry, step):
     one = partial(_step_one, program)
-    axes = (batch_axis, None, 0, 0, 0, None)
+    axes = (layout.params_axis, None, 0, 0, 0, None)
     return jax.vmap(one, axes)(params, shared, items, keys, carry, step)
+
+
+def _specs_of_step(layout: Layout) -> tuple[PartitionSpec, ...]:
+    return (WHOLE, layout.params_spec, WHOLE, PARTS, PARTS, PARTS, WHOLE)
 
 
 @jit(static_argnums=0, donate_argnums=6)
 def step_once(
-    axis: int | None,
+    layout: Layout,
     program: Program,
     params: Params,
     shared: Any,
@@ -113,16 +154,17 @@ def step_once(
     """Takes one step of every item; gives the carry and the terms `[n]` before it.
 
     Args:
-      axis, program, params, shared, items, keys: see `Batch`.
+      layout, program, params, shared, items, keys: see `Batch`.
       carry: it is consumed.
       step: how many updates came before, `[]` int32.
     """
-    return _step(axis, program, params, shared, items, keys, carry, step)
+    take_step = _share(layout.mesh, partial(_step, layout), _specs_of_step(layout), PARTS)
+    return take_step(program, params, shared, items, keys, carry, step)
 
 
 @jit(static_argnums=0, donate_argnums=6)
 def step_many(
-    axis: int | None,
+    layout: Layout,
     program: Program,
     params: Params,
     shared: Any,
@@ -134,13 +176,18 @@ def step_many(
     """Takes `SCAN` steps in a scan; gives the carry and the terms `[SCAN, n]`.
 
     Args:
-      axis, program, params, shared, items, keys, carry, step: see `step_once`.
+      layout, program, params, shared, items, keys, carry, step: see `step_once`.
     """
 
-    def body(carry: Carry, step: Array) -> tuple[Carry, Terms]:
-        return _step(axis, program, params, shared, items, keys, carry, step)
+    def scan(program, params, shared, items, keys, carry, step):
+        def body(carry: Carry, step: Array) -> tuple[Carry, Terms]:
+            return _step(layout, program, params, shared, items, keys, carry, step)
 
-    return jax.lax.scan(body, carry, step + jnp.arange(SCAN))
+        return jax.lax.scan(body, carry, step + jnp.arange(SCAN))
+
+    out = (PARTS, PARTS_OF_STEPS)
+    take_steps = _share(layout.mesh, scan, _specs_of_step(layout), out)
+    return take_steps(program, params, shared, items, keys, carry, step)
 
 
 def _begin_one(program: Program, key: Key, start: Any) -> Carry:
@@ -153,20 +200,27 @@ def _begin_one(program: Program, key: Key, start: Any) -> Carry:
     return Carry(z, state, jnp.array(True), jnp.array(False))
 
 
-@jit
-def begin(program: Program, keys: Array, start: Any) -> Carry:
+@jit(static_argnames="mesh")
+def begin(program: Program, keys: Array, start: Any, mesh: Mesh | None = None) -> Carry:
     """Makes the first carry of items.
 
     Args:
       program: one item's.
       keys: `[n]` typed keys, one an item.
       start: first z, leaves `[n, ...]`, or None to ask the canvas.
+      mesh: the devices that share the items, or None for one device.
     """
-    return jax.vmap(partial(_begin_one, program))(keys, start)
+
+    def begin_all(program: Program, keys: Array, start: Any) -> Carry:
+        return jax.vmap(partial(_begin_one, program))(keys, start)
+
+    return _share(mesh, begin_all, (WHOLE, PARTS, PARTS), PARTS)(program, keys, start)
 
 
-@jit
-def finish(program: Program, shared: Any, keys: Array, z: Any, steps: Array) -> Array:
+@jit(static_argnames="mesh")
+def finish(
+    program: Program, shared: Any, keys: Array, z: Any, steps: Array, mesh: Mesh | None = None
+) -> Array:
     """Makes the images `[n, H, W, 3]` of z, finished and clipped to [0, 1].
 
     Args:
@@ -175,24 +229,35 @@ def finish(program: Program, shared: Any, keys: Array, z: Any, steps: Array) -> 
       keys: `[n]` typed keys, one an item.
       z: canvas parameters, leaves `[n, ...]`.
       steps: how many there were, `[]` int32; folded into the keys.
+      mesh: the devices that share the items, or None for one device.
     """
 
-    def one(key: Key, z: Any) -> Array:
-        key = jax.random.fold_in(key, steps)
-        image = program.canvas.decode(shared, z, key)
-        if program.finish is not None:
-            image = program.finish(key, image)
-        return jnp.clip(image, 0.0, 1.0)
+    def finish_all(program: Program, shared: Any, keys: Array, z: Any, steps: Array) -> Array:
+        return jax.vmap(partial(_finish_one, program, shared, steps))(keys, z)
 
-    return jax.vmap(one)(keys, z)
+    specs = (WHOLE, WHOLE, PARTS, PARTS, WHOLE)
+    return _share(mesh, finish_all, specs, PARTS)(program, shared, keys, z, steps)
 
 
-@jit
-def take(tree: Any, index: Array) -> Any:
-    """Takes rows of every leaf.
+def _finish_one(program: Program, shared: Any, steps: Array, key: Key, z: Any) -> Array:
+    key = jax.random.fold_in(key, steps)
+    image = program.canvas.decode(shared, z, key)
+    if program.finish is not None:
+        image = program.finish(key, image)
+    return jnp.clip(image, 0.0, 1.0)
+
+
+@jit(static_argnames="mesh")
+def take(tree: Any, index: Array, mesh: Mesh | None = None) -> Any:
+    """Takes rows of every leaf; each device takes them from its own part.
 
     Args:
       tree: leaves `[n, ...]`.
-      index: `[k]` int32.
+      index: `[k]` int32, places within the part of the device.
+      mesh: the devices that share the items, or None for one device.
     """
-    return jax.tree.map(lambda leaf: leaf[index], tree)
+
+    def take_rows(tree: Any, index: Array) -> Any:
+        return jax.tree.map(lambda leaf: leaf[index], tree)
+
+    return _share(mesh, take_rows, (PARTS, PARTS), PARTS)(tree, index)

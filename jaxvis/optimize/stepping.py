@@ -15,12 +15,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxvis.devices import count_devices, split_items
 from jaxvis.optimize import step_programs
 from jaxvis.optimize.problem import Program, Searching
 from jaxvis.optimize.shrinking import Collector
 from jaxvis.optimize.step_programs import Batch, Carry
 from jaxvis.platform import platform_of
-from jaxvis.types import Array, Params, Status
+from jaxvis.types import Array, Params, Status, Terms
 
 SHRINK = 16  # steps that must be left to make up for compiling a smaller batch
 
@@ -61,7 +62,7 @@ def trace_step(batch: Batch, carry: Carry, steps: int) -> jax.stages.Traced:
     """
     many = scans(batch.params) and steps >= step_programs.SCAN
     step = step_programs.step_many if many else step_programs.step_once
-    return step.trace(batch.axis, batch.program, *batch[2:], carry, np.int32(0))
+    return step.trace(*batch, carry, np.int32(0))
 
 
 def never(done: int, count: int) -> bool:
@@ -103,16 +104,19 @@ def drive(
       KeyboardInterrupt: on Ctrl-C before anything is there to end with.
     """
     searching = isinstance(batch.program.optimizer, Searching)
-    collector = Collector(len(batch.keys), steps)
+    collector = Collector(len(batch.keys), steps, devices=count_devices(batch.layout.mesh))
     done, interrupted, scan = 0, False, scans(batch.params)
+    before: Terms | None = None
     try:
         while done < steps:
             if stopped():
                 raise KeyboardInterrupt
             many = scan and steps - done >= step_programs.SCAN
             step = step_programs.step_many if many else step_programs.step_once
-            carry, new = step(batch.axis, batch.program, *batch[2:], carry, np.int32(done))
-            jax.block_until_ready(carry.alive)
+            carry, new = step(*batch, carry, np.int32(done))
+            # One step waits while the other runs: a device that is done has its next one.
+            jax.block_until_ready(before)
+            before = new
             collector.add_terms(new)
             count = step_programs.SCAN if many else 1
             done += count
@@ -162,8 +166,12 @@ def _shrink(
 
 
 def _take_rows(batch: Batch, carry: Carry, index: np.ndarray) -> tuple[Batch, Carry]:
-    own = batch.params if batch.axis == 0 else None
-    items, keys, carry, own = step_programs.take((batch.items, batch.keys, carry, own), index)
+    layout = batch.layout
+    own = batch.params if layout.params_axis == 0 else None
+    rows = (batch.items, batch.keys, carry, own)
+    local = index % (len(batch.keys) // count_devices(layout.mesh))
+    local = split_items(local, layout.mesh)
+    items, keys, carry, own = step_programs.take(rows, local, layout.mesh)
     params = batch.params if own is None else own
     return batch._replace(items=items, keys=keys, params=params), carry
 

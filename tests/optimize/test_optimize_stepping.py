@@ -56,10 +56,10 @@ def test_scanned_steps_equal_steps_from_python(key, monkeypatch):
     carry, losses = step_programs.begin(batch.program, keys, None), []
     for i in range(5):
         step = np.int32(i)
-        carry, terms = step_programs.step_once(None, batch.program, *batch[2:], carry, step)
+        carry, terms = step_programs.step_once(*batch, carry, step)
         losses.append(np.asarray(terms["loss"]))
     start = step_programs.begin(batch.program, keys, None)
-    scanned, traces = step_programs.step_many(None, batch.program, *batch[2:], start, np.int32(0))
+    scanned, traces = step_programs.step_many(*batch, start, np.int32(0))
     np.testing.assert_allclose(traces["loss"], np.stack(losses), rtol=1e-4)
     np.testing.assert_allclose(scanned.z, carry.z, atol=1e-5)
     assert carry.alive.all() and carry.reached.all()

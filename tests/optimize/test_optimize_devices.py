@@ -1,0 +1,84 @@
+"""Items on several devices: the same pictures, no device waits for another."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+PROGRAM = Path(__file__).with_name("solve_on_devices.py")
+CASES = ("chosen", "two together", "some done", "own networks", "one item", "search")
+SIZES = {
+    ("chosen", 1): [8] * 8,
+    ("chosen", 2): [10] * 4,  # five each, one of them a copy that fills the last place
+    ("chosen", 8): [16] * 4,
+    ("two together", 1): [2] * 20,
+    ("two together", 2): [4] * 12,
+    ("two together", 8): [10] * 4,  # five devices are enough
+    ("some done", 2): [2] * 16,  # only items 0 and 1 can be left out as a whole
+    ("some done", 8): [8] * 8,
+    ("own networks", 1): [1] * 12,
+    ("own networks", 2): [2] * 8,
+    ("own networks", 8): [1] * 12,  # too few for eight cores: each uses all of them
+    ("one item", 2): [1] * 4,
+    ("one item", 8): [1] * 4,
+}
+"""Case and devices -> how many items each step took."""
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    """Returns devices -> what the program wrote with so many of them."""
+    folder, tests = tmp_path_factory.mktemp("devices"), PROGRAM.parent.parent
+    found, env = {}, {**os.environ, "PYTHONPATH": str(tests)}
+    for devices in (1, 2, 8):
+        path = folder / f"{devices}.npz"
+        command = [sys.executable, str(PROGRAM), str(devices), str(path)]
+        done = subprocess.run(command, env=env, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        with np.load(path) as arrays:
+            found[devices] = dict(arrays)
+    return found
+
+
+@pytest.mark.parametrize("devices", [2, 8])
+@pytest.mark.parametrize("case", CASES)
+def test_results_do_not_depend_on_the_number_of_devices(results, case, devices):
+    one, many = results[1], results[devices]
+    assert one[f"{case}/status"].tolist() == many[f"{case}/status"].tolist()
+    made = np.isfinite(one[f"{case}/image"])
+    assert made.any() and (made == np.isfinite(many[f"{case}/image"])).all()
+    for name in ("image", "loss"):
+        before, now = one[f"{case}/{name}"], many[f"{case}/{name}"]
+        np.testing.assert_allclose(now, before, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(("case", "devices"), SIZES)
+def test_a_step_takes_a_chunk_of_every_device(results, case, devices):
+    assert results[devices][f"{case}/sizes"].tolist() == SIZES[case, devices]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_no_device_waits_for_another(results, case):
+    assert results[2][f"{case}/collectives"].tolist() == []
+    assert results[8][f"{case}/collectives"].tolist() == []
+
+
+def test_a_batch_shrinks_on_every_device(results):
+    for devices, first, last in ((1, 3, 1), (2, 6, 2)):
+        sizes = results[devices]["search/sizes"].tolist()
+        assert sizes[0] == first and min(sizes) == last
+
+
+def test_the_chunk_of_a_run_is_that_of_one_device(results):
+    assert set(results[2]["chosen/chunk"].tolist()) == {5}
+    assert set(results[2]["two together/chunk"].tolist()) == {2}
+    assert set(results[8]["chosen/chunk"].tolist()) == {2}
+
+
+def test_this_process_has_one_device():
+    # The other tests of this folder rely on it.
+    assert len(jax.devices()) == 1

@@ -26,7 +26,6 @@ from jaxvis.compiler import jit
 from jaxvis.convolution.forms import (
     NHWC,
     Form,
-    Settings,
     backpropagate_by_winograd,
     backpropagate_to_input,
     backpropagate_to_kernel,
@@ -38,9 +37,11 @@ from jaxvis.convolution.forms import (
 from jaxvis.convolution.kernels import (
     PreparedKernel,
     choose_tile,
+    is_for_winograd,
     prepare_kernels,
     raw_kernel,
 )
+from jaxvis.convolution.settings import Settings
 from jaxvis.convolution.winograd import Pads, flip_kernel
 from jaxvis.jax_internals import set_xla_metadata
 from jaxvis.platform import on_cpu
@@ -225,8 +226,7 @@ def _with_batching(form: Form, *static: Any) -> Callable[[Array, Any], Array]:
 
         if isinstance(second, PreparedKernel):
             # The small maps of F(2, 3) are faster together; larger ones leave the cache.
-            small = second.forward.shape[-3] == 4
-            return (together if small else in_turn)(first, second), True
+            return (together if second.m == 2 else in_turn)(first, second), True
         if form is backpropagate_by_winograd or not has_dot(static[0]):
             return in_turn(first, second), True
         dot = partial(together, form=convolve_by_dot)
@@ -243,7 +243,7 @@ def _compile_apart(form: Form) -> Form:
     compiled = jit(form)
 
     def call(*arrays: Any) -> Array:
-        if not isinstance(arrays[1], PreparedKernel):
+        if not is_for_winograd(arrays[1]):
             return form(*arrays)
         with set_xla_metadata(inlineable="false"):
             return compiled(*arrays)

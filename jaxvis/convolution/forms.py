@@ -4,20 +4,26 @@ All take maps `[n, h, w, channels]` and kernels `[kh, kw, in / groups, out]`.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from typing import Any, TypeGuard
+from typing import TypeGuard
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jaxvis.convolution.kernels import PreparedKernel, raw_kernel
+from jaxvis.convolution.kernels import (
+    PreparedKernel,
+    is_flipped,
+    is_for_winograd,
+    raw_kernel,
+)
 from jaxvis.convolution.rewrite import (
     convolve_by_columns,
     convolve_by_shifts,
     spread_by_shifts,
 )
+from jaxvis.convolution.settings import Settings
 from jaxvis.convolution.winograd import Pads, convolve_by_winograd, transform_kernel
 from jaxvis.platform import on_cpu
 from jaxvis.types import Array
@@ -25,43 +31,6 @@ from jaxvis.types import Array
 Form = Callable[..., Array]
 
 NHWC = lax.ConvDimensionNumbers((0, 3, 1, 2), (3, 2, 0, 1), (0, 3, 1, 2))
-
-
-@dataclass(frozen=True)
-class Settings:
-    """The static settings of a convolution, named as in lax."""
-
-    strides: tuple[int, int]
-    pads: Pads
-    lhs_dilation: tuple[int, int] = (1, 1)
-    rhs_dilation: tuple[int, int] = (1, 1)
-    groups: int = 1
-    precision: Any = None
-    preferred: Any = None
-
-    def plain(self) -> bool:
-        """Returns whether nothing is strided, dilated or grouped."""
-        ones = self.strides == self.lhs_dilation == self.rhs_dilation == (1, 1)
-        return ones and self.groups == 1
-
-    def depthwise(self, kernel: tuple[int, ...]) -> bool:
-        """Returns whether every channel has a kernel of its own, and nothing is dilated.
-
-        Args:
-          kernel: the kernel's shape.
-        """
-        whole = self.lhs_dilation == self.rhs_dilation == (1, 1)
-        return whole and self.groups > 1 and kernel[2:] == (1, self.groups)
-
-    def backward_pads(self, kernel: tuple[int, ...]) -> Pads:
-        """Returns the padding with which the gradient of a plain convolution is computed.
-
-        Args:
-          kernel: the kernel's shape; its first two entries are its height and width.
-        """
-        down, across = kernel[0] - 1, kernel[1] - 1
-        (top, bottom), (left, right) = self.pads
-        return (down - top, down - bottom), (across - left, across - right)
 
 
 def convolve_directly(settings: Settings, x: Array, kernel: Array) -> Array:
@@ -171,13 +140,15 @@ def backpropagate_to_input(
       g: the gradient with respect to the output, `[n, h', w', out]`.
       kernel, form: as for `convolve`.
     """
+    pads = settings.backward_pads(kernel.shape)
     if form is convolve_directly and goes_by_winograd(kernel, settings):
         u = kernel.forward if kernel.backward is None else kernel.backward
-        pads = settings.backward_pads(kernel.shape)
         return convolve_by_winograd(
             g, u, pads, taps=kernel.shape[0], flipped=kernel.backward is None
         )
     raw = raw_kernel(kernel)
+    if form is convolve_directly and is_flipped(kernel) and settings.plain():
+        return convolve(replace(settings, pads=pads), g.astype(raw.dtype), kernel.backward)
 
     def transpose(g: Array, raw: Array) -> Array:
         x = jax.ShapeDtypeStruct((g.shape[0], *size), raw.dtype)
@@ -297,4 +268,4 @@ def goes_by_winograd(
     """
     pads = [p for pad in settings.pads for p in pad]
     small = 0 <= min(pads) and max(pads) < kernel.shape[0]
-    return isinstance(kernel, PreparedKernel) and settings.plain() and small
+    return is_for_winograd(kernel) and settings.plain() and small

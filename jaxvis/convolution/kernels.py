@@ -1,14 +1,14 @@
-"""Kernels that are transformed for Winograd's algorithm before a step, not in it."""
+"""Kernels that are transformed before a step, not in it: flipped, or for Winograd's algorithm."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeGuard
 
 import jax
 
 from jaxvis.compiler import jit
-from jaxvis.convolution.winograd import transform_kernel
+from jaxvis.convolution.winograd import flip_kernel, transform_kernel
 from jaxvis.types import Array
 
 
@@ -19,19 +19,21 @@ from jaxvis.types import Array
 )
 @dataclass(frozen=True)
 class PreparedKernel:
-    """A kernel together with its Winograd transforms, for use in place of the kernel.
+    """A kernel together with its transforms, for use in place of the kernel.
 
     Only programs for a CPU are faster with it, so nothing else should be given one.
 
     Args:
-      kernel: `[r, r, in, out]`, where r is 3 or 4.
-      forward: the transform U of the kernel, `[m + r - 1, m + r - 1, in, out]`.
-      backward: the transform U of the flipped kernel, `[m + r - 1, m + r - 1, out, in]`.
-        It is None for m = 2, where `forward` serves both directions.
+      kernel: `[kh, kw, in, out]`; for m above 1 it is square, of side r = 3 or 4.
+      forward: the transform U of the kernel, `[m + r - 1, m + r - 1, in, out]`. It is
+        None for m = 1, where the kernel serves as it is.
+      backward: the transform U of the flipped kernel, `[m + r - 1, m + r - 1, out, in]`,
+        which for m = 1 is the flipped kernel itself. It is None for m = 2, where
+        `forward` serves both directions.
     """
 
     kernel: Array
-    forward: Array
+    forward: Array | None
     backward: Array | None
 
     @property
@@ -46,7 +48,9 @@ class PreparedKernel:
 
     @property
     def m(self) -> int:
-        """The side of an output tile."""
+        """The side of an output tile; 1 where the convolution is the direct one."""
+        if self.forward is None:
+            return 1
         return self.forward.shape[-3] - self.kernel.shape[-3] + 1
 
     def __getitem__(self, index: Any) -> "PreparedKernel":
@@ -54,6 +58,10 @@ class PreparedKernel:
         if index is not Ellipsis:
             raise TypeError("a prepared kernel can only be read as a whole, kernel[...]")
         return self
+
+
+SMALL = 32 * 32
+"""Output pixels up to which a flipped copy of the kernel is kept."""
 
 
 def raw_kernel(kernel: Array | PreparedKernel) -> Array:
@@ -65,8 +73,29 @@ def raw_kernel(kernel: Array | PreparedKernel) -> Array:
     return kernel.kernel if isinstance(kernel, PreparedKernel) else kernel
 
 
+def is_for_winograd(kernel: Any) -> TypeGuard[PreparedKernel]:
+    """Returns whether a kernel is prepared for Winograd's form.
+
+    Args:
+      kernel: an array, or a prepared kernel.
+    """
+    return isinstance(kernel, PreparedKernel) and kernel.forward is not None
+
+
+def is_flipped(kernel: Any) -> TypeGuard[PreparedKernel]:
+    """Returns whether a kernel is prepared for the direct form: it has a flipped copy.
+
+    Args:
+      kernel: an array, or a prepared kernel.
+    """
+    return isinstance(kernel, PreparedKernel) and kernel.forward is None
+
+
 def choose_tile(size: tuple[int, int], kernel: tuple[int, ...]) -> int | None:
     """Returns m of the fastest F(m, r) for a stride 1 convolution, or None for none.
+
+    F(1, r) is the direct convolution, with a flipped copy of the kernel for the gradient.
+    To flip it takes the time of 40 output pixels, so that it pays for small maps.
 
     The rule was measured on two CPU cores, and it respects that every layer takes half a
     second to compile. The gain of the matrix products over the cost of the transforms
@@ -75,24 +104,25 @@ def choose_tile(size: tuple[int, int], kernel: tuple[int, ...]) -> int | None:
 
     Args:
       size: (h, w) of the output.
-      kernel: the kernel's shape, (r, r, in, out).
+      kernel: the kernel's shape, (kh, kw, in, out).
     """
     side, (inner, outer) = min(size), kernel[2:]
+    direct = 1 if size[0] * size[1] <= SMALL else None
     gain = inner * outer / (inner + outer)
     if kernel[:2] == (4, 4):
-        return 3 if side >= 24 and gain >= 40 else None
+        return 3 if side >= 24 and gain >= 40 else direct
     if kernel[:2] != (3, 3) or side < 8:
-        return None
+        return direct
     if side >= 24 and inner * outer < 256 * 512:
-        return 4 if gain >= 40 else None
-    return 2 if gain >= 100 else None
+        return 4 if gain >= 40 else direct
+    return 2 if gain >= 100 else direct
 
 
 def prepare_kernels(kernels: Sequence[Array], tiles: Sequence[int]) -> list[PreparedKernel]:
     """Returns kernels with their transforms, to be made once and used in every step.
 
     Args:
-      kernels: float32 arrays `[..., r, r, in, out]`; leading axes are those of items.
+      kernels: float32 arrays `[..., kh, kw, in, out]`; leading axes are those of items.
       tiles: m of each kernel, from `choose_tile`.
     """
     pairs = _transform_kernels(tuple(kernels), tuple(tiles))
@@ -101,7 +131,11 @@ def prepare_kernels(kernels: Sequence[Array], tiles: Sequence[int]) -> list[Prep
 
 @jit(static_argnums=1)
 def _transform_kernels(kernels: tuple[Array, ...], tiles: tuple[int, ...]) -> list:
-    return [
-        (transform_kernel(kernel, m), None if m == 2 else transform_kernel(kernel, m, flip=True))
-        for kernel, m in zip(kernels, tiles)
-    ]
+    return [_transform(kernel, m) for kernel, m in zip(kernels, tiles)]
+
+
+def _transform(kernel: Array, m: int) -> tuple[Array | None, Array | None]:
+    """Returns what the kernel and the flipped kernel are transformed to."""
+    if m == 1:
+        return None, flip_kernel(kernel)
+    return transform_kernel(kernel, m), None if m == 2 else transform_kernel(kernel, m, flip=True)

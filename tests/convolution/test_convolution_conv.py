@@ -114,7 +114,7 @@ def both(case, m=None):
     return ours, theirs
 
 
-PREPARED = [("3x3", 2), ("3x3", 4), ("3x3 valid", 4)]
+PREPARED = [("3x3", 1), ("3x3", 2), ("3x3", 4), ("3x3 valid", 1), ("3x3 valid", 4), ("1x1", 1)]
 FORMS = [(case, None) for case in CASES] + PREPARED
 # A prepared kernel goes the same way on every platform.
 ON_PLATFORMS = [("cpu", *form) for form in FORMS] + [("gpu", case, None) for case in CASES]
@@ -261,7 +261,7 @@ def test_a_whole_network_computes_the_same_with_prepared_parameters(wide):
         for name, leaves in prepared.items()
         if isinstance(leaves.get("kernel"), PreparedKernel)
     }
-    assert kinds == {"conv2": 4, "conv4": 2}
+    assert kinds == {"conv1": 1, "conv2": 4, "conv3": 1, "conv4": 2}
     image = jax.random.uniform(jax.random.key(1), (24, 24, 3))
 
     def loss(params, image):

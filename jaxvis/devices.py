@@ -26,7 +26,7 @@ SETTINGS = ("JAX_NUM_CPU_DEVICES", "xla_force_host_platform_device_count")
 """What says how many devices a CPU is: a variable of JAX, and a flag in XLA_FLAGS."""
 
 
-def use_cores(count: int | None = None) -> int:
+def use_cores(*, count: int | None = None) -> int:
     """Makes every core of the CPU a device of its own, so that a sweep uses all of them.
 
     Call it before JAX computes anything, right after the imports. Methods then spread

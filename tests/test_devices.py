@@ -14,11 +14,11 @@ import jaxvis
 from jaxvis import devices
 from jaxvis.devices import copy_to_all, find_devices, make_mesh, split_items, usable_cores
 
-START = "import jax, jaxvis; print(jaxvis.use_cores({}), len(jax.devices()))"
+START = "import jax, jaxvis; print(jaxvis.use_cores(count={}), len(jax.devices()))"
 SHARE = """
 import jax, numpy as np, jaxvis
 from jaxvis.devices import copy_to_all, find_devices, make_mesh, split_items
-jaxvis.use_cores(3)
+jaxvis.use_cores(count=3)
 mesh = make_mesh(find_devices({}))
 whole = jax.device_put(np.ones((512, 512), np.float32), jax.devices()[0])
 tree = copy_to_all({"a": whole, "key": jax.random.key(0)}, mesh)
@@ -44,7 +44,7 @@ def run(program, **variables):
 
 def test_cores_become_devices_before_jax_starts():
     assert run(START.format(3))[0] == ["3 3"]
-    assert run(START.format(""))[0] == [f"{usable_cores()} {usable_cores()}"]
+    assert run(START.format(None))[0] == [f"{usable_cores()} {usable_cores()}"]
 
 
 def test_settings_of_the_environment_win():
@@ -55,17 +55,17 @@ def test_settings_of_the_environment_win():
 
 def test_it_is_said_when_it_is_too_late(caplog):
     with caplog.at_level(logging.WARNING, "jaxvis"):
-        assert jaxvis.use_cores(5) == len(jax.devices())
+        assert jaxvis.use_cores(count=5) == len(jax.devices())
     assert "right after the imports" in caplog.text
     caplog.clear()
     with caplog.at_level(logging.WARNING, "jaxvis"):
-        assert jaxvis.use_cores(len(jax.devices())) == len(jax.devices())
+        assert jaxvis.use_cores(count=len(jax.devices())) == len(jax.devices())
     assert not caplog.text
 
 
 def test_there_is_at_least_one_core():
     with pytest.raises(ValueError, match="at least 1, got 0"):
-        jaxvis.use_cores(0)
+        jaxvis.use_cores(count=0)
 
 
 def test_cores_share_one_copy_and_items_are_split():

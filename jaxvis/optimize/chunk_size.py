@@ -61,8 +61,8 @@ class Sweep(NamedTuple):
     def take(self, index: np.ndarray) -> "Sweep":
         """Takes the items at `index` `[n]`; what is on the host is cut there."""
         varying = (self.items, self.keys, self.start, self.own)
-        rows = jax.tree.map(lambda leaf: leaf[index], varying)
-        return Sweep(self.params, self.shared, *rows, self.mesh)
+        items, keys, start, own = jax.tree.map(lambda leaf: leaf[index], varying)
+        return self._replace(items=items, keys=keys, start=start, own=own)
 
     def share(self, mesh: Mesh | None) -> "Sweep":
         """Gives the sweep for the devices of `mesh`, with what items share on each of them."""

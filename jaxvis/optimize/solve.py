@@ -252,7 +252,7 @@ def _solve_chunk(part: _Part) -> tuple[Run, bool]:
     def show(end: stepping.Ended, keep_z: bool) -> Run:
         steps = np.int32(problem.steps)
         z = split_items(end.z, mesh)
-        image = step_programs.finish(batch.program, items.shared, batch.keys, z, steps, mesh)
+        image = step_programs.finish(batch.program, items.shared, batch.keys, z, steps, mesh=mesh)
         facts = {**end.facts, "chunk": np.full(items.length, part.chunk, np.int32)}
         run = Run(end.z if keep_z else (), image, end.trace, end.status, facts)
         return jax.tree.map(np.asarray, run)
@@ -263,8 +263,8 @@ def _solve_chunk(part: _Part) -> tuple[Run, bool]:
 
     # A step that is interrupted has consumed what came before, and given nothing.
     with hold_interrupts() as stopped:
-        start = split_items(items.start, mesh)
-        carry = step_programs.begin(batch.program, batch.keys, start, mesh)
+        start = split_items(items.start, mesh=mesh)
+        carry = step_programs.begin(batch.program, batch.keys, start, mesh=mesh)
         end = stepping.drive(
             batch,
             carry,

@@ -201,7 +201,7 @@ def _begin_one(program: Program, key: Key, start: Any) -> Carry:
 
 
 @jit(static_argnames="mesh")
-def begin(program: Program, keys: Array, start: Any, mesh: Mesh | None = None) -> Carry:
+def begin(program: Program, keys: Array, start: Any, *, mesh: Mesh | None = None) -> Carry:
     """Makes the first carry of items.
 
     Args:
@@ -219,7 +219,7 @@ def begin(program: Program, keys: Array, start: Any, mesh: Mesh | None = None) -
 
 @jit(static_argnames="mesh")
 def finish(
-    program: Program, shared: Any, keys: Array, z: Any, steps: Array, mesh: Mesh | None = None
+    program: Program, shared: Any, keys: Array, z: Any, steps: Array, *, mesh: Mesh | None = None
 ) -> Array:
     """Makes the images `[n, H, W, 3]` of z, finished and clipped to [0, 1].
 
@@ -248,7 +248,7 @@ def _finish_one(program: Program, shared: Any, steps: Array, key: Key, z: Any) -
 
 
 @jit(static_argnames="mesh")
-def take(tree: Any, index: Array, mesh: Mesh | None = None) -> Any:
+def take(tree: Any, index: Array, *, mesh: Mesh | None = None) -> Any:
     """Takes rows of every leaf; each device takes them from its own part.
 
     Args:

@@ -171,7 +171,7 @@ def _take_rows(batch: Batch, carry: Carry, index: np.ndarray) -> tuple[Batch, Ca
     rows = (batch.items, batch.keys, carry, own)
     local = index % (len(batch.keys) // count_devices(layout.mesh))
     local = split_items(local, layout.mesh)
-    items, keys, carry, own = step_programs.take(rows, local, layout.mesh)
+    items, keys, carry, own = step_programs.take(rows, local, mesh=layout.mesh)
     params = batch.params if own is None else own
     return batch._replace(items=items, keys=keys, params=params), carry
 

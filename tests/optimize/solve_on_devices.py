@@ -83,7 +83,7 @@ class Watched:
 
 def main(devices: int, path: str) -> None:
     """Writes the results of all cases to `path`."""
-    assert jaxvis.use_cores(devices) == devices == len(jax.devices())
+    assert jaxvis.use_cores(count=devices) == devices == len(jax.devices())
     arrays = {}
     for name, (run, steps) in solve_cases().items():
         arrays |= {

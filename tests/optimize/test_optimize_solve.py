@@ -374,10 +374,10 @@ def test_a_sweep_holds_one_chunk_only(key):
 def test_nothing_of_a_chunk_is_held_while_the_next_is_solved(key, monkeypatch):
     begin, alive, images = step_programs.begin, [], []
 
-    def watch(*arguments):
+    def watch(*arguments, **options):
         gc.collect()
         alive.append([image() is not None for image in images])
-        return begin(*arguments)
+        return begin(*arguments, **options)
 
     monkeypatch.setattr(step_programs, "begin", watch)
     for _, run in solve_chunks(_square(), 1.0, _targets(6), key, chunk=2):

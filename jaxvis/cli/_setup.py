@@ -9,7 +9,7 @@ from jaxvis.devices import use_cores
 from jaxvis.jax_internals import has_started
 from jaxvis.weights.cache import home
 
-SECONDS = 0.2
+SECONDS = 0.05
 """Programs that compile faster than this are not worth a file."""
 
 

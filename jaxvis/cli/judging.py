@@ -5,10 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from jaxvis.compiler import jit
 from jaxvis.network import Network
 from jaxvis.output.resample import resample
-from jaxvis.types import Array, Params
+from jaxvis.types import Params
 from jaxvis.weights.load import LoadedNetwork
 
 
@@ -44,7 +43,7 @@ class Ranks:
         shown = (np.round(np.asarray(image) * 255) / 255).astype(np.float32)
         if shown.shape[:2] != tuple(net.input_size) and not _takes(net, params, self.scores, shown):
             shown = _resize(shown, net.input_size)
-        scores = np.asarray(_look(net, self.scores, params, shown))
+        scores = np.asarray(net.code(params, shown, self.scores))
         if not np.isfinite(scores).all():
             return len(scores)
         group = self.groups[number // self.seeds]
@@ -86,8 +85,3 @@ def _takes(net: Network, params: Params, tap: str, image: np.ndarray) -> bool:
     except ValueError:
         return False
     return True
-
-
-@jit(static_argnums=(0, 1))
-def _look(net: Network, tap: str, params: Params, image: Array) -> Array:
-    return net.apply(params, image, stop=tap)[tap]

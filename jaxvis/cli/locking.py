@@ -12,8 +12,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from filelock import FileLock, Timeout
+if TYPE_CHECKING:
+    from filelock import FileLock
 
 NAME = ".jaxvis.lock"
 """The file that carries the lock of a folder; that of a.png is .a.png.lock."""
@@ -94,6 +96,8 @@ def _lock(path: Path, what: Path) -> None:
     stack = _locks.get()
     if stack is None:
         return
+    from filelock import FileLock, Timeout  # slow to import, and not needed for help
+
     lock = FileLock(path, blocking=False)
     while True:
         try:
@@ -113,7 +117,7 @@ def _lock(path: Path, what: Path) -> None:
     stack.callback(_release, lock, path)
 
 
-def _release(lock: FileLock, path: Path) -> None:
+def _release(lock: "FileLock", path: Path) -> None:
     """Removes the file, then lets the lock go: nobody can lock a file about to vanish."""
     if os.name != "nt":
         path.unlink(missing_ok=True)

@@ -4,6 +4,7 @@ import sys
 from typing import Any, NotRequired, TypedDict
 
 from jaxvis.cli.flags import NetworkFlags, WeightsFlags
+from jaxvis.cli.style_flags import PoolFlags
 from jaxvis.escape import escape_characters
 from jaxvis.nets.network_file import hash_network_file, is_network_file
 from jaxvis.weights.load import LoadedNetwork, load_network
@@ -54,3 +55,17 @@ def open_net(name: str, flags: WeightsFlags, **options: Any) -> LoadedNetwork:
     for note in opened.notes:
         print(escape_characters(note), file=sys.stderr, flush=True)
     return opened
+
+
+def open_pooled(name: str, network: NetworkFlags, pool: PoolFlags) -> LoadedNetwork:
+    """Opens a network, with the pooling asked for where it has a choice.
+
+    Args:
+      name: a name of `jaxvis.nets.registry`.
+      network: its weights and precision.
+      pool: how it pools.
+
+    Raises:
+      OSError, ValueError: as `open_net`.
+    """
+    return open_net(name, network, pool=pool.pool if name.startswith("vgg") else None)

@@ -6,8 +6,6 @@ import math
 import re
 from collections.abc import Sequence
 
-from jaxvis.images import MAX_PIXELS
-
 MAX_RANGE = 10**6
 """Numbers in a range whose end nothing else limits."""
 SHOWN = 5
@@ -109,6 +107,8 @@ def parse_size(text: str) -> tuple[int, int]:
       ValueError: for anything else, for sides below 4 or above 16384, and for more pixels
         than an image may have.
     """
+    from jaxvis.images import MAX_PIXELS  # brings JAX, which help has no need of
+
     match = re.fullmatch(r"(\d+)(?:[xX](\d+))?", text.strip())
     if match is None:
         raise ValueError(f"{text!r} is no size: write 224, or HxW such as 224x320")

@@ -1,6 +1,5 @@
 """A command's call, rebuilt from the arguments that its record keeps."""
 
-import importlib
 import inspect
 import types
 import typing
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from jaxvis.cli import COMMANDS
+from jaxvis.cli.calling import import_command
 from jaxvis.cli.limits import check_numbers
 
 NO_RECORD = ("layers", "check", "export", "weights get", "weights list", "convert", "rerun")
@@ -27,9 +27,7 @@ def find_command(name: str) -> Callable[..., Any]:
     """
     if name not in COMMANDS or name in NO_RECORD:
         raise ValueError(f"this jaxvis has no command {name!r} that writes records")
-    module, function = COMMANDS[name].rsplit(".", 1)
-    found: Callable[..., Any] = getattr(importlib.import_module(f"jaxvis.cli.{module}"), function)
-    return found
+    return import_command(COMMANDS[name])
 
 
 def list_flags(command: Callable[..., Any]) -> dict[str, Any]:

@@ -20,12 +20,12 @@ from jaxvis.cli.flags import (
     flatten_flags,
 )
 from jaxvis.cli.ledger import Ledger, open_ledger
-from jaxvis.cli.opening import describe_network
+from jaxvis.cli.opening import describe_network, open_pooled
 from jaxvis.cli.parsing import parse_numbers, parse_words, slug
 from jaxvis.cli.parts import Saving, cut_seeds, make_parts
 from jaxvis.cli.photographs import read_for, read_photograph
 from jaxvis.cli.saving import save_run
-from jaxvis.cli.style_flags import BALANCE, POOL, BalanceFlags, PoolFlags, open_pooled
+from jaxvis.cli.style_flags import BALANCE, POOL, BalanceFlags, PoolFlags
 from jaxvis.images import sides_of_area
 from jaxvis.loss.matching.transfer import StyleRecipe
 from jaxvis.methods.style.style import style as paint

@@ -3,10 +3,8 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from jaxvis.cli.flags import Factor, NetworkFlags, Text
-from jaxvis.cli.opening import open_net
+from jaxvis.cli.flags import Factor, Text
 from jaxvis.cli.parsing import parse_words
-from jaxvis.weights.load import LoadedNetwork
 
 
 @dataclass(frozen=True)
@@ -45,17 +43,3 @@ class BalanceFlags:
 
 POOL, BALANCE = PoolFlags(), BalanceFlags()
 """The defaults, for signatures of commands."""
-
-
-def open_pooled(name: str, network: NetworkFlags, pool: PoolFlags) -> LoadedNetwork:
-    """Opens a network, with the pooling asked for where it has a choice.
-
-    Args:
-      name: a name of `jaxvis.nets.registry`.
-      network: its weights and precision.
-      pool: how it pools.
-
-    Raises:
-      OSError, ValueError: as `jaxvis.cli.opening.open_net`.
-    """
-    return open_net(name, network, pool=pool.pool if name.startswith("vgg") else None)

@@ -197,6 +197,28 @@ def test_help_imports_no_command():
     assert done.stdout.rstrip().endswith("[]"), done.stderr
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "--version",
+        "--help",
+        "train --help",
+        "maximize --help",
+        "texture --help",
+        "maximize demo --no-such-flag",
+        "maximize demo --steps 0",
+    ],
+)
+def test_help_and_mistakes_import_nothing_that_computes(words):
+    code = "import sys; from jaxvis.cli import main; main(sys.argv[1:]); print(*sys.modules)"
+    command = [sys.executable, "-c", code, *words.split()]
+    modules = subprocess.run(command, capture_output=True, text=True).stdout.split()
+    assert "jaxvis.cli" in modules
+    heavy = ("jax", "jaxlib", "numpy", "flax", "optax", "PIL", "matplotlib", "filelock")
+    assert not [name for name in modules if name.startswith("jaxvis.methods")]
+    assert not set(heavy) & set(modules)
+
+
 def test_a_reader_that_leaves_is_no_error():
     read, write = os.pipe()
     os.close(read)

@@ -114,7 +114,7 @@ def convolve(
       form: `convolve_directly` or `convolve_by_dot`; the latter is never replaced.
     """
     if form is convolve_directly and goes_by_winograd(kernel, settings):
-        return convolve_by_winograd(x, kernel.forward, settings.pads, taps=kernel.shape[0])
+        return convolve_by_winograd(x, kernel.transform, settings.pads, taps=kernel.shape[0])
     raw = raw_kernel(kernel)
     direct = form is convolve_directly
     if direct and settings.depthwise(raw.shape):
@@ -142,13 +142,12 @@ def backpropagate_to_input(
     """
     pads = settings.backward_pads(kernel.shape)
     if form is convolve_directly and goes_by_winograd(kernel, settings):
-        u = kernel.forward if kernel.backward is None else kernel.backward
-        return convolve_by_winograd(
-            g, u, pads, taps=kernel.shape[0], flipped=kernel.backward is None
-        )
+        shared = kernel.backward is None
+        u = kernel.transform if kernel.backward is None else kernel.backward
+        return convolve_by_winograd(g, u, pads, taps=kernel.shape[0], flipped=shared)
     raw = raw_kernel(kernel)
     if form is convolve_directly and is_flipped(kernel) and settings.plain():
-        return convolve(replace(settings, pads=pads), g.astype(raw.dtype), kernel.backward)
+        return convolve(replace(settings, pads=pads), g.astype(raw.dtype), kernel.flipped)
 
     def transpose(g: Array, raw: Array) -> Array:
         x = jax.ShapeDtypeStruct((g.shape[0], *size), raw.dtype)

@@ -53,6 +53,18 @@ class PreparedKernel:
             return 1
         return self.forward.shape[-3] - self.kernel.shape[-3] + 1
 
+    @property
+    def transform(self) -> Array:
+        """The transform U of the kernel, where m is above 1."""
+        assert self.forward is not None
+        return self.forward
+
+    @property
+    def flipped(self) -> Array:
+        """The flipped kernel, where m is 1."""
+        assert self.forward is None and self.backward is not None
+        return self.backward
+
     def __getitem__(self, index: Any) -> "PreparedKernel":
         """Returns itself for `kernel[...]`, which is how Flax reads a parameter."""
         if index is not Ellipsis:

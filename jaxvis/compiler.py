@@ -1,5 +1,8 @@
 """The one way in which jaxvis compiles, and a check of XLA's compiler for CPUs.
 
+Products of float32 are float32, unless something else is asked for: left to itself XLA
+makes them of TF32 on a GPU, and of bfloat16 on a TPU.
+
 Since jaxlib 0.10 XLA hands matrix products and sums on a CPU to the library YNNPACK, and
 fuses them with what stands around them. Some of these fusions compute wrong numbers, by
 factors up to 1e30 or NaN, without a word: gradient times input, relevance and energies of
@@ -35,7 +38,7 @@ Output = TypeVar("Output")
 
 
 class Program(Generic[Output]):
-    """A function that is compiled when it is called, without the faulty fusions.
+    """A function that is compiled when it is called, exactly and without the faulty fusions.
 
     Inside another function that JAX traces (`jax.jit`, `jax.grad`, `jax.vmap`) it becomes
     part of that function, whose own compilation decides.
@@ -52,6 +55,7 @@ class Program(Generic[Output]):
           **options: as `jax.jit` takes them.
         """
         functools.update_wrapper(self, function)
+        function = _make_exact(function)
         self._whole: Any = jax.jit(function, **options)
         self._careful: Any = jax.jit(function, compiler_options={FLAG: SOUND}, **options)
         unsplit = {FLAG: SOUND, **UNSPLIT}
@@ -103,6 +107,19 @@ class Program(Generic[Output]):
         return self._careful if devices == 1 else self._unsplit
 
 
+def _make_exact(function: Callable[..., Output]) -> Callable[..., Output]:
+    """Makes a function whose products of float32 are float32, where none names a precision."""
+
+    @functools.wraps(function)
+    def exact(*args: Any, **kwargs: Any) -> Output:
+        # JAX adds its options to the class at run time, where no type checker sees them.
+        named = jax.config.jax_default_matmul_precision  # type: ignore[attr-defined]
+        with jax.default_matmul_precision(named or "highest"):
+            return function(*args, **kwargs)
+
+    return exact
+
+
 @overload
 def jit(function: Callable[..., Output], /, **options: Any) -> Program[Output]: ...
 
@@ -116,10 +133,13 @@ def jit(
 def jit(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     """Compiles a function as `jax.jit` does, but without XLA's faulty fusions on a CPU.
 
+    Products of float32 are float32 on a GPU and TPU too, unless they or
+    `jax.default_matmul_precision` name another precision.
+
     Every program of jaxvis goes through it. Use it in place of `jax.jit` for code of your
     own, around the whole computation: `jaxvis.jit(jax.grad(f))`, not
     `jax.grad(jaxvis.jit(f))`. Where jaxlib does not know the fusions, and on other
-    devices, it is `jax.jit`.
+    devices, nothing else differs from `jax.jit`.
 
     Args:
       function: a pure function of pytrees of arrays; without it, this gives a decorator.

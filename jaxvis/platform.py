@@ -3,6 +3,9 @@
 What is fastest on a CPU differs from what is fastest on a GPU. Code that holds arrays asks
 `platform_of` where they are. Code that is being traced cannot know where its program will
 run; it hands both ways to `on_cpu`, and JAX keeps the one that fits.
+
+Arrays need not be there. What a GPU would be given can be asked for on any machine, with
+descriptions of arrays (`jax.ShapeDtypeStruct`) that say where these would lie.
 """
 
 from collections.abc import Callable
@@ -18,6 +21,10 @@ def platform_of(tree: Any) -> str:
     The first JAX array decides. NumPy arrays, numbers and arrays that are being traced are
     on no device yet. Where there is nothing else, this is the platform of the device that
     JAX would put them on: `jax.config.jax_default_device`, or else its first device.
+
+    A description of an array counts as the array where its sharding names a mesh of
+    devices, which may be a `jax.sharding.AbstractMesh` of devices that are not there. So
+    does what is traced from such a description.
 
     Args:
       tree: any pytree.
@@ -61,17 +68,27 @@ def on_cpu(cpu: Callable[..., Any], other: Callable[..., Any], *args: Any) -> An
       *args: pytrees of arrays of any shapes.
     """
     leaves = jax.tree.leaves(args)
-    if leaves and all(_place(leaf) is not None for leaf in leaves):
+    if leaves and all(_devices(leaf) for leaf in leaves):
         return (cpu if platform_of(args) == "cpu" else other)(*args)
     return lax.platform_dependent(*args, cpu=cpu, default=other)
 
 
 def _place(leaf: Any) -> tuple[str, int] | None:
     """Gives the platform of one array and its devices' count; None where it is on none yet."""
-    if not isinstance(leaf, jax.Array):
-        return None
-    try:
-        devices = leaf.devices()
+    devices = _devices(leaf)
+    if devices:
         return next(iter(devices)).platform, len(devices)
-    except jax.errors.ConcretizationTypeError:  # a traced array
+    if not isinstance(leaf, (jax.Array, jax.ShapeDtypeStruct)):
         return None
+    mesh = jax.typeof(leaf).sharding.mesh
+    return None if mesh.abstract_device is None else (mesh.abstract_device.platform, mesh.size)
+
+
+def _devices(leaf: Any) -> set[jax.Device]:
+    """Gives the devices of one array; none where it is traced or only described."""
+    if not isinstance(leaf, jax.Array):
+        return set()
+    try:
+        return leaf.devices()
+    except jax.errors.ConcretizationTypeError:  # a traced array
+        return set()

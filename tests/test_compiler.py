@@ -324,3 +324,19 @@ def test_it_works_inside_other_transformations():
     assert jax.vmap(square)(jnp.stack([x, x])).tolist() == [5.0, 5.0]
     assert jax.jit(lambda x: square(x) + 1)(x) == 6
     assert jax.eval_shape(square, x).shape == ()
+
+
+@pytest.mark.parametrize(
+    ("named", "asked"), [(None, "HIGHEST"), ("tensorfloat32", "HIGH"), ("bfloat16", "DEFAULT")]
+)
+def test_products_are_exact_unless_a_precision_is_named(named, asked):
+    def program(x):
+        own = jnp.matmul(x, x, precision=jax.lax.Precision.HIGH)
+        return jax.grad(lambda x: jnp.sum((x @ x) ** 2))(x), own
+
+    with jax.default_matmul_precision(named):
+        traced = jaxvis.jit(program).trace(jnp.ones((3, 3)))
+    text = traced.lower(lowering_platforms=("cuda",)).as_text()
+    found = re.findall(r"dot_general.*precision = \[(\w+), (\w+)\]", text)
+    assert sorted(found) == sorted([(asked, asked)] * 3 + [("HIGH", "HIGH")])
+    assert jax.config.jax_default_matmul_precision is None

@@ -4,9 +4,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.sharding import AbstractDevice, AbstractMesh, NamedSharding, PartitionSpec
 
 from jaxvis import platform
-from jaxvis.platform import on_cpu, platform_of
+from jaxvis.platform import on_cpu, place_of, platform_of
 
 
 class Array:
@@ -25,6 +26,7 @@ def elsewhere(monkeypatch):
 
     class Jax:
         Array, Device = (jax.Array, Array), jax.Device
+        ShapeDtypeStruct, typeof = jax.ShapeDtypeStruct, jax.typeof
         tree, errors, config, devices = jax.tree, jax.errors, jax.config, jax.devices
 
     monkeypatch.setattr(platform, "jax", Jax)
@@ -66,6 +68,33 @@ def test_an_array_that_is_traced_has_no_place(monkeypatch):
     jax.make_jaxpr(jax.grad(look))(1.0)
     assert seen == ["tpu"] * 3
     assert platform_of(jnp.ones(2)) == "cpu"
+
+
+def describe(platform, count=1):
+    device = AbstractDevice(platform, None, platform)
+    mesh = AbstractMesh((count,), ("items",), abstract_device=device)
+    return jax.ShapeDtypeStruct((4, 2), "float32", sharding=NamedSharding(mesh, PartitionSpec()))
+
+
+def test_a_description_lies_where_its_sharding_says():
+    there = describe("gpu", 8)
+    assert place_of(there) == ("gpu", 8) and platform_of(describe("tpu")) == "tpu"
+    assert platform_of([there, jnp.ones(2)]) == "gpu" and platform_of([jnp.ones(2), there]) == "cpu"
+    assert platform_of([np.ones(2), "a word", there]) == "gpu"
+
+
+def test_what_is_traced_from_a_description_lies_there_too():
+    seen = []
+
+    def look(x):
+        seen.append(place_of({"kernel": x}))
+        return choose(x)
+
+    traced = jax.jit(jax.vmap(look)).trace(describe("gpu", 2))
+    assert seen == [("gpu", 2)]
+    # The program itself is still for every platform.
+    assert "stablehlo.exponential" in traced.lower(lowering_platforms=("cpu",)).as_text()
+    assert "stablehlo.tanh" in traced.lower(lowering_platforms=("cuda",)).as_text()
 
 
 def choose(x):

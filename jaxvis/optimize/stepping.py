@@ -12,7 +12,6 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from jaxvis.devices import count_devices, split_items
@@ -21,7 +20,7 @@ from jaxvis.optimize.problem import Program, Searching
 from jaxvis.optimize.shrinking import Collector
 from jaxvis.optimize.step_programs import Batch, Carry
 from jaxvis.platform import platform_of
-from jaxvis.types import Array, Params, Status, Terms
+from jaxvis.types import Params, Status, Terms
 
 SHRINK = 16  # steps that must be left to make up for compiling a smaller batch
 
@@ -176,14 +175,14 @@ def _take_rows(batch: Batch, carry: Carry, index: np.ndarray) -> tuple[Batch, Ca
     return batch._replace(items=items, keys=keys, params=params), carry
 
 
-def _end(program: Program, carry: Carry) -> tuple[Any, dict[str, Array]]:
+def _end(program: Program, carry: Carry) -> tuple[Any, dict[str, Any]]:
     """Gives z and the facts of the end, `[n]` each."""
     z, state, alive, reached = carry
     if isinstance(program.optimizer, Searching):
         _, recorded = program.canvas.split(z)
         facts = {"status": state.status, "evaluations": state.evaluations, "reached": reached}
         return jax.vmap(program.canvas.join)(state.solution, recorded), facts
-    status = jnp.where(alive, Status.DONE, Status.FAILED).astype(jnp.int8)
+    status = np.where(np.asarray(alive), Status.DONE, Status.FAILED).astype(np.int8)
     return z, {"status": status, "reached": reached}
 
 

@@ -53,12 +53,15 @@ def main(argv: Sequence[str] | None = None, *, readme: Path = README) -> int:
     """
     # Before JAX starts: on a GPU it would leave torch a quarter of the memory.
     os.environ.setdefault("XLA_PYTHON_CLIENT_MEM_FRACTION", "0.6")
+    import jaxvis
     from benchmarks.harness import registry
 
     args = make_parser(list(registry.NAMES)).parse_args(argv)
     if args.smoke:
         # Nothing is timed: on a busy machine threads of torch wait for each other.
         os.environ["OMP_NUM_THREADS"] = "1"
+    # Every core a device, as for jaxvis's own commands.
+    jaxvis.use_cores()
     try:
         return _run(args, readme)
     except (ValueError, OSError) as error:

@@ -19,6 +19,7 @@ def describe_machine() -> dict[str, Any]:
         "cpu": _processor_name(),
         "cores": os.cpu_count(),
         "threads": thread_count(),
+        "devices": jax.local_device_count(),
         "device": f"{jax.default_backend()}: {jax.devices()[0].device_kind}",
         "load": round(os.getloadavg()[0], 1),
     }

@@ -10,11 +10,20 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax.sharding import Mesh, PartitionSpec
 
 from jaxvis.compiler import jit
+from jaxvis.devices import copy_to_all, count_devices, split_items
+from jaxvis.loss.canvas import Fourier
+from jaxvis.loss.compose import compose
 from jaxvis.nets import build, random_params
 from jaxvis.nets.table.layers import shapes
 from jaxvis.network import Network
+from jaxvis.optimize import Problem
+from jaxvis.optimize.chunk_size import Sweep, choose_devices, max_chunk
+from jaxvis.optimize.keys import keys_of_places
+from jaxvis.optimize.rules import adam
+from jaxvis.optimize.step_programs import PARTS, WHOLE
 from jaxvis.types import Array, Params
 
 Gradient = Callable[[Params, Array, Array], tuple[Array, Array]]
@@ -99,7 +108,9 @@ def draw_images(count: int, side: int, *, seed: int = 0) -> np.ndarray:
     return np.clip(noisy, 0, 1).astype(np.float32)
 
 
-def make_gradient(net: Network, tap: str, *, params_axis: int | None = None) -> Gradient:
+def make_gradient(
+    net: Network, tap: str, *, params_axis: int | None = None, mesh: Mesh | None = None
+) -> Gradient:
     """Makes the compiled gradient of each image's score with respect to the image.
 
     Of a tap `[d]` the score is entry `index`, of a tap `[h, w, c]` the mean of channel
@@ -109,6 +120,7 @@ def make_gradient(net: Network, tap: str, *, params_axis: int | None = None) -> 
       net: the network.
       tap: where the score is.
       params_axis: 0 where the parameters carry the images' axis, None where shared.
+      mesh: the devices, each of which computes its own part of the images; None for one.
     """
 
     def score(image: Array, params: Params, index: Array) -> Array:
@@ -120,7 +132,83 @@ def make_gradient(net: Network, tap: str, *, params_axis: int | None = None) -> 
         value = jax.value_and_grad(score)
         return jax.vmap(value, (0, params_axis, 0))(images, params, index)
 
-    return jit(both)
+    own = WHOLE if params_axis is None else PARTS
+    return jit(share(both, mesh, (own, PARTS, PARTS)))
+
+
+def share(function: Callable, mesh: Mesh | None, specs: tuple[PartitionSpec, ...]) -> Callable:
+    """Lets each device compute a function of its own part of the items, as the solver does.
+
+    Args:
+      function: its results carry the items' axis.
+      mesh: the devices; None for one, where the function stays as it is.
+      specs: how the arguments lie on the devices.
+    """
+    if mesh is None:
+        return function
+    return jax.shard_map(function, mesh=mesh, in_specs=specs, out_specs=PARTS, check_vma=False)
+
+
+class SharedStep:
+    """The gradient step of a batch, whose images lie on devices as the solver's items do.
+
+    A core that is a device takes few images at a time, so that the step of a large batch
+    is several calls. Parameters and images are put on the devices when it is made.
+
+    Args:
+      net, params: the network; the parameters are prepared here.
+      tap: where the scores are: see `make_gradient`.
+      images: `[N, H, W, 3]`.
+      index: `[N]`, whose scores are taken.
+    """
+
+    def __init__(
+        self, net: Network, params: Params, tap: str, images: np.ndarray, index: np.ndarray
+    ) -> None:
+        self.count = len(images)
+        ready = net.prepare(params, size=images.shape[1:3])
+        mesh, each = choose_share(net, ready, self.count, images.shape[1:3])
+        self.params = copy_to_all(ready, mesh)
+        self.gradient = make_gradient(net, tap, mesh=mesh)
+        together = each * count_devices(mesh)
+        # The last part is filled up with copies: another size would be another program.
+        parts = [
+            np.minimum(np.arange(first, first + together), self.count - 1)
+            for first in range(0, self.count, together)
+        ]
+        self.parts = [
+            jax.device_put(split_items((images[part], index[part]), mesh)) for part in parts
+        ]
+
+    def take(self) -> list[tuple[Array, Array]]:
+        """Takes the step and waits for it: scores and gradients of every part, on the devices."""
+        return jax.block_until_ready([self.gradient(self.params, *part) for part in self.parts])
+
+    def read(self) -> tuple[np.ndarray, np.ndarray]:
+        """Takes the step and reads the scores `[N]` and the gradients `[N, H, W, 3]`."""
+        scores, gradients = (np.concatenate(found)[: self.count] for found in zip(*self.take()))
+        return scores, gradients
+
+
+def choose_share(
+    net: Network, params: Params, count: int, size: tuple[int, int]
+) -> tuple[Mesh | None, int]:
+    """Chooses as the solver does which devices share images, and how many each takes.
+
+    Args:
+      net, params: the network.
+      count: images.
+      size: (H, W) in pixels.
+
+    Returns:
+      The devices, None for one alone, and the images that each takes together.
+    """
+    canvas, index = Fourier(size), number_classes(count)
+    problem = Problem(compose(net, canvas), canvas, adam(0.05), 1)
+    keys = keys_of_places(jax.random.key(0), count)
+    sweep = Sweep(params, None, index, keys, None, None)
+    mesh = choose_devices(problem, sweep)
+    return mesh, max_chunk(problem, sweep._replace(mesh=mesh))
 
 
 def number_classes(count: int) -> np.ndarray:

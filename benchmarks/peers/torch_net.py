@@ -9,12 +9,19 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from torch import Tensor, nn
 
-from benchmarks.peers.torch_layers import Row, make_layer
+from benchmarks.peers.torch_layers import Accumulation, PixelLinear, Row, make_layer
 
 Rows = Sequence[Row]
 """`dataclasses.asdict` of every row of a table, the input row first."""
 Arrays = Mapping[str, Mapping[str, np.ndarray]]
 """Row -> {"kernel", "bias", ...} -> array, in jaxvis's layout."""
+
+RECTIFIERS = {"relu": nn.ReLU, "relu6": nn.ReLU6}
+"""Ops that torch's own networks compute in place."""
+FORGETFUL = ("bn", "gain")
+"""Ops whose gradient does not need their output, so that a sum may overwrite it."""
+CONVNEXT = ("ln", "gelu")
+"""Ops behind which torchvision's networks have linear layers, and no convolutions, of 1x1."""
 
 
 def sources_of(rows: Rows) -> dict[str, tuple[str, ...]]:
@@ -54,8 +61,8 @@ class Net(nn.Module):
       params: its parameters, those of the rows that `tap` needs at least.
       tap: where it stops.
       shapes: row -> `(h, w, c)` or `(d,)` of an image of the size it is used at.
-      inplace: whether ReLUs overwrite what nothing else reads, as torch's own
-        networks do.
+      inplace: whether ReLUs and sums overwrite what nothing else reads, as in torch's
+        own networks.
     """
 
     def __init__(
@@ -72,15 +79,14 @@ class Net(nn.Module):
         sources = sources_of(rows)
         self.plan = [(row["name"], sources[row["name"]]) for row in used]
         readers = [name for _, names in self.plan for name in names]
+        ops = {row["name"]: row["op"] for row in used}
         modules: dict[str, nn.Module] = {}
         for row in used:
-            name, given = row["name"], sources[row["name"]]
-            alone = len(given) == 1 and readers.count(given[0]) == 1
-            if inplace and row["op"] == "relu" and alone:
-                module = nn.ReLU(inplace=True)
-            else:
-                module = make_layer(row, params.get(name), shapes[given[0]] if given else ())
-            modules[_key(name)] = module
+            name, first = row["name"], (*sources[row["name"]], None)[0]
+            overwrites = inplace and readers.count(first) == 1
+            special = _make_special(row, params, ops.get(first, ""), overwrites=overwrites)
+            shape = shapes[first] if first else ()
+            modules[_key(name)] = special or make_layer(row, params.get(name), shape)
         self.layers = nn.ModuleDict(modules)
         self.last = {name: at for at, (_, names) in enumerate(self.plan) for name in names}
 
@@ -102,6 +108,25 @@ class Net(nn.Module):
                 if self.last[source] == at:  # autograd keeps what it needs
                     values.pop(source, None)
         return values[self.plan[-1][0]]
+
+
+def _make_special(row: Row, params: Arrays, above: str, *, overwrites: bool) -> nn.Module | None:
+    """Makes the module that suits a row's place in the network, or None for the usual one.
+
+    Args:
+      row, params: the row, and the parameters of all.
+      above: the op of the first row that it reads.
+      overwrites: whether it may overwrite what it reads there.
+    """
+    op = row["op"]
+    if op in RECTIFIERS and overwrites:
+        return RECTIFIERS[op](inplace=True)
+    if op == "add" and overwrites and above in FORGETFUL:
+        return Accumulation()
+    pointwise = row["size"] == row["stride"] == row["groups"] == 1 and row["pad"] == 0
+    if op == "conv" and pointwise and above in CONVNEXT:
+        return PixelLinear(params[row["name"]])
+    return None
 
 
 def _key(name: str) -> str:

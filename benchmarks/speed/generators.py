@@ -107,10 +107,7 @@ class _Piece:
 
     def step(self) -> None:
         """Takes one step of all items, and waits for it."""
-        batch = self.batch
-        self.carry, terms = step_programs.step_once(
-            batch.axis, batch.program, *batch[2:], self.carry, np.int32(0)
-        )
+        self.carry, terms = step_programs.step_once(*self.batch, self.carry, np.int32(0))
         self.losses = jax.block_until_ready(terms["loss"])
 
     def read_gradient_means(self) -> list[dict[str, np.ndarray]]:

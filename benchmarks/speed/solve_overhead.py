@@ -18,6 +18,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jax.sharding import Mesh
 
 from benchmarks.harness import subjects
 from benchmarks.harness.rows import Case, Row, make_row
@@ -28,9 +29,10 @@ from jaxvis.loss.canvas import Fourier
 from jaxvis.loss.compose import compose
 from jaxvis.loss.objectives import Excite
 from jaxvis.optimize import Problem, solve, step_programs
-from jaxvis.optimize.chunk_size import Sweep
+from jaxvis.optimize.chunk_size import Sweep, choose_devices
 from jaxvis.optimize.keys import keys_of_places
 from jaxvis.optimize.rules import adam, transformation_of
+from jaxvis.optimize.step_programs import PARTS, WHOLE
 from jaxvis.types import Params
 
 RATE = 0.05
@@ -61,7 +63,8 @@ class Excitations:
       params: random parameters, as `solve` takes them.
       items: objectives `[N]`.
       key: random key.
-      batch: what the solver's steps read: prepared parameters, items and their keys.
+      batch: what the solver's steps read: prepared parameters, items and their keys,
+        on the devices that the solver chooses.
     """
 
     problem: Problem
@@ -89,6 +92,7 @@ def make_excitations(
     items = jax.vmap(lambda index: Excite(tap, index))(jnp.arange(count))
     ready = problem.loss.prepare(params)
     sweep = Sweep(ready, None, items, keys_of_places(key, count), None, None)
+    sweep = sweep.share(choose_devices(problem, sweep))
     return Excitations(problem, params, items, key, sweep.batch(problem))
 
 
@@ -103,44 +107,54 @@ def run_solve(given: Excitations) -> Timed:
     return time.perf_counter() - begin, run.z
 
 
+def _begin(batch: step_programs.Batch) -> step_programs.Carry:
+    mesh = batch.layout.mesh
+    return jax.block_until_ready(step_programs.begin(batch.program, batch.keys, None, mesh=mesh))
+
+
 def run_step(given: Excitations) -> Timed:
     """Times the solver's own step in a bare loop, and returns z."""
     batch = given.batch
-    carry = jax.block_until_ready(step_programs.begin(batch.program, batch.keys, None))
+    carry = _begin(batch)
     begin = time.perf_counter()
     for step in range(given.problem.steps):
-        at = np.int32(step)
-        carry, _ = step_programs.step_once(batch.axis, batch.program, *batch[2:], carry, at)
+        carry, _ = step_programs.step_once(*batch, carry, np.int32(step))
     jax.block_until_ready(carry)
     return time.perf_counter() - begin, carry.z
 
 
-@jit(static_argnums=0, donate_argnums=(3, 4))
-def take_bare_step(problem: Problem, params: Params, items: Algebra, z: Any, state: Any):
-    """Takes one step of every item; returns z, Adam's state and the losses."""
+@jit(static_argnums=(0, 1), donate_argnums=(4, 5))
+def take_bare_step(
+    problem: Problem, mesh: Mesh | None, params: Params, items: Algebra, z: Any, state: Any
+):
+    """Takes one step of every item on its device; returns z, Adam's state and the losses."""
     net, canvas = problem.loss.net, problem.canvas
     optimizer = transformation_of(problem.optimizer)
     key = jax.random.key(0)  # this canvas draws nothing
 
-    def value(z, item):
+    def value(params, z, item):
         return item(net.apply(params, canvas.decode(None, z, key), stop=item.taps))
 
-    def one(z, state, item):
-        loss, grad = jax.value_and_grad(value)(z, item)
+    def one(params, z, state, item):
+        loss, grad = jax.value_and_grad(value, argnums=1)(params, z, item)
         updates, state = optimizer.update(grad, state, z)
         return optax.apply_updates(z, updates), state, loss
 
-    return jax.vmap(one)(z, state, items)
+    together = jax.vmap(one, (None, 0, 0, 0))
+    specs = (WHOLE, PARTS, PARTS, PARTS)
+    return subjects.share(together, mesh, specs)(params, z, state, items)
 
 
 def run_bare(given: Excitations) -> Timed:
     """Times the hand-written step in a bare loop, and returns z."""
     batch = given.batch
-    carry = jax.block_until_ready(step_programs.begin(batch.program, batch.keys, None))
+    carry = _begin(batch)
     z, state = carry.z, carry.state
     begin = time.perf_counter()
     for _ in range(given.problem.steps):
-        z, state, _ = take_bare_step(given.problem, batch.params, given.items, z, state)
+        z, state, _ = take_bare_step(
+            given.problem, batch.layout.mesh, batch.params, batch.items, z, state
+        )
     jax.block_until_ready(z)
     return time.perf_counter() - begin, z
 

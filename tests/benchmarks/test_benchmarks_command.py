@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+import jaxvis
 from benchmarks import __main__ as command
 from benchmarks.harness import registry, rows, table
 from benchmarks.harness.paths import ROOT, ROWS
@@ -46,6 +47,15 @@ def test_every_name_is_a_file_with_rows():
     for name in registry.NAMES:
         path = ROOT / f"{registry.NAMES[name].replace('.', '/')}.py"
         assert "\ndef measure(quick" in path.read_text(), name
+
+
+def test_every_core_is_a_device_before_anything_is_measured(stubs, monkeypatch):
+    order = []
+    monkeypatch.setattr(jaxvis, "use_cores", lambda: order.append("cores"))
+    module = SimpleNamespace(measure=lambda quick: order.append("step") or [make_row()])
+    monkeypatch.setitem(sys.modules, registry.NAMES["step"], module)
+    assert command.main(["step"]) == 0
+    assert order == ["cores", "step"]
 
 
 def test_unknown_names_are_told_with_the_known_ones(capsys):

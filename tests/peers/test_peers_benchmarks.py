@@ -12,6 +12,8 @@ from benchmarks.speed import random_nets
 from jaxvis.nets import build, random_params
 from jaxvis.nets.table import forward as table
 from jaxvis.nets.table.layers import Layer
+from jaxvis.nets.zoo import convnext, densenet
+from tests.tiny_nets import run_once
 
 torch = pytest.importorskip("torch")
 from benchmarks.peers import torch_maximize  # noqa: E402
@@ -49,6 +51,88 @@ def test_scores_and_gradients_equal_ours(name, key):
         module = torch_peer.make_module(net, params, net.classes, side, inplace=inplace)
         theirs = take_step(module, torch_peer.to_torch(images), torch.arange(2))
         assert judge_step(ours, to_arrays(theirs)).agree
+
+
+NEWER = ("googlenet", "resnet50", "densenet121", "mobilenet_v2", "convnext_tiny")
+"""Networks whose steps are measured at 224 pixels; here they see 64."""
+
+
+def stir(params):
+    """Returns parameters whose norms, gains and biases change what they are given."""
+    draw = np.random.default_rng(1)
+
+    def move(path, leaf):
+        row, name = (part.key for part in path)
+        if row == "input" or name == "kernel":
+            return leaf
+        if name in ("scale", "var"):
+            return leaf * draw.uniform(0.5, 1.5, leaf.shape).astype(np.float32)
+        return leaf + 0.1 * draw.standard_normal(leaf.shape).astype(np.float32)
+
+    return jax.tree_util.tree_map_with_path(move, params)
+
+
+def judge_module(net, params, side, *, inplace=True):
+    """Returns torch's module, and the verdict on its step in both memory formats."""
+    images, index = subjects.draw_images(2, side), subjects.number_classes(2)
+    step = subjects.make_gradient(net, net.classes).__wrapped__
+    ours = run_once(step, params, images, index)
+    module = torch_peer.make_module(net, params, net.classes, side, inplace=inplace)
+    for form in map(torch_peer.format_of, torch_peer.FORMATS):
+        given = torch_peer.to_torch(images).to(memory_format=form)
+        theirs = take_step(module.to(memory_format=form), given, torch.arange(2))
+        verdict = judge_step(ours, to_arrays(theirs))
+        assert verdict.agree, (form, verdict)
+    return module
+
+
+@pytest.fixture
+def shallow(monkeypatch):
+    """Leaves out most blocks of the two networks that take a minute to trace and compile."""
+    monkeypatch.setitem(densenet.PLANS, "densenet121", (32, (3, 3, 4, 3)))
+    monkeypatch.setitem(convnext.STAGES, "convnext_tiny", ((96, 192, 384, 768), (2, 2, 3, 2)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NEWER)
+def test_steps_of_newer_networks_equal_ours(name, shallow):
+    net, params = subjects.make_network(name, 64)
+    judge_module(net, stir(params), 64)
+
+
+@pytest.mark.parametrize("inplace", [True, False])
+def test_each_op_of_newer_networks_equals_ours(inplace, key):
+    rows = (
+        Layer("stem", "conv", 8, 4, 4),
+        Layer("norm", "ln", epsilon=1e-2),
+        Layer("deep", "conv", 8, 7, pad=3, groups=8),
+        Layer("deep_norm", "ln", epsilon=1e-6),
+        Layer("wide", "conv", 32),
+        Layer("gelu", "gelu"),
+        Layer("narrow", "conv", 8),
+        Layer("scale", "gain"),
+        Layer("first_sum", "add", inputs=("scale", "norm")),
+        Layer("mobile", "conv", 16, bias=False),
+        Layer("mobile_norm", "bn", epsilon=1e-1),
+        Layer("relu6", "relu6"),
+        Layer("back", "conv", 8, bias=False),
+        Layer("back_norm", "bn"),
+        Layer("second_sum", "add", inputs=("back_norm", "first_sum")),
+        Layer("pool", "avg", size=3, stride=2, pad=1, count_pad=True),
+        Layer("gap", "gap"),
+        Layer("vector_norm", "ln"),
+        Layer("fc", "fc", 5),
+    )
+    net = table.build_network("tiny", rows, input_size=(32, 32), scores="fc")
+    params = stir(random_params(net, key, preprocess="imagenet"))
+    module = judge_module(net, params, 32, inplace=inplace)
+    kinds = {row.name: type(module.layer(row.name)).__name__ for row in net.rows}
+    # As torchvision has them: linear layers behind a norm and a GELU, convolutions elsewhere.
+    assert [kinds[name] for name in ("wide", "narrow")] == ["PixelLinear"] * 2
+    assert [kinds[name] for name in ("stem", "deep", "mobile", "back")] == ["Conv2d"] * 4
+    assert [kinds[name] for name in ("first_sum", "second_sum", "relu6")] == (
+        ["Accumulation", "Accumulation", "ReLU6"] if inplace else ["Plain"] * 3
+    )
 
 
 @pytest.mark.parametrize("op", ["max", "avg"])

@@ -12,6 +12,8 @@ A row is a plain dict that JSON can hold:
     agree               whether both computed the same
     difference, tolerance   by quantity: what was found, what is allowed
     sizes, versions     what was computed, on what
+    processor           seconds of processor time, on all cores together, of ours and peer
+    others              the share of the cores that other processes took meanwhile
 
 Where there is no peer (torch is not installed), `peer`, `ratio` and their spreads are
 None, `agree` is None and `peer_name` says why.
@@ -85,7 +87,7 @@ def compare(
     """
     if isinstance(peer, str):
         times = interleave({"ours": ours}, pairs)
-        return make_row(case, ours=times["ours"], peer_name=peer)
+        return make_row(case, ours=times["ours"], peer_name=peer, **times.describe())
     times = interleave({"ours": ours, "peer": peer.run}, pairs, warmups=warmups)
     return make_row(
         case,
@@ -94,6 +96,7 @@ def compare(
         peer_name=peer.name,
         verdict=peer.verdict,
         **peer.facts,
+        **times.describe(),
     )
 
 

@@ -71,15 +71,28 @@ def _format_figures(row: Row) -> tuple[str, str, str, str]:
     return format_amount(row["ours"], unit), peer, format_ratio(row), format_target(row)
 
 
+def _format_processor(row: Row) -> str:
+    """Formats the processor time of our run and of the peer's: "10.9 ms, 12.4 ms"."""
+    return ", ".join(format_amount(value, "s") for value in row.get("processor", {}).values())
+
+
+def _format_others(row: Row) -> str:
+    """Formats the share of the cores that other processes took: "3 %"."""
+    share = row.get("others")
+    return "" if share is None else f"{100 * share:.0f} %"
+
+
 def format_lines(rows: Sequence[Row]) -> list[str]:
     """Formats the rows as a table for the screen, one line each under a head.
 
     Args:
       rows: rows of any benchmarks.
     """
-    cells = [("", "", "jaxvis", "peer", "peer / jaxvis", "target", "outputs")]
+    head = ("", "", "jaxvis", "peer", "peer / jaxvis", "target", "processor", "others", "outputs")
+    cells = [head]
     for row in rows:
-        cells.append((row["name"], row["case"], *_format_figures(row), _describe_verdict(row)))
+        seen = (_format_processor(row), _format_others(row), _describe_verdict(row))
+        cells.append((row["name"], row["case"], *_format_figures(row), *seen))
     widths = [max(len(line[i]) for line in cells) for i in range(len(cells[0]))]
     return [
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in cells
@@ -107,8 +120,10 @@ def _describe_machines(rows: Sequence[Row]) -> list[str]:
     found: dict[str, dict[str, None]] = {}
     for row in rows:
         facts = {key: value or "none" for key, value in row["versions"].items()}
+        facts["times"] = f", {facts['devices']} of them" if "devices" in facts else ""
         text = (
-            "{cpu}, {threads} threads, device {device}; jax {jax}, torch {torch}, Python {python}"
+            "{cpu}, {threads} threads, device {device}{times}; jax {jax}, torch {torch}, "
+            "Python {python}"
         ).format_map(facts)
         found.setdefault(text, dict.fromkeys([row["name"]]))[row["name"]] = None
     if len(found) == 1:

@@ -223,6 +223,7 @@ def measure_generators(
             case._replace(target=targets.get(name)),
             ours=times["ours"],
             peer=times[name],
+            **times.describe(peer=name),
             verdict=verdicts[name],
             peer_name=peer_name,
         )

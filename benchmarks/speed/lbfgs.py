@@ -118,6 +118,7 @@ def _make_row(
         case,
         ours=times["ours"],
         peer=times[way],
+        **times.describe(peer=way),
         peer_name=NAMES[way],
         verdict=judge(
             loss=(max(0.0, means["ours"] - means["peer"]), WORSE),

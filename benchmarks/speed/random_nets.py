@@ -137,6 +137,7 @@ def measure_networks(side: int, count: int, *, pairs: int, tap: str = TAP) -> li
             case._replace(target=targets.get(name)),
             ours=times["ours"],
             peer=times[name],
+            **times.describe(peer=name),
             peer_name=names.get(name, name),
             verdict=verdict,
         )

@@ -100,13 +100,22 @@ def measure_sweep(sweep: Sweep, *, pairs: int, compiled: bool) -> list[Row]:
     times = interleave({"ours": ours, **{name: way.run for name, way in peers.items()}}, pairs)
     each = {name: way.scale_times(times[name], sweep.steps) for name, way in peers.items()}
     each["ours"] = times["ours"] / (sweep.classes * sweep.steps)
-    return _make_rows(net, sweep, seen, peers, each)
+    seconds = {name: times.describe(peer=name) for name in peers}
+    return _make_rows(net, sweep, seen, peers, each, seconds)
 
 
 def _make_rows(
-    net: Network, sweep: Sweep, seen: int, peers: dict[str, TorchWay], each: Times
+    net: Network,
+    sweep: Sweep,
+    seen: int,
+    peers: dict[str, TorchWay],
+    each: Times,
+    seconds: dict[str, dict],
 ) -> list[Row]:
-    """Makes one row for each peer, with what the figures mean for a whole sweep."""
+    """Makes one row for each peer, with what the figures mean for a whole sweep.
+
+    `seconds` are of whole runs, ours and each peer's: processor time, and what others took.
+    """
     arithmetic = flops.count_step(net, net.classes, (seen, seen))
     rate, ours = flops.measure_ceiling(), float(np.median(each["ours"]))
     facts = {
@@ -133,6 +142,7 @@ def _make_rows(
             verdict=way.verdict,
             peer_projected_s_1000x512=round(float(np.median(each[name])) * WHOLE, 1),
             **facts,
+            **seconds[name],
         )
         for name, way in peers.items()
     ]

@@ -95,7 +95,13 @@ def test_cosine_distance_is_that_of_the_worst_vector():
     assert verdicts.cosine_distance(ours, np.zeros((3, 2))) == math.inf
 
 
-def test_runs_are_interleaved_after_warming_up_and_resting(monkeypatch):
+@pytest.fixture
+def quiet(monkeypatch):
+    """Makes the machine idle but for this process."""
+    monkeypatch.setattr(timing, "_share_of_others", lambda before, after: 0.02)
+
+
+def test_runs_are_interleaved_after_warming_up_and_resting(monkeypatch, quiet):
     order = []
     monkeypatch.setattr(timing.time, "sleep", lambda seconds: order.append("-"))
     ways = {name: lambda name=name: order.append(name) for name in "ab"}
@@ -106,7 +112,7 @@ def test_runs_are_interleaved_after_warming_up_and_resting(monkeypatch):
 
 
 @pytest.mark.parametrize("peer", ["torch is not installed", "another program"])
-def test_programs_are_compared_in_turn(peer, monkeypatch):
+def test_programs_are_compared_in_turn(peer, monkeypatch, quiet):
     order = []
     monkeypatch.setattr(timing.time, "sleep", lambda seconds: None)
     case = rows.Case("step", "a case", {})
@@ -117,6 +123,45 @@ def test_programs_are_compared_in_turn(peer, monkeypatch):
     assert found["pairs"] == 2 and found["agree"] is (None if alone else True)
     assert found["peer_name"] == (peer if alone else "torch")
     assert found.get("tried") == (None if alone else 3)
+    assert found["others"] == 0.02
+    assert set(found["processor"]) == ({"ours"} if alone else {"ours", "peer"})
+
+
+@pytest.mark.parametrize(
+    ("pairs", "shares", "kept"),
+    [(2, [0.5, 0.4, 0.05], 0.05), (2, [0.5, 0.6, 0.7], 0.5), (2, [0.1], 0.1), (1, [0.5], 0.5)],
+)
+def test_runs_are_measured_again_on_a_busy_machine(pairs, shares, kept, monkeypatch):
+    left, calls = iter(shares), []
+    monkeypatch.setattr(timing.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(timing, "_share_of_others", lambda before, after: next(left))
+    found = timing.interleave({"ours": lambda: calls.append(1)}, pairs, warmups=0, again=False)
+    assert len(calls) == pairs * len(shares)
+    assert found.others == kept and len(found["ours"]) == pairs
+    assert next(left, None) is None
+
+
+def test_what_other_processes_take_is_a_share_of_all_cores(monkeypatch, tmp_path):
+    stat = tmp_path / "stat"
+    monkeypatch.setattr(timing, "STAT", stat)
+    monkeypatch.setattr(timing.os, "sysconf", lambda name: 100)
+    seconds = iter([10.0, 11.0])
+    monkeypatch.setattr(timing.time, "process_time", lambda: next(seconds))
+    # User, nice, system, idle, waiting, interrupts, soft interrupts, stolen: 1/100 s each.
+    stat.write_text("cpu  100 0 0 900 0 0 0 0 0 0\ncpu0 1 2 3\n")
+    before = timing._read_clocks()
+    stat.write_text("cpu  200 0 50 1050 0 0 0 100 0 0\n")
+    after = timing._read_clocks()
+    # Of 4 s 2.5 were busy, and this process took one of them.
+    assert timing._share_of_others(before, after) == 0.375
+    stat.unlink()
+    assert timing._read_clocks() is None and timing._share_of_others(None, None) is None
+
+
+def test_processor_time_is_that_of_a_run():
+    found = timing.interleave({"ours": lambda: sum(range(300_000))}, 1, again=False)
+    assert 0 < found.processor["ours"] <= 5 * found["ours"][0] + 0.1
+    assert found.describe()["processor"] == {"ours": round(found.processor["ours"], 6)}
 
 
 def test_a_row_that_lacks_something_is_named():

@@ -207,7 +207,7 @@ def choose_share(
     problem = Problem(compose(net, canvas), canvas, adam(0.05), 1)
     keys = keys_of_places(jax.random.key(0), count)
     sweep = Sweep(params, None, index, keys, None, None)
-    mesh = choose_devices(problem, sweep)
+    mesh = choose_devices(sweep)
     return mesh, max_chunk(problem, sweep._replace(mesh=mesh))
 
 

@@ -92,7 +92,7 @@ def make_excitations(
     items = jax.vmap(lambda index: Excite(tap, index))(jnp.arange(count))
     ready = problem.loss.prepare(params)
     sweep = Sweep(ready, None, items, keys_of_places(key, count), None, None)
-    sweep = sweep.share(choose_devices(problem, sweep))
+    sweep = sweep.share(choose_devices(sweep))
     return Excitations(problem, params, items, key, sweep.batch(problem))
 
 

@@ -85,14 +85,42 @@ class Sweep(NamedTuple):
         return step_programs.Batch(layout, program, params, self.shared, items, keys)
 
 
-def choose_devices(problem: Problem, sweep: Sweep, *, chunk: int | None = None) -> Mesh | None:
+def plan(problem: Problem, sweep: Sweep, *, chunk: int | None = None) -> tuple[Sweep, int]:
+    """Chooses which devices share the items, and how many each takes together.
+
+    Args:
+      problem: one item's problem.
+      sweep: all items.
+      chunk: how many items a device shall take together; None leaves it open.
+
+    Returns:
+      The sweep, with the devices that share it, and the items that each takes together.
+
+    Raises:
+      ValueError: as `chunk_size`.
+    """
+    shared = sweep.share(choose_devices(sweep, chunk=chunk))
+    size = chunk_size(problem, shared, chunk=chunk)
+    if shared.mesh is None or not _is_on_cpu(shared):
+        return shared, size
+    # Cores share one memory: where it is too small for all of them, fewer take part.
+    each = memory.step_bytes(
+        _trace(problem, shared, size).lower().compile(), (shared.params, shared.shared)
+    )
+    fitting = max(1, memory.budget() // max(each or 1, 1))
+    if fitting >= shared.mesh.size:
+        return shared, size
+    shared = sweep.share(make_mesh(list(shared.mesh.devices.flat[:fitting])))
+    return shared, size if fitting > 1 else chunk_size(problem, shared, chunk=chunk)
+
+
+def choose_devices(sweep: Sweep, *, chunk: int | None = None) -> Mesh | None:
     """Chooses the devices that share the items: None for one alone.
 
     One item, or as many as a chunk takes, stay on one device. So do items of which there
     are fewer than half as many as cores: a CPU splits their operations over all cores.
 
     Args:
-      problem: one item's problem.
       sweep: all items.
       chunk: how many items a device shall take together; None leaves it open.
     """
@@ -125,7 +153,7 @@ def chunk_size(problem: Problem, sweep: Sweep, *, chunk: int | None = None) -> i
         return 1
     shared = (sweep.params, sweep.shared)
 
-    def need(size: int) -> float | None:
+    def need(size: int, sharers: int = sharers) -> float | None:
         try:
             bytes_ = memory.step_bytes(trace(size).lower().compile(), shared)
         except Exception as error:
@@ -135,7 +163,8 @@ def chunk_size(problem: Problem, sweep: Sweep, *, chunk: int | None = None) -> i
         return None if bytes_ is None else sharers * bytes_
 
     if chunk is not None:
-        _check(size, need(size), memory.free_bytes())
+        # Where the memory is too small for all cores, fewer take part: see `plan`.
+        _check(size, need(size, 1), memory.free_bytes())
         return size
     room = memory.budget()
     guess = sharers * memory.peak_bytes(trace(size).jaxpr.jaxpr)

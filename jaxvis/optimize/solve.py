@@ -14,7 +14,7 @@ from jaxvis.devices import count_devices, split_items
 from jaxvis.interrupts import hold_interrupts
 from jaxvis.optimize import memory, step_programs, stepping
 from jaxvis.optimize.check import check_finite
-from jaxvis.optimize.chunk_size import Sweep, choose_devices, chunk_size
+from jaxvis.optimize.chunk_size import Sweep, plan
 from jaxvis.optimize.keys import keys_of_places
 from jaxvis.optimize.problem import Problem
 from jaxvis.optimize.runs import join_chunks
@@ -156,9 +156,7 @@ def solve_chunks(
         raise ValueError(f"all {count} items are done already: there is nothing to do")
     keys = key if key.ndim else keys_of_places(key, count)
     common = {} if params_axis == 0 else problem.loss.prepare(params)
-    sweep = Sweep(common, shared, items, keys, start, own)
-    sweep = sweep.share(choose_devices(problem, sweep, chunk=chunk))
-    size = chunk_size(problem, sweep, chunk=chunk)
+    sweep, size = plan(problem, Sweep(common, shared, items, keys, start, own), chunk=chunk)
     return _solve_all(problem, sweep, params, size, done, keep_z=keep_z, progress=progress)
 
 

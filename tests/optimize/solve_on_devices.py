@@ -15,7 +15,7 @@ import jaxvis
 from jaxvis.loss.compose import compose
 from jaxvis.loss.objectives import Excite
 from jaxvis.loss.views import Roll
-from jaxvis.optimize import Problem, lbfgs, solve, step_programs
+from jaxvis.optimize import Problem, lbfgs, memory, solve, step_programs
 from jaxvis.optimize.rules import adam
 
 SIDE, ITEMS = 16, 9
@@ -58,11 +58,23 @@ def solve_cases() -> dict[str, tuple]:
         run = solve(problem, params, items, jax.random.key(3), **options)
         found[name] = run, step_programs.step_once
     step_programs.step_once = step_once
+    found["little memory"] = solve_with_little_memory(*calls["chosen"][:3])
     before = step_once.count_compilations()
     problem, params, items, options = calls["chosen"]
     solve(problem, params, jax.tree.map(lambda leaf: leaf + 0, items), jax.random.key(4))
     assert step_once.count_compilations() == before, "new data compiled the step again"
     return found
+
+
+def solve_with_little_memory(problem, params, items) -> tuple:
+    """Solves where there is room for the steps of three devices of one item each."""
+    step_bytes, budget, step_once = memory.step_bytes, memory.budget, step_programs.step_once
+    memory.step_bytes, memory.budget = lambda compiled, shared: 100, lambda: 350
+    step_programs.step_once = Watched(step_once)
+    run = solve(problem, params, items, jax.random.key(3))
+    steps = step_programs.step_once
+    memory.step_bytes, memory.budget, step_programs.step_once = step_bytes, budget, step_once
+    return run, steps
 
 
 class Watched:

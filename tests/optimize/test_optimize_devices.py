@@ -10,7 +10,15 @@ import numpy as np
 import pytest
 
 PROGRAM = Path(__file__).with_name("solve_on_devices.py")
-CASES = ("chosen", "two together", "some done", "own networks", "one item", "search")
+CASES = (
+    "chosen",
+    "two together",
+    "some done",
+    "own networks",
+    "one item",
+    "search",
+    "little memory",
+)
 SIZES = {
     ("chosen", 1): [8] * 8,
     ("chosen", 2): [10] * 4,  # five each, one of them a copy that fills the last place
@@ -25,6 +33,9 @@ SIZES = {
     ("own networks", 8): [1] * 12,  # too few for eight cores: each uses all of them
     ("one item", 2): [1] * 4,
     ("one item", 8): [1] * 4,
+    ("little memory", 1): [1] * 36,  # the estimate of the program leaves room for one
+    ("little memory", 2): [2] * 20,
+    ("little memory", 8): [3] * 12,  # three devices, one item each
 }
 """Case and devices -> how many items each step took."""
 

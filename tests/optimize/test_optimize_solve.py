@@ -294,7 +294,7 @@ def test_an_interrupt_before_a_chunks_first_step_carries_the_chunks_before(
         np.testing.assert_array_equal(stop.value.run.status, [DONE] * 2 + [UNFINISHED] * 2)
 
 
-@pytest.mark.parametrize("where", ["chunk_size", "finish"])
+@pytest.mark.parametrize("where", ["plan", "finish"])
 def test_an_interrupt_where_no_step_is_taken_is_one_too(where, key, monkeypatch):
     def press(*arguments, **options):
         raise KeyboardInterrupt

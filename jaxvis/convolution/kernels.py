@@ -55,13 +55,13 @@ class PreparedKernel:
 
     @property
     def transform(self) -> Array:
-        """The transform U of the kernel, where m is above 1."""
+        """The transform U of the kernel, `[m + r - 1, m + r - 1, in, out]`, for m above 1."""
         assert self.forward is not None
         return self.forward
 
     @property
     def flipped(self) -> Array:
-        """The flipped kernel, where m is 1."""
+        """The flipped kernel, `[kh, kw, out, in]`, for m = 1."""
         assert self.forward is None and self.backward is not None
         return self.backward
 

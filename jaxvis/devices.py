@@ -7,7 +7,7 @@ badly over them, and a core that has an image for itself splits nothing.
 
 import logging
 import os
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import jax
@@ -21,6 +21,8 @@ log = logging.getLogger("jaxvis")
 
 AXIS = "items"
 """The name of the mesh's one axis, along which items lie."""
+WHOLE, PARTS, PARTS_OF_STEPS = PartitionSpec(), PartitionSpec(AXIS), PartitionSpec(None, AXIS)
+"""How arrays lie on devices: whole on each, items in parts, items of many steps in parts."""
 
 SETTINGS = ("JAX_NUM_CPU_DEVICES", "xla_force_host_platform_device_count")
 """What says how many devices a CPU is: a variable of JAX, and a flag in XLA_FLAGS."""
@@ -74,7 +76,7 @@ def usable_cores() -> int:
         return os.cpu_count() or 1
 
 
-def is_count_set(environment: MutableMapping[str, str]) -> bool:
+def is_count_set(environment: Mapping[str, str]) -> bool:
     """Says whether the user has set how many devices a CPU is.
 
     Args:
@@ -122,6 +124,22 @@ def count_devices(mesh: Mesh | None) -> int:
     return 1 if mesh is None else mesh.size
 
 
+def share(mesh: Mesh | None, function: Callable, in_specs: Any, out_specs: Any) -> Callable:
+    """Makes a function of items one in which each device computes its own part of them.
+
+    Args:
+      mesh: of `make_mesh`; without it the function stays as it is.
+      function: of pytrees of arrays, in which no item needs another one.
+      in_specs, out_specs: how its arguments and results lie: WHOLE, PARTS, PARTS_OF_STEPS.
+    """
+    if mesh is None:
+        return function
+    # What each device computes by itself needs no check of what varies between them.
+    return jax.shard_map(
+        function, mesh=mesh, in_specs=in_specs, out_specs=out_specs, check_vma=False
+    )
+
+
 def copy_to_all(tree: Any, mesh: Mesh | None) -> Any:
     """Puts the whole of every array on every device.
 
@@ -135,7 +153,7 @@ def copy_to_all(tree: Any, mesh: Mesh | None) -> Any:
         return tree
     if mesh.devices.flat[0].platform == "cpu":
         tree = jax.tree.map(_view_on_host, tree)
-    return jax.device_put(tree, NamedSharding(mesh, PartitionSpec()))
+    return jax.device_put(tree, NamedSharding(mesh, WHOLE))
 
 
 def split_items(tree: Any, mesh: Mesh | None) -> Any:
@@ -163,7 +181,7 @@ def lie_like_items(shapes: Any, mesh: Mesh | None) -> Any:
 
 
 def _parts(mesh: Mesh) -> NamedSharding:
-    return NamedSharding(mesh, PartitionSpec(AXIS))
+    return NamedSharding(mesh, PARTS)
 
 
 def _view_on_host(leaf: Any) -> Any:

@@ -10,10 +10,10 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax.sharding import Mesh, PartitionSpec
+from jax.sharding import Mesh
 
 from jaxvis.compiler import jit
-from jaxvis.devices import copy_to_all, count_devices, split_items
+from jaxvis.devices import PARTS, WHOLE, copy_to_all, count_devices, share, split_items
 from jaxvis.loss.canvas import Fourier
 from jaxvis.loss.compose import compose
 from jaxvis.nets import build, random_params
@@ -23,7 +23,6 @@ from jaxvis.optimize import Problem
 from jaxvis.optimize.chunk_size import Sweep, choose_devices, max_chunk
 from jaxvis.optimize.keys import keys_of_places
 from jaxvis.optimize.rules import adam
-from jaxvis.optimize.step_programs import PARTS, WHOLE
 from jaxvis.types import Array, Params
 
 Gradient = Callable[[Params, Array, Array], tuple[Array, Array]]
@@ -133,20 +132,7 @@ def make_gradient(
         return jax.vmap(value, (0, params_axis, 0))(images, params, index)
 
     own = WHOLE if params_axis is None else PARTS
-    return jit(share(both, mesh, (own, PARTS, PARTS)))
-
-
-def share(function: Callable, mesh: Mesh | None, specs: tuple[PartitionSpec, ...]) -> Callable:
-    """Lets each device compute a function of its own part of the items, as the solver does.
-
-    Args:
-      function: its results carry the items' axis.
-      mesh: the devices; None for one, where the function stays as it is.
-      specs: how the arguments lie on the devices.
-    """
-    if mesh is None:
-        return function
-    return jax.shard_map(function, mesh=mesh, in_specs=specs, out_specs=PARTS, check_vma=False)
+    return jit(share(mesh, both, (own, PARTS, PARTS), PARTS))
 
 
 class SharedStep:

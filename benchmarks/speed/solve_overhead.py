@@ -24,6 +24,7 @@ from benchmarks.harness import subjects
 from benchmarks.harness.rows import Case, Row, make_row
 from benchmarks.harness.verdicts import Verdict, judge, relative_difference
 from jaxvis.compiler import jit
+from jaxvis.devices import PARTS, WHOLE, share
 from jaxvis.loss.algebra import Algebra
 from jaxvis.loss.canvas import Fourier
 from jaxvis.loss.compose import compose
@@ -32,7 +33,6 @@ from jaxvis.optimize import Problem, solve, step_programs
 from jaxvis.optimize.chunk_size import Sweep, choose_devices
 from jaxvis.optimize.keys import keys_of_places
 from jaxvis.optimize.rules import adam, transformation_of
-from jaxvis.optimize.step_programs import PARTS, WHOLE
 from jaxvis.types import Params
 
 RATE = 0.05
@@ -142,7 +142,7 @@ def take_bare_step(
 
     together = jax.vmap(one, (None, 0, 0, 0))
     specs = (WHOLE, PARTS, PARTS, PARTS)
-    return subjects.share(together, mesh, specs)(params, z, state, items)
+    return share(mesh, together, specs, PARTS)(params, z, state, items)
 
 
 def run_bare(given: Excitations) -> Timed:

@@ -7,7 +7,6 @@ Where items lie on several devices, each device runs the program of its own part
 (`jax.shard_map`), and nothing passes from one to another.
 """
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -17,7 +16,7 @@ import optax
 from jax.sharding import Mesh, PartitionSpec
 
 from jaxvis.compiler import jit
-from jaxvis.devices import AXIS
+from jaxvis.devices import PARTS, PARTS_OF_STEPS, WHOLE, share
 from jaxvis.optimize.problem import Program, Searching
 from jaxvis.optimize.rules.rule import transformation_of
 from jaxvis.types import Array, Item, Key, Params, Status, Terms
@@ -42,10 +41,6 @@ class Carry(NamedTuple):
     state: Any
     alive: Array
     reached: Array
-
-
-WHOLE, PARTS, PARTS_OF_STEPS = PartitionSpec(), PartitionSpec(AXIS), PartitionSpec(None, AXIS)
-"""How arrays lie on devices: whole on each, items in parts, items of many steps in parts."""
 
 
 class Layout(NamedTuple):
@@ -120,16 +115,6 @@ def _step_one(
     return Carry(keep(new_z, z), keep(new_state, state), alive, reached), terms
 
 
-def _share(mesh: Mesh | None, function: Callable, in_specs: Any, out_specs: Any) -> Callable:
-    """Lets each device of a mesh run `function` on its own part of the items."""
-    if mesh is None:
-        return function
-    # What each device computes by itself needs no check of what varies between them.
-    return jax.shard_map(
-        function, mesh=mesh, in_specs=in_specs, out_specs=out_specs, check_vma=False
-    )
-
-
 def _step(layout, program, params, shared, items, keys, carry, step):
     one = partial(_step_one, program)
     axes = (layout.params_axis, None, 0, 0, 0, None)
@@ -158,7 +143,7 @@ def step_once(
       carry: it is consumed.
       step: how many updates came before, `[]` int32.
     """
-    take_step = _share(layout.mesh, partial(_step, layout), _specs_of_step(layout), PARTS)
+    take_step = share(layout.mesh, partial(_step, layout), _specs_of_step(layout), PARTS)
     return take_step(program, params, shared, items, keys, carry, step)
 
 
@@ -186,7 +171,7 @@ def step_many(
         return jax.lax.scan(body, carry, step + jnp.arange(SCAN))
 
     out = (PARTS, PARTS_OF_STEPS)
-    take_steps = _share(layout.mesh, scan, _specs_of_step(layout), out)
+    take_steps = share(layout.mesh, scan, _specs_of_step(layout), out)
     return take_steps(program, params, shared, items, keys, carry, step)
 
 
@@ -214,7 +199,7 @@ def begin(program: Program, keys: Array, start: Any, *, mesh: Mesh | None = None
     def begin_all(program: Program, keys: Array, start: Any) -> Carry:
         return jax.vmap(partial(_begin_one, program))(keys, start)
 
-    return _share(mesh, begin_all, (WHOLE, PARTS, PARTS), PARTS)(program, keys, start)
+    return share(mesh, begin_all, (WHOLE, PARTS, PARTS), PARTS)(program, keys, start)
 
 
 @jit(static_argnames="mesh")
@@ -236,7 +221,7 @@ def finish(
         return jax.vmap(partial(_finish_one, program, shared, steps))(keys, z)
 
     specs = (WHOLE, WHOLE, PARTS, PARTS, WHOLE)
-    return _share(mesh, finish_all, specs, PARTS)(program, shared, keys, z, steps)
+    return share(mesh, finish_all, specs, PARTS)(program, shared, keys, z, steps)
 
 
 def _finish_one(program: Program, shared: Any, steps: Array, key: Key, z: Any) -> Array:
@@ -260,4 +245,4 @@ def take(tree: Any, index: Array, *, mesh: Mesh | None = None) -> Any:
     def take_rows(tree: Any, index: Array) -> Any:
         return jax.tree.map(lambda leaf: leaf[index], tree)
 
-    return _share(mesh, take_rows, (PARTS, PARTS), PARTS)(tree, index)
+    return share(mesh, take_rows, (PARTS, PARTS), PARTS)(tree, index)

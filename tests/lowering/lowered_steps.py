@@ -15,13 +15,13 @@ import numpy as np
 import pytest
 from jax.sharding import AbstractDevice, AbstractMesh, NamedSharding, PartitionSpec
 
-from jaxvis.devices import AXIS
+from jaxvis.devices import AXIS, PARTS, WHOLE
 from jaxvis.optimize import job, step_programs, stepping
 from jaxvis.optimize.chunk_size import Sweep, max_chunk
 from jaxvis.optimize.keys import keys_of_places
 from jaxvis.optimize.problem import Problem
 from jaxvis.optimize.solve import solve
-from jaxvis.optimize.step_programs import PARTS, WHOLE, Batch, Carry, Layout
+from jaxvis.optimize.step_programs import Batch, Carry, Layout
 from jaxvis.platform import platform_of
 from jaxvis.train import loop
 from jaxvis.types import Run, Status, as_key

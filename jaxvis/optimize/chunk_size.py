@@ -6,7 +6,7 @@ fits. Where the first guess holds, it is the program that will run. On a CPU it 
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -85,13 +85,20 @@ class Sweep(NamedTuple):
         return step_programs.Batch(layout, program, params, self.shared, items, keys)
 
 
-def plan(problem: Problem, sweep: Sweep, *, chunk: int | None = None) -> tuple[Sweep, int]:
+def plan(
+    problem: Problem,
+    sweep: Sweep,
+    *,
+    chunk: int | None = None,
+    done: Collection[int] = (),
+) -> tuple[Sweep, int]:
     """Chooses which devices share the items, and how many each takes together.
 
     Args:
       problem: one item's problem.
       sweep: all items.
       chunk: how many items a device shall take together; None leaves it open.
+      done: positions of items that need not be made.
 
     Returns:
       The sweep, with the devices that share it, and the items that each takes together.
@@ -99,7 +106,7 @@ def plan(problem: Problem, sweep: Sweep, *, chunk: int | None = None) -> tuple[S
     Raises:
       ValueError: as `chunk_size`.
     """
-    shared = sweep.share(choose_devices(sweep, chunk=chunk))
+    shared = sweep.share(choose_devices(sweep, chunk=chunk, done=done))
     size = chunk_size(problem, shared, chunk=chunk)
     if shared.mesh is None or not _is_on_cpu(shared):
         return shared, size
@@ -114,7 +121,9 @@ def plan(problem: Problem, sweep: Sweep, *, chunk: int | None = None) -> tuple[S
     return shared, size if fitting > 1 else chunk_size(problem, shared, chunk=chunk)
 
 
-def choose_devices(sweep: Sweep, *, chunk: int | None = None) -> Mesh | None:
+def choose_devices(
+    sweep: Sweep, *, chunk: int | None = None, done: Collection[int] = ()
+) -> Mesh | None:
     """Chooses the devices that share the items: None for one alone.
 
     One item, or as many as a chunk takes, stay on one device. So do items of which there
@@ -123,9 +132,13 @@ def choose_devices(sweep: Sweep, *, chunk: int | None = None) -> Mesh | None:
     Args:
       sweep: all items.
       chunk: how many items a device shall take together; None leaves it open.
+      done: positions of items that need not be made. They count where the chunk is open,
+        because the choice of the chunk must not depend on what is done.
     """
     devices = find_devices((sweep.params, sweep.shared, sweep.items, sweep.start, sweep.own))
-    wanted = -(-sweep.length // (chunk or 1))
+    wanted = sweep.length
+    if chunk is not None:
+        wanted = len({place // chunk for place in range(sweep.length) if place not in done})
     if devices[0].platform == "cpu" and 2 * wanted < len(devices):
         return None
     return make_mesh(devices[:wanted])

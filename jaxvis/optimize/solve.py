@@ -15,6 +15,7 @@ from jaxvis.interrupts import hold_interrupts
 from jaxvis.optimize import memory, step_programs, stepping
 from jaxvis.optimize.check import check_finite
 from jaxvis.optimize.chunk_size import Sweep, plan
+from jaxvis.optimize.groups import choose_group
 from jaxvis.optimize.keys import keys_of_places
 from jaxvis.optimize.problem import Problem
 from jaxvis.optimize.runs import join_chunks
@@ -156,7 +157,8 @@ def solve_chunks(
         raise ValueError(f"all {count} items are done already: there is nothing to do")
     keys = key if key.ndim else keys_of_places(key, count)
     common = {} if params_axis == 0 else problem.loss.prepare(params)
-    sweep, size = plan(problem, Sweep(common, shared, items, keys, start, own), chunk=chunk)
+    sweep = Sweep(common, shared, items, keys, start, own)
+    sweep, size = plan(problem, sweep, chunk=chunk, done=done)
     return _solve_all(problem, sweep, params, size, done, keep_z=keep_z, progress=progress)
 
 
@@ -185,20 +187,15 @@ def _solve_all(
 
     Where memory runs out the chunk is halved, and its items are begun again.
     """
-    first, devices = 0, count_devices(sweep.mesh)
+    devices = count_devices(sweep.mesh)
+    missing = np.array([i for i in range(sweep.length) if i not in done], int)
     with tqdm(disable=not progress, delay=1) as bar:
-        while first < sweep.length:
-            together = chunk * devices
-            where = np.arange(first, min(first + together, sweep.length))
-            left = np.array([i for i in where if i not in done], int)
-            bar.total = bar.n + -(-(sweep.length - first) // together) * problem.steps
-            if not len(left):
-                first = where[-1] + 1
-                continue
-            # The last chunk is filled up with copies: another size would compile again.
-            index = np.minimum(np.arange(first, first + together), sweep.length - 1)
-            look = change_looks(progress, partial(_take_items, index=left - first))
-            part = _Part(problem, sweep.take(index), left, chunk, keep_z, bar.update, look)
+        while len(missing):
+            group = choose_group(missing, chunk, devices, sweep.length)
+            bar.total = bar.n + -(-group.chunks_left // devices) * problem.steps
+            look = change_looks(progress, partial(_take_items, index=group.rows))
+            taken = sweep.take(group.places)
+            part = _Part(problem, taken, group.where, chunk, keep_z, bar.update, look)
             run, interrupted = _solve_or_halve(part)
             if run is None:
                 chunk = -(-chunk // 2)
@@ -207,13 +204,13 @@ def _solve_all(
             # Looked for where it can be the reason, not before every run.
             if sweep.own is None and np.all(run.status == Status.FAILED):
                 check_finite(params)
-            finished = [(left, _take_items(run, left - first))]
+            finished = [(group.where, _take_items(run, group.rows))]
             # A name that is left here would keep the chunk while the next one is solved.
-            del run, part
+            del run, part, taken
             yield finished.pop()
             if interrupted:
                 raise Interrupted
-            first = where[-1] + 1
+            missing = np.setdiff1d(missing, group.where)
 
 
 class _Part(NamedTuple):

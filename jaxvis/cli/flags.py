@@ -84,7 +84,7 @@ class SeedFlags:
     seed: int = 0
     """Of all randomness, from 0 to 4294967295."""
     chunk: Count = None
-    """Pictures made together; fitted to the memory if left out."""
+    """Pictures that a device makes together; fitted to the memory if left out."""
 
 
 WEIGHTS, NETWORK, OUTPUT, SEEDS = WeightsFlags(), NetworkFlags(), OutputFlags(), SeedFlags()

@@ -16,6 +16,7 @@ import numpy as np
 from jaxvis.cli.entries import describe_picture, restore_run
 from jaxvis.cli.ledger import Ledger
 from jaxvis.cli.saving import end_command, run_or_interrupt, save_run
+from jaxvis.devices import find_devices
 from jaxvis.display import join_planes
 from jaxvis.interrupts import hold_interrupts
 from jaxvis.optimize.runs import change_when_interrupted, split_axis
@@ -68,9 +69,10 @@ def cut_seeds(
       method: takes `skip=`, the seeds that are left out, and `progress=`.
       name: of the pictures, without the number of a seed.
       seeds: how many.
-      chunk: seeds made together; None where the method decides, and all are one part.
+      chunk: seeds that a device makes together, so that a part is one chunk for each
+        device; None where the method decides, and all are one part.
     """
-    parts, step = [], max(chunk or seeds, 1)
+    parts, step = [], max(chunk * len(find_devices(())) if chunk else seeds, 1)
     for first in range(0, seeds, step):
         rows = range(first, min(first + step, seeds))
         others = [seed for seed in range(seeds) if seed not in rows]

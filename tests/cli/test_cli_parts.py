@@ -211,6 +211,12 @@ def test_seeds_are_cut_into_parts_of_a_chunk():
     assert list(whole.names) == names and len(whole.run(False).status) == 5
 
 
+def test_a_part_is_a_chunk_for_each_device(monkeypatch):
+    monkeypatch.setattr("jaxvis.cli.parts.find_devices", lambda tree: [None] * 3)
+    parts = cut_seeds(lambda **options: None, "x", 8, chunk=2)
+    assert [list(part.rows) for part in parts] == [[0, 1, 2, 3, 4, 5], [6, 7]]
+
+
 def test_whole_traces_are_kept_where_they_are_shown(tmp_path):
     ledger = open_ledger(ResumeFlags(out=tmp_path / "x"), "pretend", FLAGS, count=1)
     seen = []

@@ -1,5 +1,6 @@
 """The convolution against float64, its gradients, its batching rule, its platforms."""
 
+from dataclasses import replace
 from functools import partial
 
 import jax
@@ -161,15 +162,37 @@ def test_the_gradient_of_a_vmap_is_the_vmap_of_the_gradient(case, m):
         assert error(a, np.asarray(b)) < 3e-5
 
 
-@pytest.mark.parametrize("platform", ["cpu", "cuda"])
-def test_items_with_their_own_kernels_are_never_a_grouped_convolution(platform):
-    ours, _ = both("3x3")
+def test_the_gradient_takes_the_flipped_copy_of_a_small_kernel():
+    x, kernel = draw(1, 7, 7, 6), draw(3, 3, 6, 8)
+    (ready,) = prepare_kernels((kernel,), (1,))
+    assert ready.forward is None and error(ready.flipped, flip_kernel(kernel)) == 0
+
+    def total(x, kernel):
+        return conv.conv_general_dilated(
+            x, kernel, (1, 1), SAME, dimension_numbers=forms.NHWC
+        ).sum()
+
+    doubled = replace(ready, backward=2 * ready.backward)
+    found, twice, plain = (run_once(jax.grad(total), x, k) for k in (ready, doubled, kernel))
+    assert error(found, np.asarray(plain)) < 1e-6
+    assert error(twice, 2 * np.asarray(plain)) < 1e-6
+
+
+def lower_gradients_of_items(case, platform):
+    """Returns the text of the gradients of three items with kernels of their own."""
+    ours, _ = both(case)
 
     def loss(x, k):
         return jnp.sum(jax.vmap(ours)(x, k) ** 2)
 
-    traced = jax.jit(jax.grad(loss, (0, 1))).trace(draw(3, 1, 8, 8, 6), draw(3, 3, 3, 6, 8))
-    program = traced.lower(lowering_platforms=(platform,)).as_text()
+    kernels = draw(3, *CASES[case][0])
+    traced = jax.jit(jax.grad(loss, (0, 1))).trace(draw(3, 1, 8, 8, 6), kernels)
+    return traced.lower(lowering_platforms=(platform,)).as_text()
+
+
+@pytest.mark.parametrize("platform", ["cpu", "cuda"])
+def test_items_with_their_own_kernels_are_never_a_grouped_convolution(platform):
+    program = lower_gradients_of_items("3x3", platform)
     assert "feature_group_count = 3" not in program
     assert "batch_group_count = 3" not in program
     assert ("stablehlo.convolution" in program) == (platform == "cpu")
@@ -178,13 +201,7 @@ def test_items_with_their_own_kernels_are_never_a_grouped_convolution(platform):
 
 @pytest.mark.parametrize("platform", ["cpu", "cuda"])
 def test_items_with_their_own_depthwise_kernels_come_in_turn(platform):
-    ours, _ = both("depthwise")
-
-    def loss(x, k):
-        return jnp.sum(jax.vmap(ours)(x, k) ** 2)
-
-    traced = jax.jit(jax.grad(loss, (0, 1))).trace(draw(3, 1, 8, 8, 6), draw(3, 3, 3, 1, 6))
-    program = traced.lower(lowering_platforms=(platform,)).as_text()
+    program = lower_gradients_of_items("depthwise", platform)
     # Three items of six channels: together they would be eighteen groups.
     assert "group_count = 18" not in program and "stablehlo.while" in program
     assert ("feature_group_count = 6" in program) == (platform == "cuda")

@@ -12,6 +12,7 @@ from lbfgs_problems import Vector
 from tiny_nets import FunctionLoss, Grey, conv_net
 
 import jaxvis
+from jaxvis.devices import make_mesh, split_items
 from jaxvis.loss.compose import compose
 from jaxvis.loss.objectives import Excite
 from jaxvis.loss.views import Roll
@@ -88,9 +89,20 @@ class Watched:
         """Takes the step."""
         if not self.sizes:
             text = self.step_once.lower(*arguments).compile().as_text()
-            self.collectives = {name for name in COLLECTIVES if f" {name}" in text}
+            self.collectives = find_collectives(text)
         self.sizes.append(len(arguments[5]))
         return self.step_once(*arguments)
+
+
+def find_collectives(text: str) -> set[str]:
+    """Finds the operations in a compiled program by which devices wait for each other."""
+    return {name for name in COLLECTIVES if f" {name}" in text}
+
+
+def compile_sum() -> str:
+    """Gives the program of a sum over all devices, which none can make alone."""
+    numbers = split_items(np.ones(8, np.float32), make_mesh(jax.devices()))
+    return jax.jit(jnp.sum).lower(numbers).compile().as_text()
 
 
 def main(devices: int, path: str) -> None:
@@ -106,7 +118,8 @@ def main(devices: int, path: str) -> None:
             f"{name}/sizes": steps.sizes,
             f"{name}/collectives": np.array(sorted(steps.collectives), dtype="U20"),
         }
-    np.savez(path, **arrays)
+    seen = sorted(find_collectives(compile_sum())) if devices > 1 else []
+    np.savez(path, **arrays, collectives_of_a_sum=np.array(seen, dtype="U20"))
 
 
 if __name__ == "__main__":

@@ -77,6 +77,8 @@ def test_a_step_takes_a_chunk_of_every_device(results, case, devices):
 def test_no_device_waits_for_another(results, case):
     assert results[2][f"{case}/collectives"].tolist() == []
     assert results[8][f"{case}/collectives"].tolist() == []
+    # The same search finds what a sum over all devices needs.
+    assert results[8]["collectives_of_a_sum"].tolist() == ["all-reduce"]
 
 
 def test_a_batch_shrinks_on_every_device(results):

@@ -209,7 +209,8 @@ def max_chunk(problem: Problem, sweep: Sweep) -> int:
     if devices == 1:
         return min(each, memory.CPU_ITEMS)
     pixels = math.prod(problem.canvas.image_size())
-    most = max(1, min(each, memory.CPU_ITEMS, memory.CORE_PIXELS // pixels))
+    least = 2 if pixels <= memory.CORE_LARGE else 1
+    most = min(each, memory.CPU_ITEMS, max(least, memory.CORE_PIXELS // pixels))
     # As equal as possible: what a last chunk has too little is filled with copies.
     return -(-each // -(-each // most))
 

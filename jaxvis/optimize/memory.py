@@ -15,8 +15,11 @@ from jaxvis.jax_internals import Jaxpr, JaxprEqn, Var
 
 CPU_ITEMS = 8
 """With more images a step, a CPU is no faster and shows the first ones later."""
-CORE_PIXELS = 2 * 224 * 224
-"""Pixels of the pictures that a core takes together: with more, less of them is in its cache."""
+CORE_PIXELS, CORE_LARGE = 40_000, 256 * 256
+"""How many pictures a core takes together: as many as have so many pixels, but two where a
+picture is not large. Processor time of SqueezeNet's, MobileNetV2's and GoogLeNet's steps was
+least with 8 pictures of 64 px, 4 of 96 px, 2 of 128 px and 1 or 2 of 224 px, and up to 1.8
+times that with twice as many, which leave the core's cache."""
 
 HOST_BYTES = 2**31  # taken as free where the system does not say how much is
 

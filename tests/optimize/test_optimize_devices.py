@@ -8,6 +8,12 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+from jax.sharding import AbstractMesh
+from tiny_nets import FunctionLoss, Grey
+
+from jaxvis.optimize import Problem
+from jaxvis.optimize.chunk_size import Sweep, max_chunk
+from jaxvis.optimize.rules import adam
 
 PROGRAM = Path(__file__).with_name("solve_on_devices.py")
 CASES = (
@@ -91,6 +97,27 @@ def test_the_chunk_of_a_run_is_that_of_one_device(results):
     assert set(results[2]["chosen/chunk"].tolist()) == {5}
     assert set(results[2]["two together/chunk"].tolist()) == {2}
     assert set(results[8]["chosen/chunk"].tolist()) == {2}
+
+
+@pytest.mark.parametrize(
+    ("side", "count", "chosen"),
+    [
+        (64, 100, 8),
+        (96, 100, 4),
+        (128, 100, 2),
+        (224, 100, 2),
+        (512, 100, 1),
+        (64, 18, 5),
+        (64, 2, 1),
+    ],
+)
+def test_a_core_takes_few_pictures_together(side, count, chosen):
+    canvas = Grey((side, side))
+    problem = Problem(FunctionLoss(lambda *arguments: None), canvas, adam(0.1), 1)
+    keys = jax.random.split(jax.random.key(0), count)
+    mesh = AbstractMesh((2,), ("items",))
+    sweep = Sweep({}, None, np.zeros(count), keys, None, None, mesh)
+    assert max_chunk(problem, sweep) == chosen
 
 
 def test_this_process_has_one_device():

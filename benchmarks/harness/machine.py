@@ -16,7 +16,7 @@ def describe_machine() -> dict[str, Any]:
         "jaxlib": metadata.version("jaxlib"),
         "torch": package_version("torch"),
         "python": platform.python_version(),
-        "cpu": _processor_name(),
+        "cpu": _processor_name() + _name_limits(),
         "cores": os.cpu_count(),
         "threads": thread_count(),
         "devices": jax.local_device_count(),
@@ -40,6 +40,18 @@ def package_version(package: str) -> str | None:
 def thread_count() -> int:
     """Gives the threads that torch gets: XLA's own number, or $OMP_NUM_THREADS."""
     return int(os.environ.get("OMP_NUM_THREADS") or len(os.sched_getaffinity(0)))
+
+
+def _name_limits() -> str:
+    """Names the vector units that XLA and oneDNN, torch's library, are limited to."""
+    flag = "--xla_cpu_max_isa="
+    words = [word for word in os.environ.get("XLA_FLAGS", "").split() if word.startswith(flag)]
+    found = {
+        "XLA": words[-1].removeprefix(flag) if words else None,
+        "oneDNN": os.environ.get("ONEDNN_MAX_CPU_ISA"),
+    }
+    limits = [f"{name} to {unit}" for name, unit in found.items() if unit]
+    return f", limited: {' and '.join(limits)}" if limits else ""
 
 
 def _processor_name() -> str:

@@ -171,6 +171,16 @@ def test_a_row_that_lacks_something_is_named():
         rows.check_rows([found])
 
 
+def test_a_row_says_which_vector_units_were_left(monkeypatch):
+    monkeypatch.delenv("XLA_FLAGS", raising=False)
+    monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
+    assert "limited" not in machine.describe_machine()["cpu"]
+    monkeypatch.setenv("XLA_FLAGS", "--xla_cpu_max_isa=SSE4_2 --xla_cpu_max_isa=AVX2")
+    assert machine.describe_machine()["cpu"].endswith(", limited: XLA to AVX2")
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
+    assert machine.describe_machine()["cpu"].endswith("XLA to AVX2 and oneDNN to AVX2")
+
+
 def test_threads_are_what_openmp_is_told(monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
     assert machine.thread_count() == 3

@@ -43,7 +43,7 @@ def use_cores(*, count: int | None = None) -> int:
       count: how many cores; None takes all that this process may use.
 
     Returns:
-      How many devices the CPU is.
+      How many devices the CPU is; 0 where JAX leaves it out (`JAX_PLATFORMS=cuda`).
 
     Raises:
       ValueError: if count is below 1.
@@ -58,14 +58,21 @@ def use_cores(*, count: int | None = None) -> int:
     if not has_started() and not is_count_set(os.environ):
         jax.config.update("jax_num_cpu_devices", count)
         return count
-    there = len(jax.devices("cpu"))
-    if there != count and not is_count_set(os.environ):
+    there = _count_cpu_devices()
+    if there not in (0, count) and not is_count_set(os.environ):
         log.warning(
             "JAX has started with %d CPU device(s), so it stays with them: call "
             "jaxvis.use_cores() right after the imports, before JAX computes",
             there,
         )
     return there
+
+
+def _count_cpu_devices() -> int:
+    try:
+        return len(jax.devices("cpu"))
+    except RuntimeError:  # JAX_PLATFORMS names other platforms alone
+        return 0
 
 
 def usable_cores() -> int:

@@ -63,6 +63,16 @@ def test_it_is_said_when_it_is_too_late(caplog):
     assert not caplog.text
 
 
+def test_a_process_without_a_cpu_has_no_cores(monkeypatch, caplog):
+    def refuse(name=None):
+        raise RuntimeError("Unknown backend cpu")
+
+    monkeypatch.setattr(jax, "devices", refuse)
+    with caplog.at_level(logging.WARNING, "jaxvis"):
+        assert jaxvis.use_cores(count=5) == 0
+    assert not caplog.text
+
+
 def test_there_is_at_least_one_core():
     with pytest.raises(ValueError, match="at least 1, got 0"):
         jaxvis.use_cores(count=0)

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from jaxvis.nets.gelu import gelu
 from jaxvis.types import Array
 
 
@@ -108,7 +109,7 @@ POINTWISE: dict[str, Callable[..., Any]] = {
     "exp": _find("exp"),
     "expm1": _find("expm1"),
     "floor": _find("floor"),
-    "gelu": lambda x, *, tanh=False: jax.nn.gelu(x, approximate=tanh),
+    "gelu": lambda x, *, tanh=False: jax.nn.gelu(x, approximate=True) if tanh else gelu(x),
     "greater": _find("greater"),
     "greater_equal": _find("greater_equal"),
     "hardsigmoid": _hardsigmoid,

@@ -11,6 +11,7 @@ from flax import nnx
 from jax import lax
 
 from jaxvis.convolution.kernels import PreparedKernel
+from jaxvis.nets.gelu import gelu
 from jaxvis.nets.table import style_ops, token_ops
 from jaxvis.nets.table.compute import CONVOLUTIONS, Compute
 from jaxvis.nets.table.layers import Layer, pool_size
@@ -186,7 +187,7 @@ OPS: dict[str, Callable[..., Array]] = {
     "relu": lambda x, row: jax.nn.relu(x),
     "relu6": lambda x, row: jnp.minimum(jax.nn.relu(x), 6),
     "silu": lambda x, row: jax.nn.silu(x),
-    "gelu": lambda x, row: jax.nn.gelu(x, approximate=False),
+    "gelu": lambda x, row: gelu(x),
     "sigmoid": lambda x, row: jax.nn.sigmoid(x),
     "hswish": lambda x, row: jax.nn.hard_swish(x),
     "hsigmoid": lambda x, row: jax.nn.hard_sigmoid(x),

@@ -10,6 +10,7 @@ Everything that a user needs is one dot away and listed in `jaxvis.__all__`:
 - images: `read_image`, `write_image`,
 - methods: `maximize`, `dream`, `facets`, `invert`, `caricature`, `texture`, `style`,
   `feature_maps`, `generate`, `latent`, `stylize`, `fast_style`,
+- heatmaps: `saliency`,
 - what methods are made of: `objectives`, `canvases` (`Canvas` for one of your own),
   `views`, `priors`, `optimizers`, `recipes`, `Status`, `Interrupted`,
 - figures: `plot`,
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from jaxvis import recipes
+    from jaxvis.attribution.gradients import saliency
     from jaxvis.compiler import compiles_wrongly, jit
     from jaxvis.devices import use_cores
     from jaxvis.loss import canvas as canvases
@@ -85,6 +87,7 @@ __all__ = [
     "priors",
     "read_image",
     "recipes",
+    "saliency",
     "style",
     "stylize",
     "texture",
@@ -131,6 +134,7 @@ _PLACES = {
     "load": "jaxvis.weights.load",
     "maximize": "jaxvis.methods.maximize",
     "read_image": "jaxvis.output.io",
+    "saliency": "jaxvis.attribution.gradients",
     "style": "jaxvis.methods.style.style",
     "stylize": "jaxvis.methods.fast_style.stylize",
     "texture": "jaxvis.methods.style.texture",

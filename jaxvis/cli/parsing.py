@@ -1,15 +1,14 @@
 """Words of the command line: lists of numbers and names, sizes, positions."""
 
 import collections
-import difflib
 import math
 import re
 from collections.abc import Sequence
 
+from jaxvis.weights.class_names import find_label, simplify
+
 MAX_RANGE = 10**6
 """Numbers in a range whose end nothing else limits."""
-SHOWN = 5
-"""Classes of one name that a message lists."""
 LEAST, MOST = 4, 16384
 """Pixels of a side: what is smaller shows nothing, what is larger fits no memory."""
 
@@ -54,47 +53,17 @@ def split_list(text: str, *, labels: Sequence[str] = ()) -> list[str]:
       text: such as "1,5" or "tabby, tabby cat,goldfish".
       labels: names by index, several of one class separated by commas.
     """
-    whole = {tuple(map(_simplify, label.split(","))) for label in labels if "," in label}
+    whole = {tuple(map(simplify, label.split(","))) for label in labels if "," in label}
     longest = max(map(len, whole), default=1)
     left = [part.strip() for part in text.split(",")]
     found: list[str] = []
     while left:
         lengths = range(min(longest, len(left)), 1, -1)
-        fits = (n for n in lengths if tuple(map(_simplify, left[:n])) in whole)
+        fits = (n for n in lengths if tuple(map(simplify, left[:n])) in whole)
         length = next(fits, 1)
         found.append(", ".join(left[:length]))
         del left[:length]
     return found
-
-
-def find_label(name: str, labels: Sequence[str], *, what: str = "class") -> int:
-    """Finds the number of a class by one of its names.
-
-    Args:
-      name: such as "goldfish", or a whole label; capitals, spaces, dashes and underscores
-        do not matter.
-      labels: names by index, several of one class separated by commas.
-      what: what the messages call it.
-
-    Raises:
-      ValueError: if no class has the name, or several have; names the nearest ones.
-    """
-    names: dict[str, list[int]] = {}
-    for number, label in enumerate(labels):
-        for one in (*label.split(","), label):
-            numbers = names.setdefault(_simplify(one), [])
-            if number not in numbers:
-                numbers.append(number)
-    found = names.get(_simplify(name), [])
-    if len(found) == 1:
-        return found[0]
-    if found:
-        listed = " and ".join(f"{number} ({labels[number]})" for number in found[:SHOWN])
-        listed += f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
-        raise ValueError(f"{name!r} is the name of {listed}: write the number")
-    near = difflib.get_close_matches(_simplify(name), names, n=3)
-    hint = f"; did you mean {', '.join(near)}?" if near else ""
-    raise ValueError(f"there is no {what} named {name!r}{hint}")
 
 
 def parse_size(text: str) -> tuple[int, int]:
@@ -184,10 +153,6 @@ def slug(text: str) -> str:
     """
     words = re.findall(r"[^\W_]+", text.partition(",")[0].lower())
     return "_".join(words)[:40]
-
-
-def _simplify(name: str) -> str:
-    return " ".join(re.findall(r"[^\W_]+", name.lower()))
 
 
 def _beyond(number: int, count: int, what: str) -> ValueError:

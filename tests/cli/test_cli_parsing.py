@@ -5,7 +5,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jaxvis.cli.parsing import (
-    find_label,
     parse_indices,
     parse_numbers,
     parse_position,
@@ -106,19 +105,6 @@ def test_parse_size_refuses_in_words(text):
 )
 def test_a_class_may_be_named_instead_of_numbered(text, wanted):
     assert parse_indices(text, count=5, what="class", labels=LABELS) == wanted
-
-
-@pytest.mark.parametrize(
-    ("name", "words"),
-    [
-        ("goldfisch", "no class named 'goldfisch'; did you mean goldfish"),
-        ("zzz", "no class named 'zzz'$"),
-        ("crane", r"'crane' is the name of 2 \(crane\) and 3 \(crane, bird\): write the number"),
-    ],
-)
-def test_a_name_that_is_no_class_or_several_is_told(name, words):
-    with pytest.raises(ValueError, match=words):
-        find_label(name, LABELS)
 
 
 def test_words_and_numbers_are_separated_by_commas():

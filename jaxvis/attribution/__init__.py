@@ -1,0 +1,1 @@
+"""What in an image makes a class or neuron respond: heatmaps."""

@@ -1,0 +1,1 @@
+"""How true heatmaps are: what they promise against what the network does."""

@@ -1,0 +1,1 @@
+"""Layer-wise relevance propagation: a score, handed back to the pixels that it came from."""

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 
 from jaxvis.output.arrays import lay_out, to_display
 from jaxvis.output.files import write_atomically
+from jaxvis.output.heat import PERCENTILE, describe_colours, lay_over
 from jaxvis.types import Run, Status
 
 _UNDATED = {
@@ -112,6 +113,48 @@ def grid(
     if title:
         page.suptitle(title, y=1 - 0.12 / size[1], va="top", fontsize=11)
     return page
+
+
+def heatmaps(
+    image: np.ndarray,
+    heat: np.ndarray,
+    *,
+    captions: Sequence[str] | None = None,
+    percentile: float = PERCENTILE,
+    columns: int | None = None,
+    cell: float = 1.9,
+    title: str | None = None,
+) -> Figure:
+    """Draws a figure of a photograph and of heatmaps laid over it, side by side.
+
+    Args:
+      image: `[H, W, 3]` or `[H, W, 1]` in [0, 1].
+      heat: `[h, w]`, or several `[..., h, w]`, as `jaxvis.saliency` returns them.
+      captions: one for each heatmap, such as class names with scores.
+      percentile: heat beyond this percentile of a map is clipped; the captions say so.
+      columns, cell, title: see `grid`.
+
+    Returns:
+      matplotlib.figure.Figure: made without pyplot.
+
+    Raises:
+      ValueError: for another shape, or captions that are not as many as the heatmaps.
+    """
+    maps = np.asarray(heat).reshape(-1, *np.shape(heat)[-2:])
+    words = [""] * len(maps) if captions is None else [str(one) for one in captions]
+    if len(words) != len(maps):
+        raise ValueError(f"there are {len(maps)} heatmaps and {len(words)} captions")
+    pictures = [lay_over(image, one, percentile=percentile) for one in maps]
+    notes = [describe_colours(one, percentile=percentile) for one in maps]
+    shown = ["\n".join(filter(None, pair)).replace("; ", "\n") for pair in zip(words, notes)]
+    photo = np.broadcast_to(image, (*np.shape(image)[:2], 3))
+    return grid(
+        [photo, *pictures],
+        captions=["the image", *shown],
+        columns=columns or min(len(maps) + 1, 4),
+        cell=cell,
+        title=title,
+    )
 
 
 def loss_curves(

@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 
-from jaxvis.output.plot import grid, loss_curves, save_figure, training_curves
+from jaxvis.output.plot import grid, heatmaps, loss_curves, save_figure, training_curves
 from jaxvis.types import Run, Status
 
 
@@ -174,3 +174,13 @@ def test_save_figure_keeps_the_old_file_and_refuses_other_endings(tmp_path, monk
     assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"old"]
     with pytest.raises(ValueError, match="must end in .png, .pdf or .svg"):
         save_figure(tmp_path / "a.gif", figure)
+
+
+def test_heatmaps_stand_beside_their_photograph():
+    photo, heat = np.full((8, 6, 3), 0.5, np.float32), np.ones((2, 4, 3))
+    page = heatmaps(photo, heat, captions=["cat", "dog"])
+    texts = [text.get_text() for axes in page.axes for text in axes.texts]
+    assert texts[0] == "the image" and texts[1].startswith("cat\nclipped at percentile")
+    assert len(page.axes) == 3
+    with pytest.raises(ValueError, match="2 heatmaps and 1 captions"):
+        heatmaps(photo, heat, captions=["cat"])

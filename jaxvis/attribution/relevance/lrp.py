@@ -105,10 +105,10 @@ def lrp(
     Source: Bach et al., PLOS ONE 2015; Montavon et al., 2019.
 
     >>> import jaxvis
+    >>> import numpy as np
     >>> net, params = jaxvis.load("demo")
-    >>> image = jaxvis.read_image("chelsea")[:64, :64]
-    >>> jaxvis.lrp(net, params, image, index=[0, 3]).shape
-    (2, 64, 64)
+    >>> jaxvis.lrp(net, params, np.full((32, 32, 3), 0.5), index=[0, 3]).shape
+    (2, 32, 32)
     """
     method = Relevance(net, choose_composite(rules), layer)
     subject = choose_subject(
@@ -156,10 +156,11 @@ def crp(
       through concept relevance propagation, 2023.
 
     >>> import jaxvis
+    >>> import numpy as np
     >>> net, params = jaxvis.load("demo")
-    >>> image = jaxvis.read_image("chelsea")[:64, :64]
-    >>> jaxvis.crp(net, params, image, index=3, layer="conv2", channels=range(4)).shape
-    (4, 64, 64)
+    >>> image = np.full((32, 32, 3), 0.5)
+    >>> jaxvis.crp(net, params, image, index=3, layer="relu1_1", channels=range(4)).shape
+    (4, 32, 32)
     """
     composite = choose_composite(rules)
     subject = choose_subject(

@@ -115,7 +115,8 @@ def find_merged(rows: tuple[Layer, ...]) -> dict[str, str]:
     Args:
       rows: the table.
     """
-    reads, readers = sources(rows), {}
+    reads = sources(rows)
+    readers: dict[str, list[Layer]] = {}
     for row in rows:
         for name in reads[row.name]:
             readers.setdefault(name, []).append(row)

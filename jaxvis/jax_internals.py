@@ -16,6 +16,7 @@ try:
     from jax._src.xla_bridge import backends_are_initialized
     from jax.core import Tracer
     from jax.experimental.xla_metadata import set_xla_metadata
+    from jax.extend import random as key_kinds
     from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Primitive, Var
     from jax.interpreters import ad, batching, mlir
 except ImportError as error:
@@ -37,6 +38,7 @@ __all__ = [
     "has_started",
     "is_traced",
     "is_tracing",
+    "key_kinds",
     "mlir",
     "set_xla_metadata",
 ]

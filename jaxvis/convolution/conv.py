@@ -21,8 +21,10 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 from jax.custom_batching import custom_vmap
+from jax.custom_derivatives import CustomVJPPrimal, SymbolicZero
 
 from jaxvis.compiler import jit
+from jaxvis.convolution.apart import compute_apart
 from jaxvis.convolution.forms import (
     NHWC,
     Form,
@@ -43,7 +45,6 @@ from jaxvis.convolution.kernels import (
 )
 from jaxvis.convolution.settings import Settings
 from jaxvis.convolution.winograd import Pads, flip_kernel
-from jaxvis.jax_internals import set_xla_metadata
 from jaxvis.platform import on_cpu
 from jaxvis.types import Array
 
@@ -170,13 +171,29 @@ def _conv(settings: Settings, x: Array, kernel: Array | PreparedKernel) -> Array
     return _with_batching(convolve, settings)(x, kernel)
 
 
-def _conv_fwd(settings: Settings, x: Array, kernel: Array | PreparedKernel):
-    return _conv(settings, x, kernel), (x, kernel)
+def _conv_fwd(settings: Settings, x: Any, kernel: Any):
+    """Computes the convolution, and keeps what its gradients need.
+
+    Args:
+      settings: the static settings.
+      x, kernel: those of `_conv`, each array with the word whether its gradient is wanted.
+    """
+    # A kernel that is not learned gets no gradient. Otherwise one would be traced for every
+    # layer, at half the time of tracing a whole step, and thrown away.
+    learned = any(leaf.perturbed for leaf in jax.tree.leaves(kernel, is_leaf=_is_primal))
+    x, kernel = jax.tree.map(lambda leaf: leaf.value, (x, kernel), is_leaf=_is_primal)
+    return _conv(settings, x, kernel), (x, kernel, () if learned else None)
 
 
-def _conv_bwd(settings: Settings, saved: tuple, g: Array):
-    x, kernel = saved
+def _is_primal(value: Any) -> bool:
+    return isinstance(value, CustomVJPPrimal)
+
+
+def _conv_bwd(settings: Settings, saved: tuple, g: Any):
+    x, kernel, learned = saved
     raw = raw_kernel(kernel)
+    if isinstance(g, SymbolicZero):
+        g = jnp.zeros(g.shape, g.dtype)
     if isinstance(kernel, PreparedKernel) or not settings.plain():
         dx = _with_batching(backpropagate_to_input, settings, x.shape[1:])(g, kernel)
     else:
@@ -184,11 +201,14 @@ def _conv_bwd(settings: Settings, saved: tuple, g: Array):
         # backward convolution is five times slower than this forward one.
         there = replace(settings, pads=settings.backward_pads(kernel.shape))
         dx = _with_batching(convolve, there)(g, flip_kernel(kernel))
+    dx = dx.astype(x.dtype)
+    if learned is None:
+        return dx, None
     if goes_by_winograd(kernel, settings) and kernel.backward is not None:
         dk = _with_batching(backpropagate_by_winograd, settings, raw.shape, kernel.m)(x, g)
     else:
         dk = _with_batching(backpropagate_to_kernel, settings, raw.shape)(x, g)
-    dx, dk = dx.astype(x.dtype), dk.astype(raw.dtype)
+    dk = dk.astype(raw.dtype)
     if not isinstance(kernel, PreparedKernel):
         return dx, dk
     # The transforms are copies of the kernel, which gets the whole gradient.
@@ -196,7 +216,7 @@ def _conv_bwd(settings: Settings, saved: tuple, g: Array):
     return dx, PreparedKernel(dk, zeros(kernel.forward), zeros(kernel.backward))
 
 
-_conv.defvjp(_conv_fwd, _conv_bwd)
+_conv.defvjp(_conv_fwd, _conv_bwd, symbolic_zeros=True)
 
 
 @lru_cache(maxsize=4096)
@@ -245,8 +265,7 @@ def _compile_apart(form: Form) -> Form:
     def call(*arrays: Any) -> Array:
         if not is_for_winograd(arrays[1]):
             return form(*arrays)
-        with set_xla_metadata(inlineable="false"):
-            return compiled(*arrays)
+        return compute_apart(compiled, *arrays)
 
     return call
 

@@ -12,6 +12,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from jaxvis.compiler import jit
+from jaxvis.convolution.apart import compute_apart
 from jaxvis.convolution.kernels import (
     PreparedKernel,
     is_flipped,
@@ -118,7 +120,8 @@ def convolve(
     raw = raw_kernel(kernel)
     direct = form is convolve_directly
     if direct and settings.depthwise(raw.shape):
-        return on_cpu(partial(_convolve_by_shifts, settings), partial(form, settings), x, raw)
+        shifts = partial(compute_apart, _convolve_by_shifts_apart, settings)
+        return on_cpu(shifts, partial(form, settings), x, raw)
     if direct and (_has_columns(settings, raw) or _lacks_pads(settings, raw)):
         return on_cpu(partial(_convolve_on_cpu, settings), partial(form, settings), x, raw)
     return form(settings, x, raw)
@@ -155,8 +158,7 @@ def backpropagate_to_input(
 
     g = g.astype(raw.dtype)
     if form is convolve_directly and settings.depthwise(raw.shape):
-        strides, pads, (height, width, _) = settings.strides, settings.pads, size
-        spread = partial(spread_by_shifts, strides=strides, pads=pads, size=(height, width))
+        spread = partial(compute_apart, _spread_by_shifts_apart, settings, size[:2])
         return on_cpu(spread, transpose, g, raw)
     return transpose(g, raw)
 
@@ -216,6 +218,17 @@ def backpropagate_by_winograd(
 def _convolve_by_shifts(settings: Settings, x: Array, kernel: Array) -> Array:
     dtype = settings.preferred
     return convolve_by_shifts(x, kernel, settings.strides, settings.pads, dtype=dtype)
+
+
+# XLA would compute these sums again for every operation that reads their results.
+_convolve_by_shifts_apart = jit(_convolve_by_shifts, static_argnums=0)
+
+
+@partial(jit, static_argnums=(0, 1))
+def _spread_by_shifts_apart(
+    settings: Settings, size: tuple[int, int], g: Array, kernel: Array
+) -> Array:
+    return spread_by_shifts(g, kernel, settings.strides, settings.pads, size)
 
 
 def _convolve_on_cpu(settings: Settings, x: Array, kernel: Array) -> Array:

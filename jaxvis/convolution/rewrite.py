@@ -10,6 +10,8 @@ All are exact up to rounding, and linear in x and in the kernel.
 """
 
 from collections.abc import Callable
+from functools import reduce
+from operator import add
 from typing import Any
 
 import jax.numpy as jnp
@@ -121,13 +123,14 @@ def convolve_by_shifts(
     x, taps = _pad_and_dilate(x.astype(wide), (1, 1), pads), kernel.astype(wide)
     (kh, kw), (n, height, width, channels) = kernel.shape[:2], x.shape
     ends = (height - kh + 1, width - kw + 1)
-    parts = [
-        lax.slice(x, (0, i, j, 0), (n, i + ends[0], j + ends[1], channels), (1, *strides, 1))
-        * taps[i, j, 0]
-        for i in range(kh)
-        for j in range(kw)
-    ]
-    return sum(parts[1:], parts[0]).astype(dtype)
+
+    def multiply(i: int, j: int) -> Array:
+        stop = (n, i + ends[0], j + ends[1], channels)
+        return lax.slice(x, (0, i, j, 0), stop, (1, *strides, 1)) * taps[i, j, 0]
+
+    # Row by row: a single sum of 49 products would wait for each of its additions.
+    rows = (reduce(add, (multiply(i, j) for j in range(kw))) for i in range(kh))
+    return reduce(add, rows).astype(dtype)
 
 
 def spread_by_shifts(

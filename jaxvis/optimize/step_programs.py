@@ -17,6 +17,7 @@ from jax.sharding import Mesh, PartitionSpec
 
 from jaxvis.compiler import jit
 from jaxvis.devices import PARTS, PARTS_OF_STEPS, WHOLE, share
+from jaxvis.optimize.keys import unroll_draws
 from jaxvis.optimize.problem import Program, Searching
 from jaxvis.optimize.rules.rule import transformation_of
 from jaxvis.types import Array, Item, Key, Params, Status, Terms
@@ -86,6 +87,7 @@ def _step_one(
     """Takes one step of one item; a dead item keeps its last finite z."""
     z, state, alive, reached = carry
     searching = isinstance(program.optimizer, Searching)
+    key = unroll_draws(key)
     # A search compares values of one function: its randomness is drawn once.
     key = jax.random.fold_in(key, 0 if searching else step)
     loss = program.loss.rematerialise() if program.remat else program.loss
@@ -176,6 +178,7 @@ def step_many(
 
 
 def _begin_one(program: Program, key: Key, start: Any) -> Carry:
+    key = unroll_draws(key)
     # Steps fold in 0, 1, 2..., the last image `steps`; the start collides with none.
     z = program.canvas.init(jax.random.fold_in(key, START)) if start is None else start
     learned, recorded = program.canvas.split(z)
@@ -225,7 +228,7 @@ def finish(
 
 
 def _finish_one(program: Program, shared: Any, steps: Array, key: Key, z: Any) -> Array:
-    key = jax.random.fold_in(key, steps)
+    key = jax.random.fold_in(unroll_draws(key), steps)
     image = program.canvas.decode(shared, z, key)
     if program.finish is not None:
         image = program.finish(key, image)

@@ -207,6 +207,20 @@ def test_items_with_their_own_depthwise_kernels_come_in_turn(platform):
     assert ("feature_group_count = 6" in program) == (platform == "cuda")
 
 
+def test_a_cpu_computes_a_depthwise_convolution_once_for_all_that_reads_it():
+    ours, _ = both("depthwise")
+
+    def normalise(x, k):
+        y = ours(x, k)
+        y = y - y.mean(-1, keepdims=True)
+        return y / jnp.sqrt((y * y).mean(-1, keepdims=True) + 1)
+
+    lowered = jax.jit(normalise).lower(draw(1, 12, 11, 6), draw(3, 3, 1, 6))
+    lines = lowered.compile().as_text().splitlines()
+    slices = [line for line in lines if "f32[1,12,11,6]" in line and " slice(" in line]
+    assert 1 <= len(slices) <= 9  # one for every tap
+
+
 def test_one_item_with_its_own_kernel_is_not_in_a_loop():
     ours, theirs = both("3x3", 4)
 

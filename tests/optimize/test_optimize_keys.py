@@ -4,7 +4,13 @@ import jax
 import numpy as np
 import pytest
 
-from jaxvis.optimize.keys import check_seeds, fold_name, item_keys, keys_of_places
+from jaxvis.optimize.keys import (
+    check_seeds,
+    fold_name,
+    item_keys,
+    keys_of_places,
+    unroll_draws,
+)
 
 
 def data(keys):
@@ -50,3 +56,25 @@ def test_a_key_per_item_needs_a_seed(key):
     for seeds in (0, -1):
         with pytest.raises(ValueError, match=f"seeds must be at least 1, got {seeds}"):
             item_keys(key, seeds=seeds)
+
+
+def test_an_unrolled_key_draws_what_the_key_draws(key):
+    def draw(key):
+        first, second = jax.random.split(jax.random.fold_in(key, 2**31))
+        whole = jax.random.randint(second, (5,), 0, 1000)
+        return (
+            jax.random.key_data(first),
+            jax.random.normal(first, (2, 3)),
+            whole,
+            jax.random.bits(key, 9, "uint8"),
+        )
+
+    for found, wanted in zip(draw(unroll_draws(key)), draw(key)):
+        np.testing.assert_array_equal(np.asarray(found), np.asarray(wanted))
+
+
+def test_only_keys_of_the_default_kind_are_unrolled(key):
+    other = jax.random.key(0, impl="rbg")
+    assert unroll_draws(other) is other
+    unrolled = unroll_draws(key)
+    assert unrolled.dtype != key.dtype and unroll_draws(unrolled) is unrolled

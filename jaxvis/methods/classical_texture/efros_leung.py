@@ -1,6 +1,8 @@
 """Efros & Leung's texture synthesis: pictures grown pixel by pixel from a seed."""
 
+from collections.abc import Iterable
 from functools import partial
+from itertools import product
 from typing import Literal
 
 import jax
@@ -12,6 +14,7 @@ from jaxvis.compiler import jit
 from jaxvis.methods.classical_texture.neighbours.masked import (
     compute_distances,
     gaussian_window,
+    list_neighbourhoods,
     pick,
 )
 from jaxvis.methods.classical_texture.neighbours.source import (
@@ -30,9 +33,9 @@ Where the best is perfect, a tolerance relative to it would leave no choice but
 rounding's."""
 ENOUGH = 3
 """Known neighbours, of eight: as many as a pixel at a straight front has."""
-BATCH = 16
-"""Neighbourhoods compared at once, always: another number would compile again. Fewer
-take as long on a CPU, more are hardly faster for each."""
+BATCHES = (8, 24)
+"""Neighbourhoods compared at once, always one of these numbers: others would compile
+again. Fewer take as long on a CPU, more are hardly faster for each."""
 
 
 def efros_leung(
@@ -101,8 +104,8 @@ def efros_leung(
         _Growth(values, shape, window // 2, max_error, tileable, random)
         for random in make_generators(key, seeds=seeds)
     ]
-    weights = gaussian_window(window, window / 6.4)
-    match = partial(_match, *map(jnp.asarray, (values, weights)), jnp.float32(tolerance))
+    listed, weights = list_neighbourhoods(values, window), gaussian_window(window, window / 6.4)
+    match = partial(_match, *map(jnp.asarray, (listed, weights)), jnp.float32(tolerance))
     steps = growths[0].left
     try:
         with tqdm(total=seeds * steps, disable=not progress, delay=1) as bar:
@@ -172,17 +175,26 @@ class _Growth:
         border &= ~self.waiting
         # A pixel at a corner of the front waits until more is known beside it.
         border &= count >= min(ENOUGH, count[border].max())
-        pixels = np.argwhere(border)
-        at = tuple(pixels.T)
-        pixels = pixels[np.lexsort((self.order[at], -count[at]))]
-        chosen = []
-        while len(pixels):
-            chosen.append(pixels[0])
-            apart = np.abs(pixels - pixels[0])
-            if self.tileable:
-                apart = np.minimum(apart, self.size - apart)
-            pixels = pixels[apart.max(1) > self.half]
-        return np.array(chosen)
+        rows, columns = np.nonzero(border)
+        ranked = np.lexsort((self.order[border], -count[border]))
+        return self._keep_apart(zip(rows[ranked].tolist(), columns[ranked].tolist()))
+
+    def _keep_apart(self, pixels: Iterable[tuple[int, int]]) -> np.ndarray:
+        """Keeps those pixels that lie in no window of one before them, `[P, 2]`."""
+        taken, kept = np.zeros(self.size, bool), []
+        # Where neighbourhoods go around the edges, a window's copies reach in from outside.
+        turns = (-1, 0, 1) if self.tileable else (0,)
+        for y, x in pixels:
+            if not taken[y, x]:
+                kept.append((y, x))
+                for turn in product(turns, turns):
+                    top, left = y + turn[0] * self.size[0], x + turn[1] * self.size[1]
+                    taken[self._cut_line(top), self._cut_line(left)] = True
+        return np.array(kept)
+
+    def _cut_line(self, centre: int) -> slice:
+        """Gives what a window takes up along an axis, without what is before the edge."""
+        return slice(max(centre - self.half, 0), max(centre + self.half + 1, 0))
 
     def cut_windows(self, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Cuts out the values `[P, w, w, C]` around pixels, and where they are known."""
@@ -230,10 +242,12 @@ def _fill_round(growths: list[_Growth], match: partial) -> int:
 
 def _match_all(match: partial, *queries: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Finds the matches of any number of queries, batch by batch."""
-    count, found = len(queries[0]), []
-    for first in range(0, count, BATCH):
+    count, first, found = len(queries[0]), 0, []
+    while first < count:
+        length = next((most for most in BATCHES if first + most >= count), BATCHES[-1])
         # The last batch is filled up with copies of the last query.
-        index = np.minimum(np.arange(first, first + BATCH), count - 1)
+        index = np.minimum(np.arange(first, first + length), count - 1)
+        first += length
         found.append(jax.device_get(match(*(query[index] for query in queries))))
     places, errors = map(np.concatenate, zip(*found))
     return places[:count], errors[:count]
@@ -250,7 +264,7 @@ def _match(
 ) -> tuple[Array, Array]:
     """Finds places `[P, 2]` in the texture, and the best matches' distances `[P]`."""
     distances = compute_distances(texture, patches, gaussian * known)
-    best = jnp.min(distances, axis=(1, 2))
+    best = jnp.min(distances, axis=(0, 1))
     limit = best * (1 + tolerance) + SLACK
-    places = pick(distances <= limit[:, None, None], uniform)
+    places = pick(distances <= limit, uniform)
     return places + gaussian.shape[0] // 2, best

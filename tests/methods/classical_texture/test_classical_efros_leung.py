@@ -10,7 +10,10 @@ from texture_samples import checkers, interrupt_after, noise
 
 from jaxvis.methods.classical_texture import efros_leung as module
 from jaxvis.methods.classical_texture.efros_leung import efros_leung
-from jaxvis.methods.classical_texture.neighbours.masked import gaussian_window
+from jaxvis.methods.classical_texture.neighbours.masked import (
+    gaussian_window,
+    list_neighbourhoods,
+)
 from jaxvis.methods.classical_texture.neighbours.source import make_generators, reduce_channels
 from jaxvis.types import Interrupted, Status
 
@@ -46,8 +49,8 @@ def test_a_round_is_what_filling_its_pixels_one_after_the_other_is():
     (random,) = make_generators(jax.random.key(3), seeds=1)
     values = reduce_channels(texture)
     growth = module._Growth(values, (15, 15), window // 2, 0.3, False, random)
-    weights = gaussian_window(window, window / 6.4)
-    match = functools.partial(module._match, values, weights, jnp.float32(0.1))
+    listed, weights = list_neighbourhoods(values, window), gaussian_window(window, window / 6.4)
+    match = functools.partial(module._match, listed, weights, jnp.float32(0.1))
     most = 0
     while growth.left:
         pixels = growth.choose_pixels()
@@ -64,7 +67,7 @@ def test_any_number_of_queries_is_matched_batch_by_batch():
     texture = reduce_channels(noise(24))
     growth = grow(noise(24), (24, 24), 2)
     growth.values[:], growth.known[:] = texture, True
-    pixels = np.stack(np.mgrid[2:22, 2:4], -1).reshape(-1, 2)  # 40: two batches and a half
+    pixels = np.stack(np.mgrid[2:22, 2:4], -1).reshape(-1, 2)  # 40: one batch and a part
     match = functools.partial(module._match, texture, gaussian_window(5, 0.8), jnp.float32(0))
     uniform = np.zeros(40, np.float32)
     places, errors = module._match_all(match, *growth.cut_windows(pixels), uniform)
@@ -82,6 +85,21 @@ def test_pixels_of_a_round_are_outside_each_others_windows_and_the_best_known_fi
     # Beside the three pixels that stick out are the ones with four known neighbours.
     assert tuple(pixels[0]) in {(25, 11), (25, 15)}
     assert not growth.known[tuple(pixels.T)].any()
+
+
+@pytest.mark.parametrize("size", [(9, 11), (3, 20)])
+def test_windows_of_a_tileable_picture_go_around_its_edges(size):
+    half, pixels = 2, [(0, 0), (0, 8), (1, 9), (2, 3), (8, 5), (6, 10), (4, 4), (2, 18)]
+    pixels = [pixel for pixel in pixels if pixel < size and pixel[1] < size[1]]
+    for tileable in (False, True):
+        growth = module._Growth(reduce_channels(noise()), size, half, 0.3, tileable, RANDOM)
+        kept = []
+        for pixel in pixels:
+            apart = np.abs(np.reshape(kept, (-1, 2)) - pixel)
+            apart = np.minimum(apart, size - apart) if tileable else apart
+            kept += [pixel] if np.all(apart.max(1, initial=0) > half) else []
+        np.testing.assert_array_equal(growth._keep_apart(pixels), kept)
+        assert len(kept) < len(pixels)
 
 
 def test_tolerance_zero_takes_the_best_match():

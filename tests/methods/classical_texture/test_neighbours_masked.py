@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from jaxvis.methods.classical_texture.neighbours.masked import (
+    MOST,
     compute_distances,
     gaussian_window,
+    list_neighbourhoods,
     pick,
 )
 
@@ -38,18 +40,31 @@ def test_masked_distances_equal_the_loops(channels):
     weights = rng.random((3, 5, 5)) * (rng.random((3, 5, 5)) < 0.5)
     weights[2] = 0
     weights[2, 4, 1] = 0.25  # one known pixel is enough
-    found = compute_distances(texture, patches, weights.astype(np.float32))
-    assert found.shape == (3, 5, 7)
-    for number in range(3):
-        expected = by_loops(texture, patches[number], weights[number])
-        np.testing.assert_allclose(found[number], expected, rtol=2e-5, atol=2e-6)
+    for values in (texture, list_neighbourhoods(texture, 5)):
+        found = compute_distances(values, patches, weights.astype(np.float32))
+        assert found.shape == (5, 7, 3)
+        for number in range(3):
+            expected = by_loops(texture, patches[number], weights[number])
+            np.testing.assert_allclose(found[..., number], expected, rtol=2e-5, atol=2e-6)
+
+
+def test_neighbourhoods_are_listed_with_their_squares_unless_they_are_too_many():
+    texture = np.random.default_rng(0).normal(size=(6, 7, 2)).astype(np.float32)
+    listed = list_neighbourhoods(texture, 3)
+    assert listed.shape == (4, 5, 27) and listed.flags.c_contiguous
+    there = listed[2, 1].reshape(3, 3, 3)
+    np.testing.assert_array_equal(there[..., :2], texture[2:5, 1:4])
+    np.testing.assert_allclose(there[..., 2], (texture[2:5, 1:4] ** 2).sum(-1), rtol=1e-6)
+    side = int((MOST / (15 * 15 * 2)) ** 0.5) + 15
+    large = np.zeros((side, side, 1), np.float32)
+    assert list_neighbourhoods(large, 15) is large
 
 
 def test_a_patch_of_the_texture_has_distance_zero_where_it_is_from():
     texture = np.random.default_rng(0).normal(size=(12, 12, 3)).astype(np.float32)
     patch = texture[3:8, 6:11]
     distances = np.asarray(
-        compute_distances(texture, patch[None], np.ones((1, 5, 5), np.float32))[0]
+        compute_distances(texture, patch[None], np.ones((1, 5, 5), np.float32))[..., 0]
     )
     assert distances.min() == distances[3, 6] < 1e-6
     assert np.sort(distances.ravel())[1] > 0.5
@@ -82,15 +97,15 @@ def test_pick_takes_every_allowed_place_equally_often():
     for place in places:
         allowed[place] = True
     uniform = (np.arange(100) + 0.5) / 100
-    found = np.asarray(pick(np.broadcast_to(allowed, (100, 4, 6)), uniform))
+    found = np.asarray(pick(np.broadcast_to(allowed[..., None], (4, 6, 100)), uniform))
     assert [tuple(map(int, row)) for row in found[::20]] == places
     _, counts = np.unique(found, axis=0, return_counts=True)
     np.testing.assert_array_equal(counts, [20] * 5)
 
 
 def test_pick_stays_inside_at_both_ends():
-    allowed = np.zeros((2, 3, 3), bool)
-    allowed[0, 2, 2] = allowed[1, 0, 0] = True
+    allowed = np.zeros((3, 3, 2), bool)
+    allowed[2, 2, 0] = allowed[0, 0, 1] = True
     for uniform in (0.0, 1 - 2**-24):
         found = pick(allowed, np.full(2, uniform, np.float32))
         np.testing.assert_array_equal(found, [(2, 2), (0, 0)])

@@ -58,9 +58,12 @@ def run_command(name: str, place: str, words: list[str]) -> Any:
         check_numbers(flatten_flags(flags))
         command = import_command(place)
         from jaxvis.cli._setup import prepare_process
+        from jaxvis.cli.autotuning import repeat_choices
         from jaxvis.cli.programs import report_programs
 
         prepare_process()
+        given = inspect.signature(command).bind(*args, **flags).arguments
+        repeat_choices(name, flatten_flags(given))
         with report_programs():
             return command(*args, **flags)
 

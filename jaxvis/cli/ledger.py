@@ -13,11 +13,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from jaxvis.cli.autotuning import keep_choices
 from jaxvis.cli.flags import ResumeFlags, list_changes
 from jaxvis.cli.locking import lock_folder
 from jaxvis.cli.saving import Output, holds_files, open_output
 from jaxvis.output.files import write_atomically
 from jaxvis.output.record import to_json
+from jaxvis.platform import platform_of
 
 NAME = "progress.json"
 FREE = ("out", "overwrite", "resume", "save_every")
@@ -67,6 +69,7 @@ class Ledger:
         if self.output.file is None:
             whole = {**self.facts, "own": self.own, "seconds": self.seconds, "done": self.done}
             write_atomically(self.path, json.dumps(to_json(whole, NAME), allow_nan=False).encode())
+            keep_choices(self.output.folder, platform_of(()))
 
     def begin(self) -> None:
         """Writes the file, unless this sitting has: no picture may come before it.

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxvis.cli.autotuning import keep_choices
 from jaxvis.cli.checksums import hash_outputs
 from jaxvis.cli.flags import OutputFlags
 from jaxvis.cli.locking import is_leftover, lock_file, lock_folder
@@ -22,6 +23,7 @@ from jaxvis.cli.sheets import write_sheet
 from jaxvis.display import join_planes
 from jaxvis.output.io import write_image
 from jaxvis.output.record import make_record, write_record
+from jaxvis.platform import platform_of
 from jaxvis.types import Interrupted, Run, Status
 
 ONE_FILE = (".png",)
@@ -225,6 +227,8 @@ def save_run(
     facts |= {"files": hash_outputs(output.folder, written), "run": run, "pictures": pictures}
     beside = output.file.with_suffix(".json") if output.file else None
     write_record(beside or output.folder / f"{prefix}record.json", make_record(**facts))
+    if beside is None:
+        keep_choices(output.folder, platform_of(()))
     return pictures
 
 

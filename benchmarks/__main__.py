@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.harness.paths import README
+from benchmarks.harness.paths import DOCS, README
 
 ABOUT = """Measures jaxvis against torch doing the same work on the same weights.
 
@@ -31,21 +31,27 @@ def make_parser(names: Sequence[str]) -> argparse.ArgumentParser:
     every = f"{', '.join(names)}; all if left out, except those that take hours"
     add("names", nargs="*", metavar="NAME", help=every)
     size = parser.add_mutually_exclusive_group().add_argument
-    size("--quick", **switch, help="at most two minutes for each name on two cores")
+    size(
+        "--quick", **switch, help="at most two minutes for each name on two cores, three for curves"
+    )
     size("--smoke", **switch, help="smallest sizes, one thread of torch: only outputs matter")
-    add("--gpu", **switch, help="the case that is meant for a GPU (sweep, ranvgg_claims)")
+    add("--gpu", **switch, help="the case that is meant for a GPU (ranvgg_claims)")
+    budget = "seconds after which the benchmark gpu begins no case; 540 if left out"
+    add("--budget", type=float, metavar="SECONDS", help=budget)
     add("--out", **file, help="write the rows; other names' rows that the file has stay")
     add("--rows", **file, help="measure nothing, take the rows of this file")
     add("--readme", **switch, help="rewrite the README's table from the rows, or all of --out")
+    add("--cost", **switch, help="rewrite docs/cost.md and its figures from the rows of curves")
     return parser
 
 
-def main(argv: Sequence[str] | None = None, *, readme: Path = README) -> int:
+def main(argv: Sequence[str] | None = None, *, readme: Path = README, docs: Path = DOCS) -> int:
     """Runs one command line.
 
     Args:
       argv: the words after `python -m benchmarks`; None takes the process's own.
       readme: the README that --readme rewrites.
+      docs: the folder of the page that --cost rewrites.
 
     Returns:
       int: the exit code: 0; 1 where outputs differ; 2 for a mistake in the command
@@ -63,14 +69,14 @@ def main(argv: Sequence[str] | None = None, *, readme: Path = README) -> int:
     # Every core a device, as for jaxvis's own commands.
     jaxvis.use_cores()
     try:
-        return _run(args, readme)
+        return _run(args, readme, docs)
     except (ValueError, OSError) as error:
         print(f"benchmarks: error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
 
 
-def _run(args: argparse.Namespace, readme: Path) -> int:
-    from benchmarks.harness import registry, table
+def _run(args: argparse.Namespace, readme: Path, docs: Path) -> int:
+    from benchmarks.harness import cost_page, registry, table
     from benchmarks.harness.rows import find_wrong
 
     names, missing = registry.choose(args.names, size=_find_size(args)), []
@@ -84,6 +90,8 @@ def _run(args: argparse.Namespace, readme: Path) -> int:
     print("\n".join(table.format_lines(rows)))
     if args.readme:
         table.write_readme(readme, rows)
+    if args.cost:
+        cost_page.write_page(docs, rows)
     if find_wrong(rows):
         return 1
     return 2 if missing and args.names else 0  # what was asked for by name
@@ -101,22 +109,30 @@ def _measure(args: argparse.Namespace, names: list[str], kept: list) -> tuple[li
 
     size = _find_size(args)
     rows, missing = [row for row in kept if row["name"] not in names], []
-    order = list(registry.NAMES)
     for name in names:
         print(f"{name}...", file=sys.stderr, flush=True)
         try:
-            rows += registry.measure(name, size=size, gpu=args.gpu)
+            for row in registry.stream(name, size=size, gpu=args.gpu, budget=args.budget):
+                rows.append(row)
+                _write_rows(args.out, rows)
         except FileNotFoundError as error:  # weights that are not here
             if len(names) == 1:
                 raise
             print(f"{name}: left out: {error}", file=sys.stderr, flush=True)
             missing.append(name)
             continue
-        rows.sort(key=lambda row: order.index(row["name"]))
         jax.clear_caches()
-        if args.out is not None:  # each as it is done: the next may take an hour
-            args.out.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
     return rows, missing
+
+
+def _write_rows(out: Path | None, rows: list) -> None:
+    """Sorts the rows by their names, and writes them: the next one may take an hour."""
+    from benchmarks.harness import registry
+
+    order = list(registry.NAMES)
+    rows.sort(key=lambda row: order.index(row["name"]))
+    if out is not None:
+        out.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
 
 
 def read_rows(path: Path) -> list:

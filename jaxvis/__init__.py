@@ -10,7 +10,20 @@ Everything that a user needs is one dot away and listed in `jaxvis.__all__`:
 - images: `read_image`, `write_image`,
 - methods: `maximize`, `dream`, `facets`, `invert`, `caricature`, `texture`, `style`,
   `feature_maps`, `generate`, `latent`, `stylize`, `fast_style`,
-- heatmaps: `saliency`,
+- heatmaps: `saliency`, `gradient_times_input`, `smooth_grad`, `var_grad`,
+  `integrated_gradients`, `expected_gradients`, `measure_completeness`, `conductance`,
+  `deep_lift`, `guided_backpropagation`, `deconvnet`, `randomisation_score`,
+  `cam`, `grad_cam`, `grad_cam_plus_plus`, `layer_cam`, `hires_cam`,
+  `eigen_cam`, `score_cam`, `ablation_cam`, `finer_cam`, `guided_grad_cam`, `le_grad`,
+  `attention_rollout`, `lrp`, `crp`, `occlusion`, `rise`, `hsic`, `sobol`, `lime`,
+- weights and activations: `filters`, `activations`, `patches`, `collect_codes`, `neighbours`,
+  `index_folder`, `read_index`, `pca`, `tsne`, `umap`, `kmeans`, `outlier_scores`,
+  `draw_embedding`, `find_concepts`, `read_bank`, `concept_importance`,
+  `activation_grid`, `atlas`,
+- objects from heatmaps: `threshold_segment`, `grab_cut`,
+- judges of heatmaps: `deletion`, `insertion`, `average_drop`, `average_increase`,
+  `pointing_game`, `infidelity`, `max_sensitivity`, `sparseness`, `effort_ratio`,
+  `model_randomisation`, `logit_randomisation`,
 - what methods are made of: `objectives`, `canvases` (`Canvas` for one of your own),
   `views`, `priors`, `optimizers`, `recipes`, `Status`, `Interrupted`,
 - figures: `plot`,
@@ -20,11 +33,57 @@ Everything that a user needs is one dot away and listed in `jaxvis.__all__`:
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from jaxvis.exports import MODULES, PLACES
+
 if TYPE_CHECKING:
     from jaxvis import recipes
-    from jaxvis.attribution.gradients import saliency
+    from jaxvis.analysis.activations import activations
+    from jaxvis.analysis.atlas import activation_grid, atlas
+    from jaxvis.analysis.clusters import kmeans, outlier_scores
+    from jaxvis.analysis.codes import collect_codes
+    from jaxvis.analysis.concepts import find_concepts, read_bank
+    from jaxvis.analysis.embed import pca, tsne, umap
+    from jaxvis.analysis.filters import filters
+    from jaxvis.analysis.importance import concept_importance
+    from jaxvis.analysis.index import index_folder, read_index
+    from jaxvis.analysis.neighbours import neighbours
+    from jaxvis.analysis.patches import patches
+    from jaxvis.analysis.segment import grab_cut, threshold_segment
+    from jaxvis.attribution.cam.contrast import finer_cam
+    from jaxvis.attribution.cam.gradient_based import (
+        grad_cam,
+        grad_cam_plus_plus,
+        hires_cam,
+        layer_cam,
+    )
+    from jaxvis.attribution.cam.gradient_free import ablation_cam, eigen_cam, score_cam
+    from jaxvis.attribution.cam.guided import guided_grad_cam
+    from jaxvis.attribution.cam.heads import cam
+    from jaxvis.attribution.cam.tokens import attention_rollout, le_grad
+    from jaxvis.attribution.completeness import measure_completeness
+    from jaxvis.attribution.conductance import conductance
+    from jaxvis.attribution.deeplift.deep_lift import deep_lift
+    from jaxvis.attribution.gradients import gradient_times_input, saliency
+    from jaxvis.attribution.guided import deconvnet, guided_backpropagation
+    from jaxvis.attribution.masks.hsic import hsic
+    from jaxvis.attribution.masks.lime import lime
+    from jaxvis.attribution.masks.occlusion import occlusion
+    from jaxvis.attribution.masks.rise import rise
+    from jaxvis.attribution.masks.sobol import sobol
+    from jaxvis.attribution.noise import smooth_grad, var_grad
+    from jaxvis.attribution.paths import expected_gradients, integrated_gradients
+    from jaxvis.attribution.randomisation import randomisation_score
+    from jaxvis.attribution.relevance.lrp import crp, lrp
     from jaxvis.compiler import compiles_wrongly, jit
     from jaxvis.devices import use_cores
+    from jaxvis.evaluate.heatmaps.confidence import average_drop, average_increase
+    from jaxvis.evaluate.heatmaps.curves import deletion, insertion
+    from jaxvis.evaluate.heatmaps.effort import effort_ratio
+    from jaxvis.evaluate.heatmaps.fidelity import infidelity
+    from jaxvis.evaluate.heatmaps.pointing import pointing_game
+    from jaxvis.evaluate.heatmaps.randomisation import logit_randomisation, model_randomisation
+    from jaxvis.evaluate.heatmaps.sensitivity import max_sensitivity
+    from jaxvis.evaluate.heatmaps.sparseness import sparseness
     from jaxvis.loss import canvas as canvases
     from jaxvis.loss import objectives, priors, views
     from jaxvis.methods.check.check import check
@@ -49,6 +108,7 @@ if TYPE_CHECKING:
     from jaxvis.network import Network
     from jaxvis.optimize import rules as optimizers
     from jaxvis.output import plot
+    from jaxvis.output.embedding import draw_embedding
     from jaxvis.output.io import read_image, write_image
     from jaxvis.types import Canvas, Interrupted, Run, Status
     from jaxvis.weights.load import load
@@ -59,14 +119,36 @@ __all__ = [
     "Network",
     "Run",
     "Status",
+    "ablation_cam",
+    "activation_grid",
+    "activations",
+    "atlas",
+    "attention_rollout",
+    "average_drop",
+    "average_increase",
+    "cam",
     "canvases",
     "caricature",
     "check",
+    "collect_codes",
     "compiles_wrongly",
+    "concept_importance",
+    "conductance",
+    "crp",
+    "deconvnet",
+    "deep_lift",
+    "deletion",
+    "draw_embedding",
     "dream",
+    "effort_ratio",
+    "eigen_cam",
+    "expected_gradients",
     "facets",
     "fast_style",
     "feature_maps",
+    "filters",
+    "find_concepts",
+    "finer_cam",
     "from_equinox",
     "from_function",
     "from_keras",
@@ -76,71 +158,65 @@ __all__ = [
     "from_onnx",
     "from_torch",
     "generate",
+    "grab_cut",
+    "grad_cam",
+    "grad_cam_plus_plus",
+    "gradient_times_input",
+    "guided_backpropagation",
+    "guided_grad_cam",
+    "hires_cam",
+    "hsic",
+    "index_folder",
+    "infidelity",
+    "insertion",
+    "integrated_gradients",
     "invert",
     "jit",
+    "kmeans",
     "latent",
+    "layer_cam",
+    "le_grad",
+    "lime",
     "load",
+    "logit_randomisation",
+    "lrp",
+    "max_sensitivity",
     "maximize",
+    "measure_completeness",
+    "model_randomisation",
+    "neighbours",
     "objectives",
+    "occlusion",
     "optimizers",
+    "outlier_scores",
+    "patches",
+    "pca",
     "plot",
+    "pointing_game",
     "priors",
+    "randomisation_score",
+    "read_bank",
     "read_image",
+    "read_index",
     "recipes",
+    "rise",
     "saliency",
+    "score_cam",
+    "smooth_grad",
+    "sobol",
+    "sparseness",
     "style",
     "stylize",
     "texture",
+    "threshold_segment",
+    "tsne",
+    "umap",
     "use_cores",
+    "var_grad",
     "views",
     "write_image",
 ]
 __version__ = "0.1.0"
-
-_MODULES = {
-    "canvases": "jaxvis.loss.canvas",
-    "objectives": "jaxvis.loss.objectives",
-    "optimizers": "jaxvis.optimize.rules",
-    "plot": "jaxvis.output.plot",
-    "priors": "jaxvis.loss.priors",
-    "recipes": "jaxvis.recipes",
-    "views": "jaxvis.loss.views",
-}
-_PLACES = {
-    "Canvas": "jaxvis.types",
-    "Interrupted": "jaxvis.types",
-    "Network": "jaxvis.network",
-    "Run": "jaxvis.types",
-    "Status": "jaxvis.types",
-    "caricature": "jaxvis.methods.preimage.caricature",
-    "check": "jaxvis.methods.check.check",
-    "compiles_wrongly": "jaxvis.compiler",
-    "dream": "jaxvis.methods.dream",
-    "facets": "jaxvis.methods.facets.visualize",
-    "fast_style": "jaxvis.methods.fast_style.train",
-    "feature_maps": "jaxvis.methods.style.feature_maps",
-    "from_equinox": "jaxvis.nets.frameworks.equinox",
-    "from_function": "jaxvis.nets.adapters",
-    "from_keras": "jaxvis.nets.frameworks.keras",
-    "from_layers": "jaxvis.nets.layer_list",
-    "from_linen": "jaxvis.nets.adapters",
-    "from_nnx": "jaxvis.nets.adapters",
-    "from_onnx": "jaxvis.nets.frameworks.onnx_file",
-    "from_torch": "jaxvis.nets.frameworks.torch_export",
-    "generate": "jaxvis.methods.coupled.generate",
-    "invert": "jaxvis.methods.preimage.invert",
-    "jit": "jaxvis.compiler",
-    "latent": "jaxvis.methods.coupled.latent",
-    "load": "jaxvis.weights.load",
-    "maximize": "jaxvis.methods.maximize",
-    "read_image": "jaxvis.output.io",
-    "saliency": "jaxvis.attribution.gradients",
-    "style": "jaxvis.methods.style.style",
-    "stylize": "jaxvis.methods.fast_style.stylize",
-    "texture": "jaxvis.methods.style.texture",
-    "use_cores": "jaxvis.devices",
-    "write_image": "jaxvis.output.io",
-}
 
 
 def __getattr__(name: str) -> Any:
@@ -152,10 +228,10 @@ def __getattr__(name: str) -> Any:
     Raises:
       AttributeError: for a name that is not public.
     """
-    if name in _MODULES:
-        return importlib.import_module(_MODULES[name])
-    if name in _PLACES:
-        found = getattr(importlib.import_module(_PLACES[name]), name)
+    if name in MODULES:
+        return importlib.import_module(MODULES[name])
+    if name in PLACES:
+        found = getattr(importlib.import_module(PLACES[name]), name)
         globals()[name] = found
         return found
     raise AttributeError(f"module 'jaxvis' has no attribute {name!r}")

@@ -123,7 +123,8 @@ class Network:
           params: this network's parameters.
           image: `[H, W, channels]` float32 in [0, 1]; with `start`, the activation of
             that tap instead (a tuple of activations for a tuple of names).
-          start: tap(s) at which to enter; None enters at the image.
+          start: tap(s) at which to enter; None enters at the image. With "input" among
+            several, the image is given too, and what the others do not decide comes from it.
           stop: tap(s) at which to stop; only what they need is computed. None runs to
             the last tap.
 

@@ -54,5 +54,20 @@ CASES = {
         *("--steps", 2),
     ),
     "train autoencoder": DECODER,
+    "explain": ("explain", "demo", "x.png", "--method", "lrp", "--index", "red,blue", "--size", 32),
+    "saliency": (
+        *("saliency", "demo", "x.png", "--method", "smooth-grad", "--samples", 2, "--size", 32),
+        *("--tap", "relu1_1", "--index", 3),
+    ),
+    "guided": ("guided", "demo", "x.png", "--top", 2, "--size", 64),
+    "cam": ("cam", "demo", "x.png", "--layer", "relu2_1", "--method", "layer-cam"),
+    "occlude": ("occlude", "demo", "x.png", "--patch", 32, "--stride", 32, "--size", 64),
+    "compare": ("compare", "demo", "x.png", "--methods", "saliency,grad-cam", "--size", 64),
+    "filters": ("filters", "demo", "--tap", "conv1_1,conv2_1", "--index", "0:3"),
+    "activations": ("activations", "demo", "x.png", "--tap", "relu1_1", "--size", 16),
+    "patches": (
+        *("patches", "demo", "large", "--tap", "relu1_1,fc8", "--size", 64, "--top", 2),
+        *("--index", "0:2", "--relevance", "best"),
+    ),
 }
 """Command -> words. All but `demo` keep to the embedded network, and to seconds."""

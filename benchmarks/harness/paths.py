@@ -8,5 +8,8 @@ ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
 ROWS = ROOT / "benchmarks" / "rows.json"
 """The rows that the README shows."""
+DOCS = ROOT / "docs"
+CURVES = ROOT / "benchmarks" / "curves.json"
+"""The rows that the page on cost shows."""
 DATA = Path(os.environ.get("JAXVIS_TEST_DATA", ROOT.parent / "shared" / "data"))
 """Real weights and photographs, as the tests have them; the folder may be missing."""

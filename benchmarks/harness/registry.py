@@ -3,11 +3,12 @@
 A benchmark is a module with `measure(quick) -> list of rows` (see
 `benchmarks.harness.rows`). It may also have `measure_smoke()`, the same rows at the
 smallest sizes that still compare outputs (`measure(True)` is used where it is missing),
-and `measure_gpu(quick)`, what is measured on a GPU alone.
+`measure_gpu(quick)`, what is measured on a GPU alone, and `stream_rows(size, budget)`, which
+gives each row when it is there and begins nothing after `budget` seconds.
 """
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 from benchmarks.harness.rows import Row, check_rows
@@ -27,8 +28,14 @@ NAMES = {
     "stylize": "benchmarks.speed.stylize",
     "generators": "benchmarks.speed.generators",
     "texture": "benchmarks.speed.texture",
+    "style": "benchmarks.speed.style",
+    "dream": "benchmarks.speed.dream",
+    "patches": "benchmarks.speed.patches",
+    "efros_leung": "benchmarks.speed.efros_leung",
+    "curves": "benchmarks.speed.curves",
     "ranvgg_claims": "benchmarks.papers.ranvgg_claims",
     "digits": "benchmarks.quality.digits",
+    "gpu": "benchmarks.speed.gpu",
 }
 """Name -> module."""
 
@@ -40,8 +47,13 @@ HOURS = (
 )
 """These reproduce papers and take hours on a CPU: they run in full only when named."""
 
+NAMED = ("gpu", "curves")
+"""These run only when named: the first needs an accelerator, and the slow tests run the smallest
+sizes of both."""
+
 SIZES = ("full", "quick", "smoke")
-"""How much is measured: `quick` ends within two minutes for each name on two cores."""
+"""How much is measured: `quick` ends within two minutes for each name on two cores, three for
+curves."""
 
 
 def choose(names: Sequence[str], *, size: str = "full") -> list[str]:
@@ -49,7 +61,8 @@ def choose(names: Sequence[str], *, size: str = "full") -> list[str]:
 
     Args:
       names: what the command line says.
-      size: one of `SIZES`; the benchmarks in `HOURS` are left out of "full" alone.
+      size: one of `SIZES`; the benchmarks in `HOURS` are left out of "full", those in
+        `NAMED` of every size.
 
     Raises:
       ValueError: names the unknown ones and lists the known.
@@ -59,7 +72,8 @@ def choose(names: Sequence[str], *, size: str = "full") -> list[str]:
         raise ValueError(
             f"no benchmark is called {', '.join(map(repr, unknown))}; there are {', '.join(NAMES)}"
         )
-    soon = [name for name in NAMES if size != "full" or name not in HOURS]
+    later = (*NAMED, *(HOURS if size == "full" else ()))
+    soon = [name for name in NAMES if name not in later]
     return list(dict.fromkeys(names)) or soon
 
 
@@ -82,3 +96,25 @@ def measure(name: str, *, size: str = "full", gpu: bool = False) -> list[Row]:
     if size == "smoke":
         return check_rows(getattr(module, "measure_smoke", partial(module.measure, True))())
     return check_rows(module.measure(size == "quick"))
+
+
+def stream(
+    name: str, *, size: str = "full", gpu: bool = False, budget: float | None = None
+) -> Iterator[Row]:
+    """Gives the rows of one benchmark, each as soon as it is there where it can.
+
+    Args:
+      name, size, gpu: as for `measure`.
+      budget: seconds after which it begins no case; None takes its own.
+
+    Raises:
+      ValueError: as `measure`, and where a budget is given to a benchmark that has none.
+    """
+    module = importlib.import_module(NAMES[name])
+    if not hasattr(module, "stream_rows"):
+        if budget is not None:
+            raise ValueError(f"{name} takes the time that it takes: leave out --budget")
+        yield from measure(name, size=size, gpu=gpu)
+        return
+    for row in module.stream_rows(size, *([] if budget is None else [budget])):
+        yield from check_rows([row])

@@ -113,10 +113,15 @@ def format_markdown(rows: Sequence[Row]) -> str:
         case = "; ".join(filter(None, (row["case"], row.get("note"))))
         cells = (f"`{row['name']}`", case, *_format_figures(row))
         out.append("| " + " | ".join(cell.replace("|", "/") for cell in cells) + " |")
-    return "\n".join([*_describe_machines(rows), "", *out])
+    return "\n".join([*describe_machines(rows), "", *out])
 
 
-def _describe_machines(rows: Sequence[Row]) -> list[str]:
+def describe_machines(rows: Sequence[Row]) -> list[str]:
+    """Describes the machines that rows were measured on, a line each.
+
+    Args:
+      rows: rows of any benchmarks; at least one.
+    """
     found: dict[str, dict[str, None]] = {}
     for row in rows:
         facts = {key: value or "none" for key, value in row["versions"].items()}

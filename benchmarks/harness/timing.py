@@ -63,6 +63,7 @@ def interleave(
     *,
     warmups: int = 1,
     again: bool = True,
+    clock: Callable[[], float] | None = None,
 ) -> Measured:
     """Measures the seconds of every run `[pairs]`, by way: A B A B, never A A B B.
 
@@ -81,15 +82,18 @@ def interleave(
       warmups: runs of every way before, not counted: they compile.
       again: whether to run uncounted before each counted run; runs of many seconds
         do not need it.
+      clock: gives the seconds of processor time that were used so far by whatever works
+        for the ways; None asks this process.
     """
+    clock = clock or time.process_time
     for _ in range(warmups):
         for run in ways.values():
             run()
-    measured = _measure(ways, pairs, again)
+    measured = _measure(ways, pairs, again, clock)
     for _ in range(TRIES - 1 if pairs > 1 else 0):
         if measured.others is None or measured.others <= BUSY:
             break
-        measured = min(measured, _measure(ways, pairs, again), key=_rate_others)
+        measured = min(measured, _measure(ways, pairs, again, clock), key=_rate_others)
     return measured
 
 
@@ -97,34 +101,36 @@ def _rate_others(measured: Measured) -> float:
     return measured.others or 0.0
 
 
-def _measure(ways: Mapping[str, Callable[[], Any]], pairs: int, again: bool) -> Measured:
+def _measure(
+    ways: Mapping[str, Callable[[], Any]], pairs: int, again: bool, clock: Callable[[], float]
+) -> Measured:
     """Measures all runs once, and how much other processes did meanwhile."""
     found: dict[str, list[float]] = {name: [] for name in ways}
     processor: dict[str, list[float]] = {name: [] for name in ways}
-    before = _read_clocks()
+    before = _read_clocks(clock)
     for _ in range(pairs):
         for name, run in ways.items():
             time.sleep(REST)
             if again:
                 run()
-            begin = time.process_time()
+            begin = clock()
             found[name].append(time_call(run))
-            processor[name].append(time.process_time() - begin)
+            processor[name].append(clock() - begin)
     measured = Measured((name, np.array(values)) for name, values in found.items())
     measured.processor = {name: float(np.median(values)) for name, values in processor.items()}
-    measured.others = _share_of_others(before, _read_clocks())
+    measured.others = _share_of_others(before, _read_clocks(clock))
     return measured
 
 
 class _Clocks(NamedTuple):
-    """Seconds: of all cores together, of those that were busy, and of this process."""
+    """Seconds: of all cores together, of those that were busy, and of what is measured."""
 
     whole: float
     busy: float
     own: float
 
 
-def _read_clocks() -> _Clocks | None:
+def _read_clocks(clock: Callable[[], float] | None = None) -> _Clocks | None:
     """Reads how long the cores have run; None where the system does not say."""
     try:
         words = STAT.read_text().split("\n", 1)[0].split()[1:9]
@@ -132,7 +138,7 @@ def _read_clocks() -> _Clocks | None:
         return None
     ticks = [int(word) / os.sysconf("SC_CLK_TCK") for word in words]
     idle = ticks[3] + ticks[4]  # the fourth number is idle time, the fifth waits for a disk
-    return _Clocks(sum(ticks), sum(ticks) - idle, time.process_time())
+    return _Clocks(sum(ticks), sum(ticks) - idle, (clock or time.process_time)())
 
 
 def _share_of_others(before: _Clocks | None, after: _Clocks | None) -> float | None:

@@ -49,8 +49,19 @@ class Fastest(NamedTuple):
 
 
 def why_absent() -> str | None:
-    """Tells why there is no peer, or returns None where there is one."""
-    return None if package_version("torch") else "torch is not installed"
+    """Tells why there is no peer, or returns None where there is one.
+
+    Where JAX computes on an accelerator that torch does not find, torch would take a CPU:
+    that is no peer.
+    """
+    if not package_version("torch"):
+        return "torch is not installed"
+    import jax
+
+    platform = jax.default_backend()
+    if platform != "cpu" and choose_device() == "cpu":
+        return f"torch finds no {platform} here"
+    return None
 
 
 def choose_device() -> str:

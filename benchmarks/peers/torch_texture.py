@@ -63,7 +63,7 @@ class Texture:
 
     def _compute_grams(self, image: torch.Tensor) -> dict[str, torch.Tensor]:
         self.module(image.contiguous(memory_format=torch_peer.format_of(self.form)))
-        return {tap: self._compute_gram(values) for tap, values in self.seen.items()}
+        return {tap: self._compute_gram(self.seen[tap]) for tap in self.weights}
 
     def _compute_gram(self, values: torch.Tensor) -> torch.Tensor:
         _, channels, height, width = values.shape

@@ -22,7 +22,6 @@ from benchmarks.peers.sweep_peers import (
     make_sweep_peer,
     sweep_batches,
 )
-from benchmarks.speed import sweep_gpu
 from jaxvis.network import Network
 from jaxvis.recipes.presets import choose_seen
 from jaxvis.types import Params
@@ -162,12 +161,3 @@ def measure(quick: bool) -> list[Row]:
 def measure_smoke() -> list[Row]:
     """Measures the smallest sizes: two classes, two steps, 48 pixels."""
     return measure_sweep(SMOKE[0], pairs=1, compiled=False)
-
-
-def measure_gpu(quick: bool) -> list[Row]:
-    """Measures the sweep that a GPU is meant for: `benchmarks.speed.sweep_gpu`.
-
-    Args:
-      quick: at the smallest sizes.
-    """
-    return sweep_gpu.measure(quick)

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 from jaxvis.attribution.stream import Explanation, explain
-from jaxvis.attribution.subject import Index, choose_subject, read_score
+from jaxvis.attribution.subject import Index, Subject, choose_subject, read_score
 from jaxvis.loss.algebra import Algebra
 from jaxvis.network import Network
 from jaxvis.recipes.targets import AnyObjective
@@ -28,6 +28,18 @@ class Gradient(Explanation):
           params, image, item, sample: see `Explanation`.
         """
         return differentiate(self.net, params, image, item)
+
+
+class GradientTimesInput(Explanation):
+    """The gradient of a score with respect to the image, times the image, `[H, W, C]`."""
+
+    def __call__(self, params: Params, image: Array, item: Algebra, sample: Any) -> Array:
+        """Computes the product.
+
+        Args:
+          params, image, item, sample: see `Explanation`.
+        """
+        return image * differentiate(self.net, params, image, item)
 
 
 def differentiate(net: Network, params: Params, image: Array, item: Algebra) -> Array:
@@ -95,14 +107,72 @@ def saliency(
 
     Source: Simonyan, Vedaldi & Zisserman (2014); Lecture 21, 21.4.2.
 
+    >>> import jax
     >>> import jaxvis
+    >>> from jaxvis.nets.demo.images import draw
     >>> net, params = jaxvis.load("demo")
-    >>> image = jaxvis.read_image("chelsea")
-    >>> jaxvis.saliency(net, params, image[:64, :64], index=[0, 3]).shape
+    >>> red = jaxvis.jit(lambda: draw(jax.random.key(4), "red"))()
+    >>> jaxvis.saliency(net, params, red, index=[0, 3]).shape
     (2, 64, 64)
     """
     subject = choose_subject(
         net, params, image, tap=tap, index=index, position=position, objective=objective
     )
     maps = explain(Gradient(net), params, subject, chunk=chunk)
-    return combine_channels(maps.reshape(*subject.lead, *maps.shape[2:]), combine)
+    return combine_channels(arrange(maps, subject), combine)
+
+
+def gradient_times_input(
+    net: Network,
+    params: Params,
+    image: ImageLike | Sequence[ImageLike],
+    *,
+    tap: str | None = None,
+    index: Index = None,
+    position: None | str | tuple[int, int] = None,
+    objective: AnyObjective | Sequence[AnyObjective] | None = None,
+    combine: Combine = "sum",
+    chunk: int | None = None,
+) -> np.ndarray:
+    """Shows what each pixel adds to a score, to first order: x dS/dx, summed over channels.
+
+    Args:
+      net, params: the network.
+      image: `[H, W, C]` in [0, 1], or several `[N, H, W, C]`.
+      tap, index, position, objective: what is explained, see
+        `jaxvis.attribution.subject.choose_subject`.
+      combine: how the channels become one map, see `combine_channels`.
+      chunk: how many scores a device takes together; None fits them to the memory.
+
+    Returns:
+      np.ndarray: `[..., H, W]`, of either sign. For a network that is linear in the image,
+      without biases, it adds up to the score.
+
+    Raises:
+      ValueError: as `choose_subject`.
+
+    Source: Shrikumar et al., Not just a black box, 2016.
+
+    >>> import jax
+    >>> import jaxvis
+    >>> from jaxvis.nets.demo.images import draw
+    >>> net, params = jaxvis.load("demo")
+    >>> red = jaxvis.jit(lambda: draw(jax.random.key(4), "red"))()
+    >>> jaxvis.gradient_times_input(net, params, red, index=[0, 3]).shape
+    (2, 64, 64)
+    """
+    subject = choose_subject(
+        net, params, image, tap=tap, index=index, position=position, objective=objective
+    )
+    maps = explain(GradientTimesInput(net), params, subject, chunk=chunk)
+    return combine_channels(arrange(maps, subject), combine)
+
+
+def arrange(maps: np.ndarray, subject: Subject) -> np.ndarray:
+    """Gives explanations the leading axes that a caller asked for.
+
+    Args:
+      maps: `[N, K, ...]`, as `explain` gives them.
+      subject: what was explained.
+    """
+    return maps.reshape(*subject.lead, *maps.shape[2:])

@@ -66,7 +66,8 @@ def explain(
     Args:
       method: what is computed; equal methods never compile again.
       params: the network's parameters.
-      subject: the images and the scores.
+      subject: the images and the scores. Instead of the images it may have a pytree of what
+        the method is given of each, leaves `[N, ...]`, such as the image and its baseline.
       samples: a pytree, leaves `[S, ...]`, that the method is given one by one; None for a
         method without samples.
       keep: whether the samples' results are kept, `[N, K, S, ...]`, instead of added up.
@@ -105,7 +106,8 @@ class _Work:
         """The lengths N, K and S of the axes."""
         leaves = jax.tree.leaves(self.samples)
         samples = len(leaves[0]) if leaves else 1
-        return len(self.subject.images), self.subject.count, samples
+        images = jax.tree.leaves(self.subject.images)[0]
+        return len(images), self.subject.scores, samples
 
     def share(self, mesh: Mesh | None, axis: int) -> "_Work":
         """Returns the same work for the devices of `mesh`."""
@@ -125,7 +127,8 @@ class _Work:
                 subject.items,
             )
         samples = jax.tree.map(lambda leaf: leaf[chosen], self.samples)
-        return subject.images[places], items, samples, _mark_first(chosen)
+        images = jax.tree.map(lambda leaf: leaf[places], subject.images)
+        return images, items, samples, _mark_first(chosen)
 
     def explain_images(self, places: np.ndarray, chunks: tuple[int, ...]) -> Any:
         """Returns the explanations of some images, `[n, K, ...]`."""
@@ -200,19 +203,19 @@ def _run(
     axis: int,
     mesh: Mesh | None,
     params: Params,
-    images: Array,
+    images: Any,
     items: Algebra,
     samples: Any,
     weights: Array,
 ) -> Any:
     """Computes a chunk `[n, k, s, ...]`; s is 1 a device where samples are added up."""
 
-    def explain_one(params: Params, image: Array, items: Any, sample: Any, weight: Array) -> Any:
+    def explain_one(params: Params, image: Any, items: Any, sample: Any, weight: Array) -> Any:
         found = jax.vmap(lambda item: method(params, image, item, sample))(items)
         # What fills a chunk up may be NaN, so it is no product with 0.
         return jax.tree.map(lambda leaf: jnp.where(weight > 0, leaf, 0), found)
 
-    def compute(params: Params, images: Array, items: Any, samples: Any, weights: Array) -> Any:
+    def compute(params: Params, images: Any, items: Any, samples: Any, weights: Array) -> Any:
         of_samples = jax.vmap(explain_one, in_axes=(None, None, None, 0, 0), out_axes=1)
         found = jax.vmap(of_samples, in_axes=(None, 0, 0, None, None))(
             params, images, items, samples, weights

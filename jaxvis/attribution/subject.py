@@ -28,7 +28,8 @@ class Subject(NamedTuple):
       images: `[N, H, W, C]` float32 in [0, 1].
       items: objectives, leaves `[K, ...]`; or `[N, 1, ...]` where `paired`. A score is minus
         an objective.
-      paired: whether every image has an item of its own, its best class.
+      paired: whether every image has items of its own, leaves `[N, K, ...]`, such as its best
+        class.
       indices: `[K]` or `[N, 1]`, the numbers of the classes or channels; zeros for
         objectives of one's own.
       lead: the leading axes of the result: of (N, K) those that the caller gave.
@@ -41,7 +42,7 @@ class Subject(NamedTuple):
     lead: tuple[int, ...]
 
     @property
-    def count(self) -> int:
+    def scores(self) -> int:
         """K, how many scores of each image are explained."""
         return self.indices.shape[-1]
 

@@ -8,12 +8,67 @@ from typing import Literal
 
 Algorithm = Literal["efros-leung", "wei-levoy"]
 """How jaxvis classical-texture grows a texture."""
+BaselineName = Literal["grey", "blur", "noise", "zero", "mean"]
+"""What hides a part of a photograph."""
 Bounds = Literal["source", "unit", "none"]
 """What range the colours of a texture keep to."""
+CamMethod = Literal[
+    "grad-cam",
+    "cam",
+    "grad-cam-plus-plus",
+    "layer-cam",
+    "hires-cam",
+    "eigen-cam",
+    "score-cam",
+    "ablation-cam",
+    "finer-cam",
+    "guided-grad-cam",
+    "le-grad",
+    "attention-rollout",
+]
+"""How channels are weighed to a class activation map."""
 Colour = Literal["style", "histogram", "luminance"]
 """Whose colours a styled picture has."""
+ExplainMethod = Literal[
+    "grad-cam",
+    "saliency",
+    "gradient-times-input",
+    "smooth-grad",
+    "var-grad",
+    "integrated-gradients",
+    "deep-lift",
+    "guided-backpropagation",
+    "deconvnet",
+    "lrp",
+    "cam",
+    "grad-cam-plus-plus",
+    "layer-cam",
+    "hires-cam",
+    "eigen-cam",
+    "score-cam",
+    "ablation-cam",
+    "finer-cam",
+    "guided-grad-cam",
+    "le-grad",
+    "attention-rollout",
+    "occlusion",
+    "rise",
+    "hsic",
+    "sobol",
+    "lime",
+]
+"""Every kind of heatmap that needs a network and an image alone."""
 Fit = Literal["crop", "stretch"]
 """How a training image gets its size."""
+GradientMethod = Literal[
+    "saliency",
+    "gradient-times-input",
+    "smooth-grad",
+    "var-grad",
+    "integrated-gradients",
+    "deep-lift",
+]
+"""How gradients become a heatmap."""
 InversePreset = Literal["short", "mahendran"]
 """Settings of an inversion."""
 LayerWeights = Literal["normalised", "equal", "relative", "balanced", "channels"]

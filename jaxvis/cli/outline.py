@@ -13,7 +13,12 @@ from pathlib import Path
 from typing import Any
 
 PACKAGE = Path(__file__).parents[1]
-LIGHT = ("jaxvis.cli.choices", "jaxvis.cli.flags", "jaxvis.cli.style_flags")
+LIGHT = (
+    "jaxvis.cli.choices",
+    "jaxvis.cli.flags",
+    "jaxvis.cli.style_flags",
+    "jaxvis.cli.target_flags",
+)
 """Modules of jaxvis that signatures may import: they import neither JAX nor NumPy."""
 
 

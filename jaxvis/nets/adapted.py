@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from jaxvis.nets.adaption import Adaption, check_batch_axis, find_other_layouts
 from jaxvis.nets.capture import Outputs
 from jaxvis.nets.preprocessing import Preprocessing
+from jaxvis.nets.substitution import replace_outputs
 from jaxvis.network import Forward, Network
 from jaxvis.types import Array, Params, Taps
 
@@ -37,11 +38,15 @@ class AdaptedForward(Forward):
     def __call__(
         self, params: Params, values: Mapping[str, Array], wanted: tuple[str, ...]
     ) -> Taps:
-        """Returns `input` and every tap up to the last of `wanted`."""
-        if set(values) != {"input"}:
+        """Returns `input` and every tap up to the last of `wanted`.
+
+        Beside `input` other taps may be given: they take the place of what is computed.
+        """
+        if "input" not in values:
             raise ValueError(
                 f"cannot start at {', '.join(map(repr, values))}: an adapted network "
-                "runs from the image only; start= needs a network built from a table"
+                "runs from the image only; start= needs a network built from a table, or "
+                "'input' among its names and the image with the activations"
             )
         prepared = self.images.prepare(values["input"])
         taps = {"input": prepared}
@@ -49,7 +54,8 @@ class AdaptedForward(Forward):
         last = max((names.index(tap) for tap in wanted if tap in names), default=-1)
         if last < 0:
             return taps
-        outputs = self._outputs(params, prepared)
+        others = {tap: value for tap, value in values.items() if tap != "input"}
+        outputs = self._outputs(params, prepared, others)
         for tap, output in self.taps[: last + 1]:
             if output not in outputs:
                 raise ValueError(
@@ -58,15 +64,27 @@ class AdaptedForward(Forward):
                 )
             # Later outputs are dropped here, so under jit they are never computed.
             value = outputs[output][0] if self.batched else outputs[output]
-            images = self.images.turn() if output in self.turned else self.images
-            taps[tap] = images.restore(value)
+            taps[tap] = self._layout_of(output).restore(value)
         return taps
 
-    def _outputs(self, params: Params, prepared: Array) -> Outputs:
+    def _layout_of(self, output: str) -> Preprocessing:
+        return self.images.turn() if output in self.turned else self.images
+
+    def _arrange(self, output: str, value: Array) -> Array:
+        """Returns a tap as the output that `run` gives."""
+        value = self._layout_of(output).arrange(value) if value.ndim == 3 else value
+        return value[None] if self.batched else value
+
+    def _outputs(self, params: Params, prepared: Array, others: Mapping[str, Array]) -> Outputs:
         size = tuple(prepared.shape[:2])
         x = self.images.arrange(prepared)
+        names = dict(self.taps)
+        replaced = {names[tap]: self._arrange(names[tap], v) for tap, v in others.items()}
         try:
-            return self.run(params, x[None] if self.batched else x)
+            given = x[None] if self.batched else x
+            if replaced:
+                return replace_outputs(self.run, params, given, replaced)
+            return self.run(params, given)
         except (TypeError, ValueError, AssertionError) as error:
             if size == self.size:
                 raise

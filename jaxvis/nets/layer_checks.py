@@ -10,7 +10,7 @@ from jaxvis.nets.table.ops import MODULES, OPS
 
 KINDS: dict[str, Any] = {field.name: field.type for field in fields(Layer)}
 """Field of a row -> its type."""
-KNOWN_OPS = tuple(op for op in {**MODULES, **OPS} if op != "input")
+KNOWN_OPS = tuple(op for op in {**MODULES, **OPS} if op not in ("input", "window_max"))
 WIDE = ("conv", "fc", "dense", "up")
 """Ops that need a width."""
 ON_MAPS = frozenset("conv max avg gap lrn inorm up repeat same reflect crop tokens".split())

@@ -12,20 +12,12 @@ from typing import Any
 
 import jax
 
-from jaxvis.jax_internals import ClosedJaxpr, Jaxpr, JaxprEqn, Primitive, ad, batching, mlir
+from jaxvis.jax_internals import JaxprEqn, Primitive, ad, batching, mlir
 from jaxvis.nets.capture import Outputs, name_outputs
+from jaxvis.nets.equations import evaluate
 from jaxvis.types import Array, Params
 
 _MARK = Primitive("jaxvis_mark")
-_INNER = {
-    "jit": "jaxpr",
-    "remat2": "jaxpr",
-    "checkpoint": "jaxpr",
-    "closed_call": "call_jaxpr",
-    "custom_jvp_call": "call_jaxpr",
-    "custom_vjp_call": "call_jaxpr",
-}
-"""Operation -> its parameter that is a computation of its own, run once on its inputs."""
 
 
 def mark_outputs(name: str, value: Any, *, opaque: tuple[type, ...] = ()) -> Any:
@@ -60,7 +52,12 @@ def collect_outputs(run: Callable[[Params, Array], Any], params: Params, images:
     traced, shape = jax.make_jaxpr(run, return_shape=True)(params, images)
     found: list[tuple[str, str, Array]] = []
     inputs = jax.tree.leaves((params, images))
-    results = _evaluate(traced.jaxpr, traced.consts, inputs, found)
+
+    def note(equation: JaxprEqn, given: list[Any]) -> list[Any]:
+        found.append((equation.params["name"], equation.params["part"], given[0]))
+        return given
+
+    results = evaluate(traced.jaxpr, traced.consts, inputs, _is_mark, note)
     outputs: Outputs = {}
     calls: dict[tuple[str, str], int] = {}
     for name, part, value in found:
@@ -70,45 +67,8 @@ def collect_outputs(run: Callable[[Params, Array], Any], params: Params, images:
     return outputs | name_outputs("output", output, root=True)
 
 
-def _evaluate(
-    jaxpr: Jaxpr, consts: Sequence[Any], inputs: Sequence[Any], found: list[tuple[str, str, Array]]
-) -> list[Any]:
-    """Evaluates a traced computation; adds (name, part, value) of its marks to `found`."""
-    values: dict[Any, Any] = dict(zip([*jaxpr.constvars, *jaxpr.invars], [*consts, *inputs]))
-
-    def read(atom: Any) -> Any:
-        return atom.val if hasattr(atom, "val") else values[atom]
-
-    for equation in jaxpr.eqns:
-        given = [read(atom) for atom in equation.invars]
-        inner = _find_inner(equation)
-        if equation.primitive is _MARK:
-            found.append((equation.params["name"], equation.params["part"], given[0]))
-            out = given
-        elif inner is not None:
-            out = _evaluate(inner.jaxpr, inner.consts, given, found)
-        else:
-            options = equation.primitive.get_bind_params(equation.params)
-            with equation.ctx.manager:
-                result = equation.primitive.bind(*given, **options)
-            out = result if equation.primitive.multiple_results else [result]
-        values.update(zip(equation.outvars, out))
-    return [read(atom) for atom in jaxpr.outvars]
-
-
-def _find_inner(equation: JaxprEqn) -> ClosedJaxpr | None:
-    """Finds the computation inside an operation, where anything is marked in it."""
-    inner = equation.params.get(_INNER.get(equation.primitive.name, ""))
-    if inner is None:
-        return None
-    closed = ClosedJaxpr(inner, ()) if isinstance(inner, Jaxpr) else inner
-    return closed if _has_marks(closed.jaxpr) else None
-
-
-def _has_marks(jaxpr: Jaxpr) -> bool:
-    return any(
-        equation.primitive is _MARK or _find_inner(equation) is not None for equation in jaxpr.eqns
-    )
+def _is_mark(equation: JaxprEqn) -> bool:
+    return equation.primitive is _MARK
 
 
 def _map_mark(values: Sequence[Array], axes: Sequence[int], **names: str) -> tuple[Array, int]:

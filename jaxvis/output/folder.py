@@ -1,7 +1,7 @@
 """Folders of images, under one rule: what cannot be used is skipped, counted and listed."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -58,6 +58,7 @@ def read_folder(
     *,
     skipped: dict[str, str],
     read: Callable[[Path], Any] = read_image,
+    only: Collection[str] | None = None,
     ahead: int = 16,
     progress: bool = False,
 ) -> Iterator[FolderImage]:
@@ -71,6 +72,7 @@ def read_folder(
       skipped: name -> why the file was skipped; it is filled on the way.
       read: makes the value from a path and raises OSError or ValueError for a file that
         cannot be used; it runs in several threads.
+      only: the names of the files to read; None reads all of them.
       ahead: how many images are read before they are asked for, which is what they need
         in memory.
       progress: whether to show a bar.
@@ -80,7 +82,11 @@ def read_folder(
       ValueError: for a folder without images; and in the end, if none could be used.
     """
     folder = Path(folder)
-    paths = list_images(folder)
+    paths = [
+        path
+        for path in list_images(folder)
+        if only is None or path.relative_to(folder).as_posix() in only
+    ]
 
     def try_to_read(path: Path) -> Any:
         try:
@@ -98,7 +104,7 @@ def read_folder(
             continue
         count += 1
         yield FolderImage(name, path, value)
-    if not count:
+    if not count and paths:
         first = next(iter(skipped.values()))
         raise ValueError(
             f"none of the {len(paths)} images in {folder} can be used; the first: {first}"

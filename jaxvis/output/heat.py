@@ -57,7 +57,7 @@ def colour_heat(
       ValueError: for another shape, unknown colours, or a percentile outside (0, 100].
     """
     values = scale_heat(heat, percentile=percentile)
-    kind = choose_colours(heat, colours)
+    kind = choose_colours(heat, colours=colours)
     stops = _STOPS[kind]
     at = (values + 1) / 2 if kind == "diverging" else np.abs(values)
     places = np.linspace(0, 1, len(stops))
@@ -88,7 +88,7 @@ def scale_heat(heat: np.ndarray, *, percentile: float = PERCENTILE) -> np.ndarra
     return np.clip(heat / most, -1, 1) if most else np.zeros_like(heat)
 
 
-def choose_colours(heat: np.ndarray, colours: Colours = "auto") -> str:
+def choose_colours(heat: np.ndarray, *, colours: Colours = "auto") -> str:
     """Chooses the colours of a heatmap: "diverging" where any heat is negative.
 
     Args:

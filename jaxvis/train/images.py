@@ -5,13 +5,13 @@ therefore sees the same images as an uninterrupted one.
 """
 
 import os
-from collections.abc import Generator, Mapping
+from collections.abc import Collection, Generator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from jaxvis.output.folder import read_folder
+from jaxvis.output.folder import list_images, read_folder
 from jaxvis.output.io import read_image
 from jaxvis.output.resample import crop_to, resample
 from jaxvis.output.threads import map_ahead
@@ -96,6 +96,7 @@ def open_folder(
     *,
     size: tuple[int, int],
     fit: str = "crop",
+    only: Collection[str] | None = None,
     memory: int = MEMORY,
     progress: bool = False,
 ) -> Images:
@@ -107,6 +108,7 @@ def open_folder(
       folder: the folder; hidden files are left out.
       size: (H, W) in pixels that every image gets.
       fit: a name of `FITS`.
+      only: the names of the files to open, as `list_files` gives them; None opens all.
       memory: bytes of decoded images to keep; the others are read when needed.
       progress: whether to show a bar.
 
@@ -125,11 +127,26 @@ def open_folder(
         folder,
         skipped=skipped,
         read=lambda path: read_at_size(path, size, fit=fit),
+        only=only,
         progress=progress,
     ):
         names.append(image.name)
         sources.append(image.value if len(sources) < keep else image.path)
     return Images(size, tuple(names), tuple(sources), fit, skipped)
+
+
+def list_files(folder: str | os.PathLike) -> dict[str, Path]:
+    """Lists the image files of a folder and its subfolders by name, without opening them.
+
+    Args:
+      folder: the folder; hidden files are left out.
+
+    Raises:
+      OSError: if there is no such folder.
+      ValueError: for a folder without images.
+    """
+    root = Path(folder)
+    return {path.relative_to(root).as_posix(): path for path in list_images(root)}
 
 
 def from_array(images: np.ndarray) -> Images:
@@ -212,3 +229,25 @@ def read_batches(
         return np.stack([images[i] for i in index])
 
     yield from map_ahead(read, steps, ahead=ahead)
+
+
+def read_in_order(
+    images: Images, *, batch: int, ahead: int = AHEAD
+) -> Generator[tuple[np.ndarray, np.ndarray], None, None]:
+    """Yields all images once, in their order: (numbers `[batch]`, images `[batch, H, W, 3]`).
+
+    They are read ahead in threads. The last batch is filled up with its first image, whose
+    number then comes again.
+
+    Args:
+      images: what to read.
+      batch: images at a time.
+      ahead: batches that are read while others are used.
+    """
+
+    def read(first: int) -> tuple[np.ndarray, np.ndarray]:
+        numbers = np.arange(first, first + batch)
+        numbers[numbers >= len(images)] = first
+        return numbers, np.stack([images[int(i)] for i in numbers])
+
+    yield from map_ahead(read, range(0, len(images), batch), ahead=ahead)

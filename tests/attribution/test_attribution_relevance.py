@@ -118,6 +118,7 @@ def test_lrp_of_a_linear_network_is_weight_times_input(image):
         np.testing.assert_allclose(found, kernel[..., index] * seen, rtol=2e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_maps_of_all_channels_add_up_to_the_whole(image):
     net, params = residual_net(bias=0.1)
     whole = jaxvis.lrp(net, params, image, index=[1, 2])

@@ -4,6 +4,7 @@ import typing
 
 import pytest
 
+from jaxvis.attribution.masks.baselines import Word
 from jaxvis.cli import choices
 from jaxvis.cli.classical import ALGORITHMS
 from jaxvis.loss.matching.terms import STATISTIC_WEIGHTS
@@ -17,6 +18,7 @@ from jaxvis.train.images import FITS
 
 TABLES = {
     "Algorithm": ALGORITHMS,
+    "BaselineName": typing.get_args(Word),
     "Bounds": BOUNDS,
     "Colour": COLOURS,
     "Fit": FITS,
@@ -38,4 +40,5 @@ def test_a_flag_knows_the_words_of_its_table(name):
 
 def test_every_set_of_words_has_a_table():
     sets = {name for name in vars(choices) if name[0].isupper() and name != "Literal"}
-    assert sets == set(TABLES)
+    # The names of heatmaps are names of functions, as tests/cli/test_cli_explain.py says.
+    assert sets == {*TABLES, "CamMethod", "ExplainMethod", "GradientMethod"}

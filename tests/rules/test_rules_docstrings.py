@@ -172,8 +172,16 @@ IRREGULAR = (
 )
 PAST = re.compile(rf"^(\w{{2,}}ed|{'|'.join(IRREGULAR.split())})$")
 NOT_PAST = {"embed", "feed", "need", "seed", "speed"}
-NAMES_OF_THEIR_OWN = {"normalized_sgd", "clipped_sgd"}
-"""Optimizers, which the field calls so."""
+NAMES_OF_THEIR_OWN = {
+    "clipped_sgd",
+    "expected_gradients",
+    "guided",
+    "guided_backpropagation",
+    "guided_grad_cam",
+    "integrated_gradients",
+    "normalized_sgd",
+}
+"""Optimizers and heatmaps, which the field calls so."""
 
 
 def is_participle(name: str) -> bool:

@@ -168,7 +168,9 @@ class Table(Forward):
             return
         height, width = values["input"].shape[:2]
         size = (height, width)
-        rows = tuple(row for row in self.rows if row.name in needed)
+        # With other taps beside the image, the rows before them have sizes too.
+        passed = rows_between(self.rows, frozenset({"input"}), tuple(needed))
+        rows = tuple(row for row in self.rows if row.name in passed)
         first_fc = next((row for row in rows if row.op == "fc"), None)
         try:
             at = shapes(rows, size)

@@ -225,7 +225,7 @@ def shapes(rows: tuple[Layer, ...], size: tuple[int, int]) -> dict[str, tuple[in
             out[row.name] = _token_shape(row, given)
         elif row.op == "concat":
             out[row.name] = (*given[0][:-1], sum(s[-1] for s in given))
-        elif row.op in ("conv", "max", "avg"):
+        elif row.op in ("conv", "max", "avg", "window_max"):
             height, width, channels = given[0]
             out[row.name] = (*_pool_or_conv_size(row, (height, width)), row.width or channels)
         elif row.op in ("up", "repeat", "same", "reflect", "crop"):

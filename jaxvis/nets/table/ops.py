@@ -89,6 +89,18 @@ def _pool(x: Array, row: Layer) -> Array:
     return x
 
 
+def _pool_windows(x: Array, row: Layer) -> Array:
+    """Returns max pooling as one operation, which those who trace a network can tell."""
+    pads = []
+    for axis, pad in zip((1, 2), row.pads):
+        end = (pool_size(x.shape[axis], row, axis - 1) - 1) * row.stride + row.window[axis - 1]
+        # What no window reaches is cut off, by a padding below 0.
+        pads.append((pad, end - x.shape[axis] - pad, 0))
+    padded = lax.pad(x, jnp.asarray(-jnp.inf, x.dtype), ((0, 0, 0), *pads, (0, 0, 0)))
+    strides = (1, row.stride, row.stride, 1)
+    return lax.reduce_window(padded, -jnp.inf, lax.max, (1, *row.window, 1), strides, "VALID")
+
+
 def _normalise_locally(x: Array, row: Layer) -> Array:
     """Returns local response normalisation across channels; windows end with the channels."""
     size, dtype = row.window[0], x.dtype
@@ -183,6 +195,7 @@ MODULES: dict[str, Callable[[Layer, tuple[int, ...], Compute], nnx.Module]] = {
 OPS: dict[str, Callable[..., Array]] = {
     "max": _pool,
     "avg": _pool,
+    "window_max": _pool_windows,
     "lrn": _normalise_locally,
     "relu": lambda x, row: jax.nn.relu(x),
     "relu6": lambda x, row: jnp.minimum(jax.nn.relu(x), 6),

@@ -69,20 +69,36 @@ class Attention(nnx.Module):
         Args:
           x: queries, keys and values side by side `[1, t, 3 c]`, in each of them the heads.
         """
-        batch, count, width = x.shape
-        parts = x.reshape(batch, count, 3, self.heads, width // 3 // self.heads)
-        query, key, value = (parts[:, :, i] for i in range(3))
         precision = self.compute.options()["precision"]
-        scores = jnp.einsum(
-            "bqhd,bkhd->bhqk",
-            query,
-            key,
-            precision=precision,
-            preferred_element_type=jnp.float32,
-        )
-        weights = jax.nn.softmax(scores * query.shape[-1] ** -0.5, axis=-1).astype(x.dtype)
+        weights, value = attend(x, self.heads, precision)
         mixed = jnp.einsum("bhqk,bkhd->bqhd", weights, value, precision=precision)
-        return mixed.reshape(batch, count, width // 3)
+        return mixed.reshape(*x.shape[:2], x.shape[2] // 3)
+
+
+def attend(x: Array, heads: int, precision: Any) -> tuple[Array, Array]:
+    """Computes what an attention multiplies: its weights and the values.
+
+    Args:
+      x: queries, keys and values side by side `[n, t, 3 c]`, in each of them the heads.
+      heads: how many there are.
+      precision: of the products, as JAX takes it.
+
+    Returns:
+      (weights, values): `[n, heads, t, t]`, of which each row sums to 1, and
+      `[n, t, heads, c / heads]`.
+    """
+    batch, count, width = x.shape
+    parts = x.reshape(batch, count, 3, heads, width // 3 // heads)
+    query, key, value = (parts[:, :, i] for i in range(3))
+    scores = jnp.einsum(
+        "bqhd,bkhd->bhqk",
+        query,
+        key,
+        precision=precision,
+        preferred_element_type=jnp.float32,
+    )
+    weights = jax.nn.softmax(scores * query.shape[-1] ** -0.5, axis=-1).astype(x.dtype)
+    return weights, value
 
 
 def resize_positions(positions: Array, size: tuple[int, int]) -> Array:

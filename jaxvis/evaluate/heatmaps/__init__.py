@@ -1,0 +1,1 @@
+"""How true heatmaps are: each file asks one question of them."""

@@ -79,6 +79,7 @@ def test_occlusion_is_captums(both, patch, stride):
         assert_close(found[place], wanted[0, 0].numpy())
 
 
+@pytest.mark.slow
 def test_lime_is_captums_where_both_see_every_mask_often(both):
     ours, peer, image, x = both
     segments = np.arange(SIDE)[:, None] // 6 * 2 + np.arange(SIDE) // 6

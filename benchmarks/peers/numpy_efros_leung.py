@@ -144,12 +144,6 @@ def _choose_pixels(known: np.ndarray, order: np.ndarray, half: int) -> list[tupl
     return chosen
 
 
-def _pick(allowed: np.ndarray, uniform: np.float32) -> int:
-    """Picks one of the places that are allowed, all being equally likely."""
-    places = np.flatnonzero(allowed)
-    return places[min(int(uniform * np.float32(len(places))), len(places) - 1)]
-
-
 def _split(pixels: list, together: int | None) -> Iterator[list]:
     """Splits a list into parts of a length; None leaves it whole."""
     length = together or len(pixels)

@@ -151,7 +151,9 @@ class _Work:
         for chosen in _cut(count, chunk):
             found = _run(*static, self.params, *self.inputs(places, scores, chosen))
             if self.keep:
-                kept.append(jax.tree.map(np.asarray, found))
+                # The one before goes to the host while this one is computed.
+                kept[-1:] = [jax.tree.map(np.asarray, one) for one in kept[-1:]]
+                kept.append(found)
             else:
                 total = found if total is None else jax.tree.map(jnp.add, total, found)
         if not self.keep:

@@ -8,7 +8,7 @@ from tqdm import tqdm
 
 from jaxvis.cli.checksums import hash_inputs
 from jaxvis.cli.choices import ExplainMethod
-from jaxvis.cli.explaining import Case, draw_maps, make_maps, open_case
+from jaxvis.cli.explaining import Case, draw_maps, make_maps, open_case, widen
 from jaxvis.cli.flags import (
     NETWORK,
     OUTPUT,
@@ -121,4 +121,4 @@ def _draw(case: Case, rows: list[dict[str, Any]]) -> np.ndarray:
         words += [f"{name} {row[name]:.2f}" for name in SCORES[:2] if name in row]
         pictures.append(row["picture"])
         captions.append(", ".join(words))
-    return contact_sheet(pictures, captions=captions, columns=5)
+    return contact_sheet(widen(pictures), captions=captions, columns=5)

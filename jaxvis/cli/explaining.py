@@ -27,6 +27,10 @@ DOTTED = ("saliency", "guided-backpropagation", "deconvnet", "lrp", "deep-lift",
 """Methods whose maps are of single pixels, which nothing is seen of over a photograph."""
 
 
+LEAST = 192
+"""Pixels that a picture on a page is wide at least, so that its caption has room."""
+
+
 @dataclass(frozen=True)
 class Case:
     """A photograph, and what of it is explained.
@@ -186,6 +190,16 @@ def draw_maps(
     return drawn
 
 
+def widen(pictures: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Enlarges pictures of a few pixels by whole numbers, so that captions fit below them.
+
+    Args:
+      pictures: `[H, W, 3]` each.
+    """
+    factors = [-(-LEAST // one.shape[1]) for one in pictures]
+    return [one.repeat(by, axis=0).repeat(by, axis=1) for one, by in zip(pictures, factors)]
+
+
 def write_maps(
     command: str,
     arguments: dict[str, Any],
@@ -219,7 +233,7 @@ def write_maps(
     drawn = draw_maps(case, method, maps, notes=notes(maps) if notes else ())
     shown = [(Path(case.image).stem, np.broadcast_to(case.photo, (*case.photo.shape[:2], 3)))]
     captions, pictures = zip(*shown, *drawn)
-    page = contact_sheet(pictures, captions=captions, columns=min(len(pictures), 4))
+    page = contact_sheet(widen(pictures), captions=captions, columns=min(len(pictures), 4))
     flat = [case.name(i) for i, heat in enumerate(maps) if not np.any(np.nan_to_num(heat))]
     code = write_pages(
         to,

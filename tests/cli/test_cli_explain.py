@@ -47,7 +47,7 @@ def test_a_page_shows_each_class_with_its_probability(photo, capsys):
     assert f"{100 * share[about['indices'][0]]:.1f} %" in about["captions"][0]
     # The photograph and two maps stand side by side, with their captions below.
     page = read_image(photo / "found/grad-cam.png")
-    assert page.shape[1] == 3 * 64 + 4 * 8 and page.shape[0] > 64
+    assert page.shape[1] == 3 * 192 + 4 * 8 and page.shape[0] > 192
     assert list(record["inputs"]) == ["x.png"] and record["command"] == "cam"
 
 

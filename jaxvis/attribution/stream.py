@@ -147,7 +147,7 @@ class _Work:
         """Returns the explanations of some scores of some images, `[n, k, ...]`."""
         static = (self.method, self.keep, self.axis, self.mesh)
         total: Any = None
-        kept = []
+        kept: list[Any] = []
         for chosen in _cut(count, chunk):
             found = _run(*static, self.params, *self.inputs(places, scores, chosen))
             if self.keep:

@@ -12,18 +12,19 @@ Everything that a user needs is one dot away and listed in `jaxvis.__all__`:
   `feature_maps`, `generate`, `latent`, `stylize`, `fast_style`,
 - heatmaps: `saliency`, `gradient_times_input`, `smooth_grad`, `var_grad`,
   `integrated_gradients`, `expected_gradients`, `measure_completeness`, `conductance`,
-  `deep_lift`, `guided_backpropagation`, `deconvnet`, `randomisation_score`,
+  `deep_lift`, `guided_backpropagation`, `deconvnet`,
   `cam`, `grad_cam`, `grad_cam_plus_plus`, `layer_cam`, `hires_cam`,
   `eigen_cam`, `score_cam`, `ablation_cam`, `finer_cam`, `guided_grad_cam`, `le_grad`,
   `attention_rollout`, `lrp`, `crp`, `occlusion`, `rise`, `hsic`, `sobol`, `lime`,
 - weights and activations: `filters`, `activations`, `patches`, `collect_codes`, `neighbours`,
   `index_folder`, `read_index`, `pca`, `tsne`, `umap`, `kmeans`, `outlier_scores`,
   `draw_embedding`, `find_concepts`, `read_bank`, `concept_importance`,
-  `activation_grid`, `atlas`,
+  `activation_cells`, `activation_grid`, `atlas`,
 - objects from heatmaps: `threshold_segment`, `grab_cut`,
 - judges of heatmaps: `deletion`, `insertion`, `average_drop`, `average_increase`,
   `pointing_game`, `infidelity`, `max_sensitivity`, `sparseness`, `effort_ratio`,
   `model_randomisation`, `logit_randomisation`,
+- adversarial images: `attacks` (`attacks.pgd`, `attacks.autoattack`...),
 - what methods are made of: `objectives`, `canvases` (`Canvas` for one of your own),
   `views`, `priors`, `optimizers`, `recipes`, `Status`, `Interrupted`,
 - figures: `plot`,
@@ -36,9 +37,9 @@ from typing import TYPE_CHECKING, Any
 from jaxvis.exports import MODULES, PLACES
 
 if TYPE_CHECKING:
-    from jaxvis import recipes
+    from jaxvis import attacks, recipes
     from jaxvis.analysis.activations import activations
-    from jaxvis.analysis.atlas import activation_grid, atlas
+    from jaxvis.analysis.atlas import activation_cells, activation_grid, atlas
     from jaxvis.analysis.clusters import kmeans, outlier_scores
     from jaxvis.analysis.codes import collect_codes
     from jaxvis.analysis.concepts import find_concepts, read_bank
@@ -72,7 +73,6 @@ if TYPE_CHECKING:
     from jaxvis.attribution.masks.sobol import sobol
     from jaxvis.attribution.noise import smooth_grad, var_grad
     from jaxvis.attribution.paths import expected_gradients, integrated_gradients
-    from jaxvis.attribution.randomisation import randomisation_score
     from jaxvis.attribution.relevance.lrp import crp, lrp
     from jaxvis.compiler import compiles_wrongly, jit
     from jaxvis.devices import use_cores
@@ -120,9 +120,11 @@ __all__ = [
     "Run",
     "Status",
     "ablation_cam",
+    "activation_cells",
     "activation_grid",
     "activations",
     "atlas",
+    "attacks",
     "attention_rollout",
     "average_drop",
     "average_increase",
@@ -194,7 +196,6 @@ __all__ = [
     "plot",
     "pointing_game",
     "priors",
-    "randomisation_score",
     "read_bank",
     "read_image",
     "read_index",

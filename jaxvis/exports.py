@@ -1,6 +1,7 @@
 """Where public names are defined, so that `import jaxvis` imports none of it."""
 
 MODULES = {
+    "attacks": "jaxvis.attacks",
     "canvases": "jaxvis.loss.canvas",
     "objectives": "jaxvis.loss.objectives",
     "optimizers": "jaxvis.optimize.rules",
@@ -18,6 +19,7 @@ PLACES = {
     "Run": "jaxvis.types",
     "Status": "jaxvis.types",
     "ablation_cam": "jaxvis.attribution.cam.gradient_free",
+    "activation_cells": "jaxvis.analysis.atlas",
     "activation_grid": "jaxvis.analysis.atlas",
     "activations": "jaxvis.analysis.activations",
     "atlas": "jaxvis.analysis.atlas",
@@ -87,7 +89,6 @@ PLACES = {
     "patches": "jaxvis.analysis.patches",
     "pca": "jaxvis.analysis.embed",
     "pointing_game": "jaxvis.evaluate.heatmaps.pointing",
-    "randomisation_score": "jaxvis.attribution.randomisation",
     "read_bank": "jaxvis.analysis.concepts",
     "read_image": "jaxvis.output.io",
     "read_index": "jaxvis.analysis.index",

@@ -2,7 +2,7 @@
 
 import colorsys
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, get_args
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -10,15 +10,13 @@ import numpy as np
 
 from jaxvis.analysis.codes import ImagesLike, open_images, stream
 from jaxvis.analysis.concepts import Concepts
-from jaxvis.analysis.embed import pca, tsne, umap
+from jaxvis.analysis.embed import Plane, check_plane, place_codes
 from jaxvis.analysis.factors import factorize
-from jaxvis.analysis.places import find_placement
+from jaxvis.analysis.places import Placement, find_placement
 from jaxvis.analysis.readings import ReadPositions
 from jaxvis.network import Network
 from jaxvis.types import ArrayLike, ImageLike, Key, Params, as_key
 
-Plane = Literal["pca", "tsne", "umap"]
-"""How activations are placed in a plane."""
 SOFTEN = 0.01
 """What is added to the second moments before they are inverted, as a share of their mean."""
 
@@ -110,11 +108,8 @@ def activation_grid(
     >>> jaxvis.activation_grid(net, params, image, "conv2_1", groups=3).picture.shape
     (64, 64, 3)
     """
-    shown = open_images(net, [image])
-    place = find_placement(net, params, tap, size=shown.size)
-    if len(place.shape) != 3:
-        raise ValueError(f"{tap!r} is a vector, which has no positions: take a layer of maps")
-    values = np.asarray(net.code(params, jnp.asarray(shown[0]), tap)).reshape(-1, place.shape[-1])
+    place, found = _read_map(net, params, image, tap)
+    values = found.reshape(-1, found.shape[-1])
     if not 1 <= groups <= min(values.shape):
         raise ValueError(f"{tap!r} makes 1 to {min(values.shape)} groups here, not {groups}")
     amounts, parts = factorize(values, groups, key=key)
@@ -124,6 +119,47 @@ def activation_grid(
     picture = np.tensordot(maps, colours, (0, 0))
     picture /= max(float(picture.max()), 1e-30)
     return ActivationGrid(picture, maps, colours, Concepts(tap, parts, "nmf"))
+
+
+def activation_cells(
+    net: Network, params: Params, image: ImageLike, tap: str, *, grid: int = 8
+) -> Atlas:
+    """Cuts a layer's map of one image into cells: what `jaxvis.maximize` draws of each is a grid.
+
+    Args:
+      net, params: the network.
+      image: `[H, W, C]` in [0, 1].
+      tap: the layer, of shape `[h, w, c]`.
+      grid: cells a side, in each of which activations are averaged; where the layer has fewer
+        positions on its shorter side, as many as these.
+
+    Returns:
+      Atlas: `concepts.objectives()` are what each cell stands for, and `arrange` puts the
+      pictures in their places.
+
+    Raises:
+      ValueError: for an unknown tap, one without positions, or a grid below 1.
+
+    Source: Olah et al., The Building Blocks of Interpretability (2018).
+
+    >>> import numpy as np
+    >>> import jaxvis
+    >>> net, params = jaxvis.load("demo")
+    >>> image = np.random.default_rng(0).random((64, 64, 3))
+    >>> jaxvis.activation_cells(net, params, image, "conv2_1", grid=3).concepts.directions.shape
+    (9, 32)
+    """
+    if grid < 1:
+        raise ValueError(f"grid is at least 1, not {grid}")
+    values = _read_map(net, params, image, tap)[1]
+    side = min(grid, *values.shape[:2])
+    row, column = (np.arange(length) * side // length for length in values.shape[:2])
+    owner = (row[:, None] * side + column).ravel()
+    counts = np.bincount(owner, minlength=side * side)
+    sums = np.zeros((side * side, values.shape[-1]), np.float32)
+    np.add.at(sums, owner, values.reshape(-1, values.shape[-1]))
+    cells = np.stack(np.divmod(np.arange(side * side), side), axis=1)
+    return Atlas(Concepts(tap, sums / counts[:, None], "cells"), cells, counts, side)
 
 
 def atlas(
@@ -173,17 +209,13 @@ def atlas(
     9
     """
     net.check_taps(tap)
-    if plane not in get_args(Plane):
-        raise ValueError(f"plane is {', '.join(get_args(Plane))}, not {plane!r}")
+    check_plane(plane)
     if min(grid, samples, least) < 1:
         raise ValueError(f"grid, samples and least are at least 1, not {grid}, {samples}, {least}")
     places, chosen = jax.random.split(as_key(key))
     values = stream(ReadPositions(net, tap, samples), (params, places), open_images(net, images))
     values = values.reshape(-1, values.shape[-1])
-    if plane == "pca":
-        points = pca(values).points
-    else:
-        points = (tsne if plane == "tsne" else umap)(values, key=chosen)
+    points = place_codes(values, plane, key=chosen)
     low, high = points.min(axis=0), points.max(axis=0)
     at = (points - low) / np.where(high > low, high - low, 1) * grid
     column, row = np.minimum(at, grid - 1).astype(int).T
@@ -197,6 +229,17 @@ def atlas(
         directions = _whiten(directions, values)
     cells = np.stack(np.divmod(numbers, grid), axis=1)
     return Atlas(Concepts(tap, directions, "atlas"), cells, counts, grid)
+
+
+def _read_map(
+    net: Network, params: Params, image: ImageLike, tap: str
+) -> tuple[Placement, np.ndarray]:
+    """Reads a layer's map of one image, `[h, w, c]`, and where its units look."""
+    shown = open_images(net, [image])
+    place = find_placement(net, params, tap, size=shown.size)
+    if len(place.shape) != 3:
+        raise ValueError(f"{tap!r} is a vector, which has no positions: take a layer of maps")
+    return place, np.asarray(net.code(params, jnp.asarray(shown[0]), tap))
 
 
 def _whiten(directions: np.ndarray, values: np.ndarray) -> np.ndarray:

@@ -13,7 +13,14 @@ from jaxvis.analysis.embed import pca
 from jaxvis.analysis.factors import factorize
 from jaxvis.analysis.patches import Patches, cut_patches
 from jaxvis.analysis.places import find_placement
-from jaxvis.analysis.readings import ReadAlong, ReadCrops, ReadLargest, ReadPositions
+from jaxvis.analysis.readings import (
+    ReadAlong,
+    ReadCrops,
+    ReadLargest,
+    ReadLargestCrop,
+    ReadPositions,
+    find_crops,
+)
 from jaxvis.loss.objectives import Direction
 from jaxvis.network import Network
 from jaxvis.types import ArrayLike, Key, Params, as_key
@@ -68,7 +75,13 @@ class Concepts:
         return place.spread(np.moveaxis(maps, -1, 1))
 
     def find_patches(
-        self, net: Network, params: Params, images: ImagesLike, *, top: int = 9
+        self,
+        net: Network,
+        params: Params,
+        images: ImagesLike,
+        *,
+        top: int = 9,
+        crops: int | None = None,
     ) -> tuple[Patches, list[list[np.ndarray]]]:
         """Finds the patches of images that lie furthest along each direction.
 
@@ -78,6 +91,8 @@ class Concepts:
           net, params: the network.
           images: a folder, or `[N, H, W, C]` in [0, 1].
           top: patches of each concept, at most as many as images.
+          crops: patches are crops, so many of an image a side, as `jaxvis.find_concepts`
+            cuts them; None takes what single units see.
 
         Returns:
           tuple: (`Patches` `[n, top]`, the pictures of each concept).
@@ -86,17 +101,20 @@ class Concepts:
           OSError: if there is no such folder.
           ValueError: for what are no images, or a count below 1.
         """
-        if top < 1:
-            raise ValueError(f"top must be at least 1, got {top}")
+        for name, number in (("top", top), ("crops", crops or 1)):
+            if number < 1:
+                raise ValueError(f"{name} must be at least 1, got {number}")
         shown = open_images(net, images)
         place = find_placement(net, params, self.tap, size=shown.size)
         given = (params, jnp.asarray(self.directions))
-        values, units = stream(ReadLargest(net, self.tap), given, shown)
+        look = ReadLargestCrop(net, self.tap, crops) if crops else ReadLargest(net, self.tap)
+        values, units = stream(look, given, shown)
         order = np.argsort(-values, axis=0, kind="stable")[:top]
         values, units = (np.take_along_axis(one, order, axis=0).T for one in (values, units))
-        width = place.shape[1] if len(place.shape) == 3 else 1
+        width = crops or (place.shape[1] if len(place.shape) == 3 else 1)
         cells = np.stack(np.divmod(units, width), axis=-1)
-        found = Patches(values, order.T, cells, place.find_boxes(cells))
+        boxes = find_crops(shown.size, crops)[units] if crops else place.find_boxes(cells)
+        found = Patches(values, order.T, cells, boxes)
         return found, [cut_patches(shown, found, i) for i in range(len(self))]
 
 

@@ -1,7 +1,8 @@
 """Codes in few dimensions: principal components, t-SNE and UMAP."""
 
 import importlib
-from typing import Any, NamedTuple
+import importlib.util
+from typing import Any, Literal, NamedTuple, get_args
 
 import jax
 import jax.numpy as jnp
@@ -11,6 +12,9 @@ from jaxvis.analysis.codes import Codes
 from jaxvis.analysis.neighbours import as_values
 from jaxvis.compiler import jit
 from jaxvis.types import Array, ArrayLike, Key, as_key
+
+Plane = Literal["pca", "tsne", "umap"]
+"""How codes are placed in a plane."""
 
 
 class Components(NamedTuple):
@@ -136,6 +140,40 @@ def umap(
         n_jobs=1,
     )
     return np.asarray(method.fit_transform(values), np.float32)
+
+
+def check_plane(plane: str) -> None:
+    """Checks that there is a way to place codes in a plane, before any are computed.
+
+    Args:
+      plane: see `place_codes`.
+
+    Raises:
+      ValueError: for an unknown way, or where its package is missing.
+    """
+    if plane not in get_args(Plane):
+        raise ValueError(f"plane is {', '.join(get_args(Plane))}, not {plane!r}")
+    if plane == "umap":
+        _import("umap", "UMAP")
+    if plane == "tsne" and importlib.util.find_spec("openTSNE") is None:
+        _import("sklearn.manifold", "t-SNE")
+
+
+def place_codes(codes: Codes | ArrayLike, plane: Plane, *, key: Key | int = 0) -> np.ndarray:
+    """Places codes in a plane, `[N, 2]`.
+
+    Args:
+      codes: `[N, d]`.
+      plane: "pca", "tsne" or "umap".
+      key: of the last two; a typed random key, or an integer seed.
+
+    Raises:
+      ValueError: as `check_plane`, `pca`, `tsne` and `umap`.
+    """
+    check_plane(plane)
+    if plane == "pca":
+        return pca(codes).points
+    return (tsne if plane == "tsne" else umap)(codes, key=key)
 
 
 def _reduce(codes: Codes | ArrayLike, components: int) -> np.ndarray:

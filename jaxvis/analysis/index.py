@@ -4,6 +4,7 @@ import hashlib
 import importlib
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
@@ -47,12 +48,14 @@ class Index:
       sums: `[N]`, the sha256 of each file.
       net: the name of the network.
       weights: the sha256 of its parameters; empty for an index of pixels.
+      skipped: file -> why the last call left it out; an index that was read knows of none.
     """
 
     codes: Codes
     sums: tuple[str, ...]
     net: str
     weights: str
+    skipped: Mapping[str, str] = field(default_factory=dict)
     _graphs: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
@@ -115,13 +118,9 @@ class Index:
         known = dict(zip(self.codes.names, self.sums))
         sums = {name: hash_file(path) for name, path in list_files(folder).items()}
         new = {name for name, value in sums.items() if known.get(name) != value}
-        if not new:
-            return self
-        size = self.codes.size
-        try:
-            images = open_folder(folder, size=size, only=new, progress=progress)
-        except ValueError:  # of the new files none can be used
-            return self
+        images = open_folder(folder, size=self.codes.size, only=new, progress=progress)
+        if not len(images):
+            return replace(self, skipped=images.skipped)
         look = ReadCode(net, tap, self.codes.pool)
         values = stream(look, params, images, chunk=chunk, progress=progress)
         again = set(images.names)
@@ -132,7 +131,7 @@ class Index:
             names=(*(self.codes.names[i] for i in kept), *images.names),
         )
         both = (*(self.sums[i] for i in kept), *(sums[name] for name in images.names))
-        return Index(codes, both, self.net, self.weights)
+        return Index(codes, both, self.net, self.weights, images.skipped)
 
     def query(
         self,
@@ -239,7 +238,7 @@ def index_folder(
     images = open_folder(folder, size=size or net.input_size, progress=progress)
     codes = collect_codes(net, params, images, tap, pool=pool, chunk=chunk, progress=progress)
     sums = tuple(hash_file(Path(folder) / name) for name in images.names)
-    return Index(codes, sums, net.name, hash_weights(params, tap))
+    return Index(codes, sums, net.name, hash_weights(params, tap), images.skipped)
 
 
 def read_index(path: str | os.PathLike) -> Index:

@@ -95,18 +95,46 @@ class ReadCrops(Look):
           params, image, number: see `Look`.
         """
         del number
-        size = image.shape[:2]
-        sides = [max(1, 2 * side // (self.crops + 1)) for side in size]
-        steps = [
-            np.rint(np.linspace(0, side - own, self.crops)).astype(int)
-            for side, own in zip(size, sides)
-        ]
-        cut = jnp.stack(
-            [image[y : y + sides[0], x : x + sides[1]] for y in steps[0] for x in steps[1]]
-        )
+        boxes = find_crops((image.shape[0], image.shape[1]), self.crops)
+        cut = jnp.stack([image[y0:y1, x0:x1] for y0, x0, y1, x1 in boxes])
         whole = jax.image.resize(cut, (len(cut), *image.shape), "linear")
         found = jax.vmap(lambda one: self.net.apply(params, one, stop=self.tap)[self.tap])(whole)
         return jax.vmap(average_positions)(found)
+
+
+@dataclass(frozen=True)
+class ReadLargestCrop(ReadCrops):
+    """The reading of the crop that lies furthest along directions, `[n]` each.
+
+    What is read are the activation along the direction, and the number of the crop.
+    """
+
+    def __call__(self, params: Any, image: Array, number: Array) -> Any:
+        """Computes both.
+
+        Args:
+          params: the network's parameters, and the directions `[n, c]`.
+          image, number: see `Look`.
+        """
+        along = super().__call__(params[0], image, number) @ params[1].T
+        return jnp.max(along, axis=0), jnp.argmax(along, axis=0)
+
+
+def find_crops(size: tuple[int, int], crops: int) -> np.ndarray:
+    """Finds the crops of an image, row by row: boxes `[crops^2, 4]` int of (y0, x0, y1, x1).
+
+    Neighbouring crops overlap by half.
+
+    Args:
+      size: (H, W) of the image in pixels.
+      crops: how many a side.
+    """
+    sides = [max(1, 2 * side // (crops + 1)) for side in size]
+    rows, columns = (
+        np.rint(np.linspace(0, side - own, crops)).astype(int) for side, own in zip(size, sides)
+    )
+    corners = np.stack(np.meshgrid(rows, columns, indexing="ij"), axis=-1).reshape(-1, 2)
+    return np.concatenate([corners, corners + np.array(sides)], axis=1)
 
 
 def _to_map(values: Array) -> Array:

@@ -1,7 +1,7 @@
 """Gradients that ReLUs let through by another rule: guided backpropagation, deconvnet.
 
 Both draw sharp pictures, and much of what they draw is in the image rather than in what the
-network has learned: show them with their `jaxvis.randomisation_score`.
+network has learned: show them with their `jaxvis.model_randomisation`.
 """
 
 from collections.abc import Sequence

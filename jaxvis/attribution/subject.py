@@ -15,7 +15,7 @@ from jaxvis.network import Network
 from jaxvis.recipes.targets import AnyObjective, choose_target
 from jaxvis.types import Array, ImageLike, Params, Taps
 from jaxvis.weights.class_names import find_label
-from jaxvis.weights.labels import read_imagenet_labels
+from jaxvis.weights.labels import choose_labels
 
 Index = int | str | Sequence[int] | Sequence[str] | range | None
 """Classes or channels by number, or classes by name; one, or several."""
@@ -158,17 +158,5 @@ def _to_numbers(
         return index
     if tap is not None and tap != net.scores:
         raise ValueError(f"index={index!r} names classes, and {tap!r} has none: pass numbers")
-    known = _find_labels(net, params, labels)
+    known = choose_labels(net.name, net.shape(params, net.scores or "")[-1], labels)
     return [find_label(one, known) if isinstance(one, str) else one for one in words]
-
-
-def _find_labels(net: Network, params: Params, labels: Sequence[str] | None) -> Sequence[str]:
-    classes = net.shape(params, net.scores or "")[-1]
-    if labels is None and classes == 1000:
-        return read_imagenet_labels()
-    if labels is None or len(labels) != classes:
-        raise ValueError(
-            f"{net.name} has {classes} classes whose names are not known: pass labels=, a name "
-            "for each, or index= as numbers"
-        )
-    return labels

@@ -15,6 +15,7 @@ from jaxvis.cli.locking import remove_parts
 from jaxvis.cli.parsing import parse_size
 from jaxvis.cli.photographs import read_photograph
 from jaxvis.cli.saving import Output
+from jaxvis.cli.skipping import describe_skipped
 from jaxvis.output.folder import FolderImage, list_images, read_folder
 from jaxvis.output.io import read_image, write_image
 from jaxvis.output.record import make_record, write_record
@@ -242,8 +243,7 @@ class Album:
         path = file.with_suffix(".json") if file else self.output.folder / "record.json"
         write_record(path, record)
         count = f"{len(self.pictures)} picture{'s' * (len(self.pictures) != 1)}"
-        skipped = f", {len(self.skipped)} files skipped" if self.skipped else ""
-        print(f"{self.output}: {count}{skipped}, record")
+        print(f"{self.output}: {count}{describe_skipped(self.skipped)}, record")
         if self.interrupted:
             print("interrupted", file=sys.stderr)
         return 130 if self.interrupted else 0

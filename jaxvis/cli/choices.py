@@ -29,6 +29,8 @@ CamMethod = Literal[
 """How channels are weighed to a class activation map."""
 Colour = Literal["style", "histogram", "luminance"]
 """Whose colours a styled picture has."""
+ConceptWay = Literal["nmf", "pca"]
+"""How concepts of a layer are found."""
 ExplainMethod = Literal[
     "grad-cam",
     "saliency",
@@ -73,8 +75,12 @@ InversePreset = Literal["short", "mahendran"]
 """Settings of an inversion."""
 LayerWeights = Literal["normalised", "equal", "relative", "balanced", "channels"]
 """How the layers of a texture are weighed."""
+Metric = Literal["l2", "cosine"]
+"""How far codes of images are apart."""
 PixelOptimizer = Literal["lbfgs", "adam", "clipped"]
 """What moves the pixels of a picture."""
+Plane = Literal["pca", "tsne", "umap"]
+"""How codes are placed in a plane."""
 Rates = Literal["dirichlet", "normal"]
 """How the energy of filters is reallocated."""
 Scheme = Literal["he", "gaussian", "unit"]

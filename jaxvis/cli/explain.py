@@ -5,7 +5,6 @@ from typing import Literal
 
 import numpy as np
 
-from jaxvis.attribution.randomisation import randomisation_score
 from jaxvis.cli.choices import BaselineName, CamMethod, ExplainMethod, GradientMethod
 from jaxvis.cli.explaining import Case, find_method, open_case, write_maps
 from jaxvis.cli.flags import (
@@ -18,6 +17,7 @@ from jaxvis.cli.flags import (
     flatten_flags,
 )
 from jaxvis.cli.target_flags import TARGET, TargetFlags
+from jaxvis.evaluate.heatmaps.randomisation import model_randomisation
 
 SAMPLED = ("smooth-grad", "var-grad", "expected-gradients", "rise", "hsic", "sobol", "lime")
 """Methods that --samples belongs to."""
@@ -135,7 +135,7 @@ def guided(
 
 def _score_randomised(case: Case, method: str, maps: np.ndarray) -> list[str]:
     """Says of each map how like it is to that of a network with random parameters."""
-    scores = randomisation_score(
+    scores = model_randomisation(
         case.opened.net, case.opened.params, case.photo, find_method(method), **case.what
     )
     return [f"likeness to a random network {value:.2f}" for value in scores[..., -1].ravel()]

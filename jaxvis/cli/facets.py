@@ -22,6 +22,7 @@ from jaxvis.cli.opening import describe_network, open_net
 from jaxvis.cli.parsing import parse_indices, parse_words
 from jaxvis.cli.parts import Part, Saving, make_parts, save_pictures
 from jaxvis.cli.saving import open_output
+from jaxvis.cli.skipping import describe_images
 from jaxvis.methods.facets.find import Facets, find_facets
 from jaxvis.methods.facets.visualize import visualize_facets
 from jaxvis.output.folder import list_images
@@ -54,7 +55,7 @@ def facets(
 
     Args:
       net: the network's name, such as googlenet, or a file that describes one (.toml, .py).
-      folder: images; what cannot be read is skipped.
+      folder: images; what is none, or cannot be read, is skipped and listed.
       index: the class or channel, such as 130 or goldfish.
       tap: its layer (see jaxvis layers NET); the class scores if left out.
       features: the layer whose codes are clustered; the one before the scores if left
@@ -135,7 +136,7 @@ def bias(
 
     Args:
       net: the network's name, such as googlenet, or a file that describes one (.toml, .py).
-      folder: images; what cannot be read is skipped.
+      folder: images; what is none, or cannot be read, is skipped and listed.
       index: the class, such as 130 or goldfish.
       pictures: made pictures of it (of jaxvis generate, with and without --decoder, or
         maximize), separated by commas; they stand first.
@@ -196,6 +197,7 @@ def _parse_unit(opened: LoadedNetwork, tap: str | None, index: str) -> int:
 
 
 def _read_images(opened: LoadedNetwork, folder: Path) -> tuple[Images, np.ndarray]:
-    """Reads the images of a folder, `[M, H, W, 3]` uint8, in the network's size."""
+    """Reads the images of a folder, `[M, H, W, 3]` uint8, in the network's size; says how many."""
     images = open_folder(folder, size=opened.net.input_size, progress=True)
+    print(describe_images(len(images), images.skipped))
     return images, np.stack([images[i] for i in range(len(images))])

@@ -15,6 +15,7 @@ from typing import Any
 PACKAGE = Path(__file__).parents[1]
 LIGHT = (
     "jaxvis.cli.choices",
+    "jaxvis.cli.drawing_flags",
     "jaxvis.cli.flags",
     "jaxvis.cli.style_flags",
     "jaxvis.cli.target_flags",

@@ -21,23 +21,26 @@ MOST = 32
 """Channels on a page where nothing else is asked for."""
 
 
-def magnify(picture: np.ndarray, *, side: int | None = None, smooth: bool = False) -> np.ndarray:
+def magnify(
+    picture: np.ndarray, *, side: int | None = None, smooth: bool = False, cell: int = CELL
+) -> np.ndarray:
     """Enlarges a small picture for a page by a whole number, or shrinks a large one.
 
     Args:
       picture: `[h, w, C]` or grey `[h, w]`, in [0, 1] or uint8.
-      side: of the picture that is to have about `CELL` pixels; None takes its own longer one.
+      side: of the picture that is to have about `cell` pixels; None takes its own longer one.
       smooth: whether pixels are blended, as in a photograph, and not shown as squares.
+      cell: pixels of a side of what is shown.
 
     Returns:
       numpy.ndarray: `[H, W, 3]` in [0, 1].
     """
     shown = to_display(picture)
     longest = side or max(shown.shape[:2])
-    if longest > CELL or smooth:
-        height, width = (max(1, round(n * CELL / longest)) for n in shown.shape[:2])
+    if longest > cell or smooth:
+        height, width = (max(1, round(n * cell / longest)) for n in shown.shape[:2])
         return resample(shown, (height, width))
-    return shown.repeat(CELL // longest, axis=0).repeat(CELL // longest, axis=1)
+    return shown.repeat(cell // longest, axis=0).repeat(cell // longest, axis=1)
 
 
 def draw_rows(rows: Sequence[Sequence[np.ndarray]], captions: Sequence[str]) -> np.ndarray:

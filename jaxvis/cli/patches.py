@@ -21,6 +21,7 @@ from jaxvis.cli.opening import open_net
 from jaxvis.cli.pages import CELL, MOST, draw_rows, magnify, write_pages
 from jaxvis.cli.parsing import parse_indices, parse_size, slug, split_words
 from jaxvis.cli.saving import open_output
+from jaxvis.cli.skipping import describe_images
 from jaxvis.output.files import write_atomically
 from jaxvis.output.folder import list_images
 from jaxvis.weights.load import LoadedNetwork
@@ -53,7 +54,7 @@ def patches(
 
     Args:
       net: the network's name, such as googlenet, or a file that describes one (.toml, .py).
-      folder: images; what cannot be read is skipped.
+      folder: images; what is none, or cannot be read, is skipped and listed.
       tap: the layers, such as relu1_1,relu3_1.
       index: the channels on the pages, such as 0:16, or : for all; the first 32 if left out.
       top: patches of each channel.
@@ -72,7 +73,7 @@ def patches(
     taps = opened.net.check_taps(split_words(tap))
     channels = {one: _choose(opened, one, index) for one in taps}
     options: dict[str, Any] = {"top": top, "several": several, "chunk": chunk, "progress": True}
-    options |= {"relevance": _parse_class(opened, relevance)}
+    options |= {"relevance": parse_class(opened, relevance)}
     options |= {"size": parse_size(size) if size else None}
     list_images(folder)
     to = open_output(output, "patches")
@@ -89,7 +90,7 @@ def patches(
     }
     _write_arrays(to.folder / ARRAYS, found)
     skipped = dict(found.images.skipped)
-    print(f"{len(found.images)} images, {len(skipped)} files skipped")
+    print(describe_images(len(found.images), skipped))
     facts: dict[str, Any] = {
         "command": "patches",
         "arguments": arguments,
@@ -107,8 +108,16 @@ def _choose(opened: LoadedNetwork, tap: str, index: str | None) -> list[int]:
     return list(parse_indices(index, count=count, what="channel"))
 
 
-def _parse_class(opened: LoadedNetwork, text: str | None) -> int | str | None:
-    """Reads the class whose relevance is asked for."""
+def parse_class(opened: LoadedNetwork, text: str | None) -> int | str | None:
+    """Reads the class that --relevance names; None and best stay what they are.
+
+    Args:
+      opened: the network.
+      text: the flag: a number, a name, or best.
+
+    Raises:
+      ValueError: for an unknown class, or several.
+    """
     if text is None or text == BEST or opened.net.scores is None:
         return text
     count = opened.net.shape(opened.params, opened.net.scores)[-1]

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxvis.cli.skipping import describe_images
 from jaxvis.methods.preimage.peaks import measure_peaks
 from jaxvis.output.folder import read_folder
 from jaxvis.output.io import SAMPLES, read_image, read_sample_photo
@@ -48,6 +49,8 @@ def find_peaks(opened: LoadedNetwork, tap: str, source: str | None) -> dict[str,
         "images": count,
     }
     found |= {"skipped": skipped} if skipped else {}
+    if source is not None:
+        print(f"peaks: {describe_images(count, skipped)}")
     return {**found, "values": [float(value) for value in values]}
 
 

@@ -13,6 +13,7 @@ from jaxvis.cli.choices import Fit
 from jaxvis.cli.flags import default_of, flatten_flags
 from jaxvis.cli.recipe_facts import describe_optimizer
 from jaxvis.cli.saving import new_folder
+from jaxvis.cli.skipping import describe_skipped
 from jaxvis.generators.autoencoder import AUTOENCODERS
 from jaxvis.methods.coupled.autoencode import (
     PAPER,
@@ -84,7 +85,8 @@ def autoencoder(
     images = open_folder(folder, size=AUTOENCODERS[model]().size, fit=fit, progress=True)
     inputs = hash_inputs(folder)
     kept, held = split(images, validation, seed=seed)
-    print(f"{len(kept)} images, {len(held)} held out, {len(images.skipped)} skipped")
+    said = describe_skipped(images.skipped)
+    print(f"{len(kept)} images, {len(held)} held out{said}")
     to = new_folder(out, "train autoencoder", overwrite=overwrite or resume)
     trained = train_autoencoder(
         kept,

@@ -14,6 +14,7 @@ from jaxvis.cli.opening import describe_network, open_net
 from jaxvis.cli.parsing import parse_size, split_words
 from jaxvis.cli.photographs import read_photograph
 from jaxvis.cli.saving import new_folder
+from jaxvis.cli.skipping import describe_skipped
 from jaxvis.cli.style_flags import BALANCE, BalanceFlags
 from jaxvis.loss.matching.transfer import StyleRecipe, adjust_style
 from jaxvis.methods.fast_style.stylize import stylize
@@ -92,7 +93,8 @@ def style(
     images = open_folder(folder, size=parse_size(size), progress=True)
     inputs = hash_inputs(folder, *files)
     kept, held = split(images, validation, seed=schedule.seed)
-    print(f"{len(kept)} images, {len(held)} held out, {len(images.skipped)} skipped")
+    said = describe_skipped(images.skipped)
+    print(f"{len(kept)} images, {len(held)} held out{said}")
     judge = open_net(net, network)
     recipe = adjust_style(judge.net, RECIPE, style_scale=style_scale, **balance.changes())
     to = new_folder(out, "train style", overwrite=overwrite or resume)

@@ -206,13 +206,7 @@ def max_chunk(problem: Problem, sweep: Sweep) -> int:
         return each
     if sweep.own is not None or problem.canvas.owns_kernels:
         return 1
-    if devices == 1:
-        return min(each, memory.CPU_ITEMS)
-    pixels = math.prod(problem.canvas.image_size())
-    least = 2 if pixels <= memory.CORE_LARGE else 1
-    most = min(each, memory.CPU_ITEMS, max(least, memory.CORE_PIXELS // pixels))
-    # As equal as possible: what a last chunk has too little is filled with copies.
-    return -(-each // -(-each // most))
+    return memory.choose_core_items(math.prod(problem.canvas.image_size()), each, devices)
 
 
 def _is_on_cpu(sweep: Sweep) -> bool:

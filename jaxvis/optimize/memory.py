@@ -26,6 +26,22 @@ HOST_BYTES = 2**31  # taken as free where the system does not say how much is
 MEMINFO, CGROUP = Path("/proc/meminfo"), Path("/sys/fs/cgroup")
 
 
+def choose_core_items(pixels: int, each: int, devices: int) -> int:
+    """Chooses how many pictures a CPU device takes together.
+
+    Args:
+      pixels: of one picture.
+      each: how many pictures a device has in all.
+      devices: how many devices the CPU is; 1 where one program uses all cores.
+    """
+    if devices == 1:
+        return min(each, CPU_ITEMS)
+    least = 2 if pixels <= CORE_LARGE else 1
+    most = min(each, CPU_ITEMS, max(least, CORE_PIXELS // pixels))
+    # As equal as possible: what a last chunk has too little is filled with copies.
+    return -(-each // -(-each // most))
+
+
 def free_bytes() -> int:
     """Gives the bytes that are left on the device, or on the host where that computes."""
     stats = jax.local_devices()[0].memory_stats() or {}

@@ -1,8 +1,8 @@
 """A problem: everything static about the optimisation of ONE item."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import optax
@@ -40,6 +40,18 @@ class Program:
     remat: bool
 
 
+class Opening(NamedTuple):
+    """Another loss for the first steps, on the same canvas.
+
+    Attributes:
+      loss: of the first steps; it has the terms of the problem's own.
+      steps: how many.
+    """
+
+    loss: Loss
+    steps: int
+
+
 @dataclass(frozen=True)
 class Problem:
     """A description of one item's optimisation, without any of its data.
@@ -58,6 +70,7 @@ class Problem:
         to [0, 1]; None leaves it.
       remat: whether the gradient computes activations again instead of keeping them:
         less memory, about a third more time (`jaxvis.nets.table.segments`).
+      opening: another loss for the first steps; None has the same loss in all of them.
     """
 
     loss: Loss
@@ -67,11 +80,17 @@ class Problem:
     projection: Callable[[Any], Any] | None = None
     finish: Callable[[Key, Image], Image] | None = None
     remat: bool = False
+    opening: Opening | None = None
 
     def __post_init__(self) -> None:
-        """Raises ValueError for no steps, or a search that is projected."""
+        """Raises ValueError for no steps, or a search that is projected or has an opening."""
         if self.steps < 1:
             raise ValueError(f"steps must be at least 1, got {self.steps}")
+        if self.opening is not None and isinstance(self.optimizer, Searching):
+            raise ValueError(
+                "a line search compares values of one loss, and an opening is another: leave "
+                "one of them out"
+            )
         if self.projection is not None and isinstance(self.optimizer, Searching):
             raise ValueError(
                 "a line search and a projection work against each other: give lbfgs "
@@ -84,6 +103,12 @@ class Problem:
         return Program(
             self.loss, self.canvas, self.optimizer, self.projection, self.finish, self.remat
         )
+
+    def begin(self) -> "Problem | None":
+        """Gives the problem of the first steps, where these have another loss."""
+        if self.opening is None:
+            return None
+        return replace(self, loss=self.opening.loss, steps=self.opening.steps, opening=None)
 
 
 @dataclass(frozen=True)

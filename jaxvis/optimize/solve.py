@@ -241,7 +241,8 @@ def _solve_or_halve(part: _Part) -> tuple[Run | None, bool]:
 def _solve_chunk(part: _Part) -> tuple[Run, bool]:
     """Solves a chunk; gives (its Run on the host, whether interrupted)."""
     problem, items, watch = part.problem, part.items, part.progress
-    batch = items.batch(problem)
+    batch, first = items.batch(problem), problem.begin()
+    opening = None if first is None else (items.batch(first), first.steps)
     mesh = items.mesh
 
     def show(end: stepping.Ended, keep_z: bool) -> Run:
@@ -264,6 +265,7 @@ def _solve_chunk(part: _Part) -> tuple[Run, bool]:
             batch,
             carry,
             problem.steps,
+            opening=opening,
             tick=part.tick,
             stopped=stopped,
             is_due=watch.is_due if isinstance(watch, Watch) else stepping.never,

@@ -79,6 +79,7 @@ def drive(
     carry: Carry,
     steps: int,
     *,
+    opening: tuple[Batch, int] | None = None,
     tick: Callable[[int], None],
     stopped: Callable[[], bool] = lambda: False,
     is_due: Callable[[int, int], bool] = never,
@@ -93,6 +94,8 @@ def drive(
       batch: what the steps read.
       carry: as `begin` makes it; it is consumed.
       steps: how many.
+      opening: what the first steps read instead, and how many these are; None where all
+        steps are alike. An optimizer that searches has none.
       tick: called with k after k more steps.
       stopped: says whether Ctrl-C came and is held back.
       is_due: says, of how many steps are done and how many the latest were, whether
@@ -106,13 +109,15 @@ def drive(
     collector = Collector(len(batch.keys), steps, devices=count_devices(batch.layout.mesh))
     done, interrupted, scan = 0, False, scans(batch.params)
     before: Terms | None = None
+    first, opened = opening or (batch, 0)
     try:
         while done < steps:
             if stopped():
                 raise KeyboardInterrupt
-            many = scan and steps - done >= step_programs.SCAN
+            begins = done < opened
+            many = scan and (opened if begins else steps) - done >= step_programs.SCAN
             step = step_programs.step_many if many else step_programs.step_once
-            carry, new = step(*batch, carry, np.int32(done))
+            carry, new = step(*(first if begins else batch), carry, np.int32(done))
             # One step waits while the other runs: a device that is done has its next one.
             jax.block_until_ready(before)
             before = new

@@ -11,7 +11,7 @@ from jaxvis.output.io import read_image
 from jaxvis.output.threads import map_ahead
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".ppm", ".pgm", ".tif", ".tiff")
-"""Endings of the files that are read; others are not looked at."""
+"""Endings of the files that are read; others are counted and listed, and not opened."""
 
 
 class FolderImage(NamedTuple):
@@ -38,19 +38,7 @@ def list_images(folder: str | os.PathLike) -> list[Path]:
       OSError: if there is no such folder.
       ValueError: if it holds no file with one of the `ENDINGS`.
     """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise FileNotFoundError(f"there is no folder {folder}")
-    paths = sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in ENDINGS
-        and not path.is_dir()
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-    )
-    if not paths:
-        raise ValueError(f"{folder} holds no image ({', '.join(ENDINGS)})")
-    return paths
+    return _scan(Path(folder))[0]
 
 
 def read_folder(
@@ -65,14 +53,16 @@ def read_folder(
     """Yields the images of a folder and its subfolders, in the order of their names.
 
     A file that cannot be read, because it is damaged or because `read` refuses it, is
-    skipped, and its name and the reason are put into `skipped`.
+    skipped, and its name and the reason are put into `skipped`. So are, in the end, files
+    that are no images by their endings.
 
     Args:
       folder: the folder; hidden files are left out.
       skipped: name -> why the file was skipped; it is filled on the way.
       read: makes the value from a path and raises OSError or ValueError for a file that
         cannot be used; it runs in several threads.
-      only: the names of the files to read; None reads all of them.
+      only: the names of the files to read, of which none has to be usable; None reads all
+        of them.
       ahead: how many images are read before they are asked for, which is what they need
         in memory.
       progress: whether to show a bar.
@@ -82,9 +72,10 @@ def read_folder(
       ValueError: for a folder without images; and in the end, if none could be used.
     """
     folder = Path(folder)
+    images, others = _scan(folder)
     paths = [
         path
-        for path in list_images(folder)
+        for path in images
         if only is None or path.relative_to(folder).as_posix() in only
     ]
 
@@ -104,8 +95,30 @@ def read_folder(
             continue
         count += 1
         yield FolderImage(name, path, value)
-    if not count and paths:
+    if not count and paths and only is None:
         first = next(iter(skipped.values()))
         raise ValueError(
             f"none of the {len(paths)} images in {folder} can be used; the first: {first}"
         )
+    for path in others:
+        skipped[path.relative_to(folder).as_posix()] = (
+            f"is no image by its ending, {path.suffix}" if path.suffix else "has no ending"
+        )
+
+
+def _scan(folder: Path) -> tuple[list[Path], list[Path]]:
+    """Lists the images of a folder, and the other files, both sorted."""
+    if not folder.is_dir():
+        raise FileNotFoundError(f"there is no folder {folder}")
+    paths = sorted(
+        path
+        for path in folder.rglob("*")
+        if not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        and not path.is_dir()
+    )
+    images = [path for path in paths if path.suffix.lower() in ENDINGS]
+    others = [path for path in paths if path.suffix.lower() not in ENDINGS]
+    if not images:
+        rest = f"; {others[0].name} is none" if others else ""
+        raise ValueError(f"{folder} holds no image ({', '.join(ENDINGS)}){rest}")
+    return images, others

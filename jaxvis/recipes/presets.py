@@ -1,10 +1,13 @@
 """The recipes that have a name, for activation maximisation."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from jaxvis.loss import views
+from jaxvis.loss.alpha import Alpha
 from jaxvis.loss.canvas import Fourier, Phase, Pixels
 from jaxvis.loss.compose import Weighted
+from jaxvis.loss.cppn import Cppn
 from jaxvis.loss.priors import L2
 from jaxvis.network import Network
 from jaxvis.optimize.problem import Tidy
@@ -92,11 +95,48 @@ def maco(size: Size, *, seen: Size | None = None, channels: int = 3) -> Recipe:
     return Recipe(Phase(size, channels=channels), view, nadam(1.0), 256)
 
 
+def cppn(size: Size, *, seen: Size | None = None, channels: int = 3) -> Recipe:
+    """Gives the recipe of pictures without pixels: a network of coordinates, views of "lucid".
+
+    Args:
+      size: (H, W) of the picture in pixels.
+      seen: (H, W) of what the network is shown; None is the picture's.
+      channels: of the picture, the network's.
+
+    Source: Mordvintsev, Pezzotti, Schubert & Olah, Differentiable image parameterizations
+      (2018).
+    """
+    return replace(
+        lucid(size, seen=seen, channels=channels),
+        canvas=Cppn(size, channels=channels),
+        optimizer=adam(0.005),
+    )
+
+
+def alpha(size: Size, *, seen: Size | None = None, channels: int = 3) -> Recipe:
+    """Gives the recipe of transparent pictures, which have an opacity as their last channel.
+
+    Args:
+      size: (H, W) of the picture in pixels.
+      seen: (H, W) of what the network is shown; None is the picture's.
+      channels: of what the network is shown.
+
+    Source: Mordvintsev, Pezzotti, Schubert & Olah, Differentiable image parameterizations
+      (2018).
+    """
+    colour, opacity = Fourier(size, channels=channels), Fourier(size, channels=1)
+    return replace(
+        robust(size, seen=seen, channels=channels), canvas=Alpha(colour, opacity)
+    )
+
+
 RECIPES: dict[str, Callable[..., Recipe]] = {
     "robust": robust,
     "lucid": lucid,
     "plain": plain,
     "maco": maco,
+    "cppn": cppn,
+    "alpha": alpha,
 }
 """Name -> the function that gives the recipe, of a picture's size, `seen=` and `channels=`."""
 NATURAL = "mahendran"

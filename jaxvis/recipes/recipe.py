@@ -7,12 +7,13 @@ from typing import Any
 import jax.numpy as jnp
 
 from jaxvis.images import mean_colour
-from jaxvis.loss.compose import Weighted, compose
+from jaxvis.loss.compose import Composed, Weighted, compose
 from jaxvis.loss.views import Centre
+from jaxvis.nets.wrappers.guided import with_guided_relus
 from jaxvis.network import Network
-from jaxvis.optimize.problem import Problem
+from jaxvis.optimize.problem import Opening, Problem
 from jaxvis.optimize.rules import Optimizer
-from jaxvis.types import Array, Canvas, Image, Key, View
+from jaxvis.types import Array, Canvas, Image, Key, Loss, View
 
 Size = tuple[int, int]
 """(H, W) in pixels."""
@@ -33,6 +34,9 @@ class Recipe:
       projection: `z -> z` after every update.
       finish: `(key, image) -> image` after the last step.
       draws: views averaged in a step.
+      redirect: first steps in which a ReLU that lets no gradient through lets the one
+        through that would raise its input, so that dead units move; 0 is none, 16 as in
+        Lucid. See `jaxvis.nets.wrappers.guided.with_guided_relus`.
     """
 
     canvas: Canvas
@@ -43,6 +47,12 @@ class Recipe:
     projection: Callable[[Any], Any] | None = None
     finish: Callable[[Key, Image], Image] | None = None
     draws: int = 1
+    redirect: int = 0
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for less than no step."""
+        if self.redirect < 0:
+            raise ValueError(f"redirect is a number of steps, at least 0, not {self.redirect}")
 
     @property
     def size(self) -> Size:
@@ -73,15 +83,37 @@ class Recipe:
         Args:
           net: the network.
         """
-        loss = compose(net, self.canvas, view=self.view, priors=self.priors, draws=self.draws)
+        return self.build(net, self.compose)
+
+    def build(self, net: Network, lose: Callable[[Network], Loss]) -> Problem:
+        """Builds a problem with another loss, which is made of the loss of this recipe.
+
+        Args:
+          net: the network.
+          lose: gives the loss for a network; in the first steps that is one whose ReLUs
+            redirect their gradient.
+        """
+        opening = None
+        if self.redirect:
+            redirected = with_guided_relus(net, "redirected")
+            opening = Opening(lose(redirected), min(self.redirect, self.steps))
         return Problem(
-            loss,
+            lose(net),
             self.canvas,
             self.optimizer,
             self.steps,
             projection=self.projection,
             finish=self.finish,
+            opening=opening,
         )
+
+    def compose(self, net: Network) -> Composed:
+        """Builds the loss of one picture.
+
+        Args:
+          net: the network.
+        """
+        return compose(net, self.canvas, view=self.view, priors=self.priors, draws=self.draws)
 
 
 def _frame(image: Image, size: Size) -> Array:

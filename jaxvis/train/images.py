@@ -102,13 +102,15 @@ def open_folder(
 ) -> Images:
     """Opens the images of a folder and its subfolders; each is decoded once to check it.
 
-    Files that cannot be read, or are too small, are skipped; `Images.skipped` says why.
+    Files that cannot be read, are too small, or are no images, are skipped; `Images.skipped`
+    says why.
 
     Args:
       folder: the folder; hidden files are left out.
       size: (H, W) in pixels that every image gets.
       fit: a name of `FITS`.
-      only: the names of the files to open, as `list_files` gives them; None opens all.
+      only: the names of the files to open, as `list_files` gives them, of which none has to
+        be usable; None opens all.
       memory: bytes of decoded images to keep; the others are read when needed.
       progress: whether to show a bar.
 

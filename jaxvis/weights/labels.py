@@ -72,6 +72,27 @@ def read_imagenet_labels() -> tuple[str, ...]:
     return tuple(text.splitlines())
 
 
+def choose_labels(net: str, classes: int, labels: Sequence[str] | None) -> Sequence[str]:
+    """Chooses the names of a network's classes.
+
+    Args:
+      net: what the message calls the network.
+      classes: how many it has.
+      labels: those that a user gave, one each; None takes ImageNet's for 1000 classes.
+
+    Raises:
+      ValueError: where they are not known, or not one a class.
+    """
+    if labels is None and classes == 1000:
+        return read_imagenet_labels()
+    if labels is None or len(labels) != classes:
+        raise ValueError(
+            f"{net} has {classes} classes whose names are not known: pass labels=, a name "
+            "for each, or write their numbers"
+        )
+    return labels
+
+
 def find_duplicates(labels: Sequence[str]) -> dict[str, list[int]]:
     """Finds the labels that several classes have: "crane" is two classes of ImageNet.
 

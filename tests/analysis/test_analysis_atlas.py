@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from jaxvis.analysis.atlas import activation_grid, atlas
+from jaxvis.analysis.atlas import activation_cells, activation_grid, atlas
 from jaxvis.nets.adapters import from_function
 
 SIDE = 8
@@ -36,6 +36,22 @@ def test_groups_of_an_image_have_a_colour_each(mirror):
         activation_grid(*mirror, image, "mean")
     with pytest.raises(ValueError, match="1 to 3 groups"):
         activation_grid(*mirror, image, "map", groups=4)
+
+
+def test_cells_of_an_image_are_means_of_its_positions(mirror):
+    image = np.random.default_rng(0).random((SIDE, SIDE, 3)).astype(np.float32)
+    found = activation_cells(*mirror, image, "map", grid=3)
+    assert found.grid == 3 and found.counts.tolist() == [9, 9, 6, 9, 9, 6, 6, 6, 4]
+    whole = found.concepts.directions.reshape(3, 3, 3)
+    np.testing.assert_allclose(whole[0, 2], image[:3, 6:].mean((0, 1)), rtol=1e-5)
+    np.testing.assert_allclose(whole[2, 1], image[6:, 3:6].mean((0, 1)), rtol=1e-5)
+    # As fine as the layer, they are the layer, and `arrange` puts them back.
+    found = activation_cells(*mirror, image, "map", grid=99)
+    np.testing.assert_allclose(found.arrange(found.concepts.directions[:, None, None]), image)
+    with pytest.raises(ValueError, match="no positions"):
+        activation_cells(*mirror, image, "mean")
+    with pytest.raises(ValueError, match="at least 1"):
+        activation_cells(*mirror, image, "map", grid=0)
 
 
 def test_cells_of_an_atlas_average_what_falls_into_them(mirror):

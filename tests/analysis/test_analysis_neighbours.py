@@ -87,6 +87,7 @@ def test_an_index_is_saved_extended_with_new_files_only_and_asked(net, tmp_path,
     write_folder(folder, images[:4])
     (folder / "broken.png").write_bytes(b"nothing")
     index = index_folder(*net, folder, "relu2", size=(16, 16))
+    assert list(index.skipped) == ["broken.png"]
     index.save(tmp_path / "index.npz")
     again = read_index(tmp_path / "index.npz")
     assert again.codes.names == index.codes.names == ("00.png", "01.png", "02.png", "03.png")
@@ -109,7 +110,9 @@ def test_an_index_is_saved_extended_with_new_files_only_and_asked(net, tmp_path,
     whole = index_folder(*net, folder, "relu2", size=(16, 16))
     order = np.argsort(more.codes.names)
     np.testing.assert_allclose(more.codes.values[order], whole.codes.values, rtol=1e-5)
-    assert more.extend(*net, folder) is more
+    (folder / "notes.txt").write_text("not an image")
+    same = more.extend(*net, folder)
+    assert same.codes is more.codes and list(same.skipped) == ["broken.png", "notes.txt"]
 
     found = more.query(*net, [images[2]], 2)
     assert found.names[0][0] == "02.png" and found.distance[0, 0] < 0.01

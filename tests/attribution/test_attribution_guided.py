@@ -1,4 +1,4 @@
-"""Guided backpropagation and deconvnet: values by hand, any network, and what they depend on.
+"""Guided backpropagation and deconvnet: values by hand, and any network.
 
 The small convolutional network and its numbers are those of captum's own tests, which can be
 computed by hand.
@@ -11,7 +11,6 @@ import pytest
 from flax import linen, nnx
 
 import jaxvis
-from jaxvis.attribution.randomisation import MEASURES, correlate_ranks, mix_cascade
 from jaxvis.nets.table.forward import build_network
 from jaxvis.nets.table.layers import Layer
 from tests.tiny_nets import conv_net
@@ -163,48 +162,3 @@ def test_a_relu_in_a_loop_is_told():
     net, params = jaxvis.from_function(run, params, input_size=(16, 16), scores="scores")
     with pytest.raises(ValueError, match="within a loop"):
         jaxvis.deconvnet(net, params, IMAGE, index=0)
-
-
-def test_similarities_are_known_and_defined():
-    draw = np.random.default_rng(0)
-    one, other, flat = draw.normal(size=(3, 32, 32))
-    flat = np.zeros_like(flat)
-    for measure in MEASURES.values():
-        assert abs(measure(one, -one) - 1) < 1e-9
-        assert abs(measure(one, other)) < 0.2
-        assert measure(flat, flat) == 1
-        assert abs(measure(flat, one)) < 0.3
-    assert correlate_ranks(np.array([[1.0, 2, 3]]), np.array([[9.0, 5, 1]])) == -1
-
-
-def test_layers_are_randomised_from_the_scores_down():
-    net, params = conv_net()
-    drawn = {name: {"new": name} for name in params}
-    stages = mix_cascade(net, params, drawn)
-    changed = [[name for name in stage if "new" in stage[name]] for stage in stages]
-    assert [set(names) for names in changed] == [
-        {"fc"},
-        {"fc", "conv2"},
-        {"fc", "conv2", "conv1"},
-    ]
-    assert len(mix_cascade(net, params, drawn, stages=1)) == 1
-
-
-def test_a_map_of_the_image_alone_is_found_out():
-    net, params = conv_net()
-
-    def blind(net, params, image, *, tap, index, position):
-        return np.asarray(image).sum(-1)
-
-    score = jaxvis.randomisation_score(net, params, IMAGE, blind, index=0, stages=None)
-    np.testing.assert_allclose(score, [1, 1, 1])
-    scores = jaxvis.randomisation_score(
-        net, params, IMAGE, jaxvis.gradient_times_input, index=[0, 1], stages=2, networks=2
-    )
-    assert scores.shape == (2, 2) and (scores < 0.9).all()
-
-
-def test_a_network_of_ones_own_is_shuffled():
-    net, params = adapt("nnx")
-    score = jaxvis.randomisation_score(net, params, IMAGE, jaxvis.saliency, networks=1)
-    assert score.shape == (1,) and score[0] < 0.9

@@ -14,13 +14,14 @@ from jaxvis.output.io import read_image, write_image
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """Returns a folder of three images and one that cannot be read."""
+    """Returns a folder of three images, one that cannot be read, and a file that is none."""
     monkeypatch.setattr("jaxvis.cli._setup.enable_compilation_cache", lambda: None)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "photos").mkdir()
     for i in range(3):
         write_image(tmp_path / f"photos/{i}.png", np.random.default_rng(i).random((64, 64, 3)))
     (tmp_path / "photos/bad.png").write_bytes(b"bad")
+    (tmp_path / "photos/notes.txt").write_text("not an image")
     return tmp_path
 
 
@@ -50,10 +51,10 @@ def test_patches_are_pages_and_numbers(folder, capsys):
     words = "patches demo photos --tap relu1_1,fc8 --index 0:2 --top 2 --relevance red --out found"
     assert main(words.split()) == 0
     said = capsys.readouterr().out
-    assert "3 images, 1 files skipped" in said and "6 pages, record" in said
+    assert "3 images, 2 files skipped (bad.png, notes.txt)" in said and "6 pages, record" in said
     assert "fc8: patches are whole images" in said
     record = json.loads((folder / "found/record.json").read_text())
-    assert list(record["skipped"]) == ["bad.png"] and len(record["files"]) == 7
+    assert list(record["skipped"]) == ["bad.png", "notes.txt"] and len(record["files"]) == 7
     with np.load(folder / "found/patches.npz") as arrays:
         assert arrays["relu1_1:top:boxes"].shape == (16, 2, 4)
         assert arrays["names"].tolist() == ["0.png", "1.png", "2.png"]

@@ -4,6 +4,7 @@ import typing
 
 import pytest
 
+from jaxvis.analysis import concepts, embed, neighbours
 from jaxvis.attribution.masks.baselines import Word
 from jaxvis.cli import choices
 from jaxvis.cli.classical import ALGORITHMS
@@ -21,10 +22,13 @@ TABLES = {
     "BaselineName": typing.get_args(Word),
     "Bounds": BOUNDS,
     "Colour": COLOURS,
+    "ConceptWay": typing.get_args(concepts.Way),
     "Fit": FITS,
     "InversePreset": NATURALS,
     "LayerWeights": STATISTIC_WEIGHTS,
+    "Metric": typing.get_args(neighbours.Metric),
     "PixelOptimizer": OPTIMIZERS,
+    "Plane": typing.get_args(embed.Plane),
     "Rates": RATES,
     "Scheme": SCHEMES,
     "StylePreset": STYLES,

@@ -29,7 +29,7 @@ def inside(work, monkeypatch):
 @pytest.mark.slow
 def test_a_folder_is_painted_and_what_is_broken_is_counted(work, capsys):
     assert run("stylize", NET, "photos", "--style", "x:1,y:3", "--out", "painted") == 0
-    assert "3 pictures, 1 files skipped" in capsys.readouterr().out
+    assert "3 pictures, 1 file skipped (broken.png)" in capsys.readouterr().out
     assert read_image(work / "painted/deep/b.png").shape == (20, 20, 3)
     assert read_image(work / "painted/c.png").shape == (20, 24, 3)
     assert (work / "painted/contact.png").exists()
@@ -140,7 +140,7 @@ def test_a_photograph_that_the_network_cannot_take_is_skipped_by_name(
     (work / "thin/a.png").write_bytes((work / "photos/a.png").read_bytes())
     words = ("--style", "y") if command == "stylize" else ()
     assert run(command, NET, "thin", *words, "--out", f"of thin {command}") == 0
-    assert "1 picture, 1 files skipped" in capsys.readouterr().out
+    assert "1 picture, 1 file skipped (thin.png)" in capsys.readouterr().out
     record = json.loads((work / f"of thin {command}/record.json").read_text())
     assert list(record["skipped"]) == ["thin.png"] and len(record["pictures"]) == 1
     assert run(command, NET, "thin alone", *words, "--out", f"of nothing {command}") == 2

@@ -5,10 +5,8 @@ import numpy as np
 import pytest
 
 import jaxvis
-from jaxvis.attribution.randomisation import correlate_ranks, shuffle_params
 from jaxvis.evaluate.heatmaps.judging import rank_pixels
 from jaxvis.nets.adapters import from_function
-from tests.tiny_nets import conv_net
 
 SIDE = 4
 WEIGHTS = np.arange(1.0, 17.0, dtype=np.float32).reshape(SIDE, SIDE)
@@ -144,38 +142,6 @@ def test_a_class_flips_by_hand(linear):
     np.testing.assert_allclose(own / less, 6 / 12)
 
 
-def test_rank_correlations_by_hand():
-    first = np.arange(16.0).reshape(4, 4)
-    maps = np.stack([first**3, -first, np.ones((4, 4))])
-    found = correlate_ranks(np.stack([first] * 3), maps)
-    np.testing.assert_allclose(found, [1, -1, 0], atol=1e-12)
-    np.testing.assert_allclose(jaxvis.logit_randomisation(maps), [-0.5, -0.5, 0], atol=1e-12)
-
-
-@pytest.mark.slow
-def test_maps_of_a_network_that_forgot_differ_and_edges_do_not():
-    net, params = conv_net()
-    photo = np.random.default_rng(0).random((16, 16, 3)).astype(np.float32)
-    own = jaxvis.model_randomisation(
-        lambda params: jaxvis.saliency(net, params, photo, index=[0, 1]), params, randoms=2
-    )
-    assert own.shape == (2,) and np.all(np.abs(own) < 0.8)
-    edges = jaxvis.model_randomisation(lambda params: photo[..., 0], params, randoms=2)
-    np.testing.assert_allclose(edges, 1)
-
-
-@pytest.mark.slow
-def test_parameters_are_shuffled_but_for_the_input_row():
-    import jax
-
-    _, params = conv_net()
-    other = shuffle_params(params, jax.random.key(0), keep=("input",))
-    np.testing.assert_array_equal(other["input"]["scale"], params["input"]["scale"])
-    kernels = [np.asarray(one["conv1"]["kernel"]).ravel() for one in (params, other)]
-    assert not np.array_equal(*kernels)
-    np.testing.assert_array_equal(np.sort(kernels[0]), np.sort(kernels[1]))
-
-
 @pytest.mark.parametrize(
     ("call", "words"),
     [
@@ -189,7 +155,6 @@ def test_parameters_are_shuffled_but_for_the_input_row():
         (lambda net: jaxvis.pointing_game(WEIGHTS, boxes=(1, 2)), r"boxes are \[..., 4\]"),
         (lambda net: jaxvis.pointing_game(WEIGHTS, boxes=np.zeros((3, 4))), "leading axes"),
         (lambda net: jaxvis.sparseness(np.ones(4)), "heatmaps are"),
-        (lambda net: jaxvis.logit_randomisation(WEIGHTS), "at least 2 classes"),
         (lambda net: jaxvis.max_sensitivity(len, WHITE, radius=0), "radius is a number above 0"),
     ],
 )

@@ -11,7 +11,7 @@ from jaxvis.output.io import write_image
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Returns a folder of three good images and four that cannot be read."""
+    """Returns a folder: three good images, four that cannot be read, files that are none."""
     folder = tmp_path_factory.mktemp("photos")
     (folder / "sub" / "deep").mkdir(parents=True)
     (folder / ".hidden").mkdir()
@@ -23,7 +23,8 @@ def folder(tmp_path_factory):
     (folder / "empty.png").write_bytes(b"")
     (folder / "text.png").write_text("no image")
     (folder / "lost.png").symlink_to(folder / "nowhere.png")
-    (folder / "notes.txt").write_text("not looked at")
+    for name in ("notes.txt", "LICENSE", ".hidden/more.txt"):
+        (folder / name).write_text("not an image")
     return folder
 
 
@@ -43,7 +44,9 @@ def test_read_folder_yields_in_order_and_lists_what_it_skipped(folder, ahead):
     assert [image.name for image in found] == ["a.jpg", "b.PNG", "sub/deep/c.webp"]
     assert [image.value.shape for image in found] == [(4, 6, 3), (4, 5, 3), (4, 7, 3)]
     assert all(image.path == folder / image.name for image in found)
-    assert set(skipped) == {"cut.jpg", "empty.png", "text.png", "lost.png"}
+    assert set(skipped) == {"cut.jpg", "empty.png", "text.png", "lost.png", "notes.txt", "LICENSE"}
+    assert skipped["notes.txt"] == "is no image by its ending, .txt"
+    assert list(skipped)[-2:] == ["LICENSE", "notes.txt"] and "no ending" in skipped["LICENSE"]
     assert "damaged or truncated" in skipped["cut.jpg"] and "is empty" in skipped["empty.png"]
 
 
@@ -55,7 +58,14 @@ def test_read_folder_skips_what_its_reader_refuses(folder):
 
     skipped = {}
     assert [image.value for image in read_folder(folder, skipped=skipped, read=read)] == ["b.PNG"]
-    assert len(skipped) == 6 and set(skipped.values()) == {"too small"}
+    assert len(skipped) == 8 and list(skipped.values())[:6] == ["too small"] * 6
+
+
+def test_of_files_that_were_named_none_has_to_be_usable(folder):
+    skipped = {}
+    assert not list(read_folder(folder, skipped=skipped, only={"text.png"}))
+    assert not list(read_folder(folder, skipped={}, only=()))
+    assert set(skipped) == {"text.png", "notes.txt", "LICENSE"}
 
 
 def test_read_folder_passes_other_errors_on(folder):
@@ -86,7 +96,8 @@ def test_read_folder_skips_pipes(tmp_path):
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
-        (lambda p: None, ValueError, "holds no image"),
+        (lambda p: None, ValueError, "holds no image .*tiff\\)$"),
+        (lambda p: (p / "x.txt").write_bytes(b"x"), ValueError, "tiff\\); x.txt is none"),
         (lambda p: p.rmdir(), FileNotFoundError, "there is no folder"),
         (lambda p: (p / "x.png").write_bytes(b"x"), ValueError, "none of the 1 images .*x.png is"),
     ],

@@ -29,7 +29,7 @@ def test_a_folder_is_read_and_what_is_bad_is_skipped_with_the_reason(folder):
     assert images.names == ("a.png", "sub/b.jpg") and len(images) == 2
     assert images[0].shape == (16, 16, 3) and images[0].dtype == np.uint8
     np.testing.assert_array_equal(images[0], 64)
-    assert set(images.skipped) == {"small.png", "cut.jpg", "empty.png"}
+    assert set(images.skipped) == {"small.png", "cut.jpg", "empty.png", "notes.txt"}
     assert "less than half of 16x16" in images.skipped["small.png"]
     assert "is empty" in images.skipped["empty.png"]
 

@@ -1,4 +1,4 @@
-"""A network whose ReLUs have another gradient: guided backpropagation, and deconvolution.
+"""A network whose ReLUs have another gradient: guided, deconvolved, or redirected.
 
 It computes the same activations. The network is traced, and every max(x, 0) of a value that
 depends on its input is replaced, whether a table or a user's own code wrote it.
@@ -7,7 +7,7 @@ depends on its input is replaced, whether a table or a user's own code wrote it.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import jax
 import jax.numpy as jnp
@@ -17,9 +17,10 @@ from jaxvis.nets.equations import evaluate, find_inner, walk_jaxprs
 from jaxvis.network import Forward, LayerDescription, Network
 from jaxvis.types import Array, Params, Taps
 
-Rule = Literal["guided", "deconvnet"]
-"""Which gradient a ReLU lets through: a positive one, where its input was positive too; or a
-positive one, wherever."""
+Rule = Literal["guided", "deconvnet", "redirected"]
+"""Which gradient a ReLU lets through: a positive one, where its input was positive too; a
+positive one, wherever; or its own, but where nothing of that gets through at all, the one
+that would raise inputs when a loss is made smaller."""
 
 _SIGMOIDS = ("hard_sigmoid", "hard_swish", "hard_silu", "hard_tanh")
 """Functions of JAX in which max(x, 0) is a part of another activation."""
@@ -84,15 +85,17 @@ def with_guided_relus(net: Network, rule: Rule) -> Network:
 
     Args:
       net: any network.
-      rule: "guided" for guided backpropagation, "deconvnet" for deconvolution.
+      rule: "guided" for guided backpropagation, "deconvnet" for deconvolution, "redirected"
+        to revive units that are dead (of a loss, which is made smaller).
 
     Raises:
       ValueError: for another rule.
 
-    Source: Springenberg et al., Striving for simplicity, 2015; Zeiler & Fergus, 2014.
+    Source: Springenberg et al., Striving for simplicity, 2015; Zeiler & Fergus, 2014; Olah,
+      Mordvintsev & Schubert, Feature Visualization, 2017, for "redirected".
     """
-    if rule not in ("guided", "deconvnet"):
-        raise ValueError(f"rule is guided or deconvnet, not {rule!r}")
+    if rule not in get_args(Rule):
+        raise ValueError(f"rule is one of {', '.join(get_args(Rule))}, not {rule!r}")
     return replace(net, forward=GuidedForward(net.forward, rule))
 
 
@@ -189,6 +192,11 @@ def _rectify_forward(rule: Rule, x: Array) -> tuple[Array, Array]:
 
 
 def _rectify_backward(rule: Rule, was_positive: Array, gradient: Array) -> tuple[Array]:
+    if rule == "redirected":
+        own = jnp.where(was_positive, gradient, 0)
+        # What would lower an input that is below 0 already has no use.
+        raising = jnp.where(was_positive, gradient, jnp.minimum(gradient, 0))
+        return (jnp.where(jnp.any(own != 0), own, raising),)
     positive = jnp.maximum(gradient, 0)
     return (jnp.where(was_positive, positive, 0) if rule == "guided" else positive,)
 

@@ -150,7 +150,7 @@ def test_the_commands_train_and_then_draw(folder, tmp_path, capsys):
         "0.3",
     ]
     assert main([*words, "--steps", "2"]) == 0
-    assert "4 images, 2 held out, 1 skipped" in capsys.readouterr().out
+    assert "4 images, 2 held out, 1 file skipped (bad.jpg)" in capsys.readouterr().out
     assert main([*words, "--steps", "4", "--resume"]) == 0
     record = json.loads((out / "record.json").read_text())
     assert record["steps"] == 4 and list(record["skipped"]) == ["bad.jpg"]

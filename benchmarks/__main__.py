@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from benchmarks.harness.paths import DOCS, README
 
@@ -38,7 +39,8 @@ def make_parser(names: Sequence[str]) -> argparse.ArgumentParser:
     add("--gpu", **switch, help="the case that is meant for a GPU (ranvgg_claims)")
     budget = "seconds after which the benchmark gpu begins no case; 540 if left out"
     add("--budget", type=float, metavar="SECONDS", help=budget)
-    add("--out", **file, help="write the rows; other names' rows that the file has stay")
+    rows = "write the rows; other names' rows that the file has stay (tune: write the numbers)"
+    add("--out", **file, help=rows)
     add("--rows", **file, help="measure nothing, take the rows of this file")
     add("--readme", **switch, help="rewrite the README's table from the rows, or all of --out")
     add("--cost", **switch, help="rewrite docs/cost.md and its figures from the rows of curves")
@@ -80,6 +82,9 @@ def _run(args: argparse.Namespace, readme: Path, docs: Path) -> int:
     from benchmarks.harness.rows import find_wrong
 
     names, missing = registry.choose(args.names, size=_find_size(args)), []
+    report = registry.find_report(args.names)
+    if report is not None:
+        return _report(args, names, report)
     if args.rows is not None:
         wanted = args.names or registry.NAMES
         rows = [row for row in read_rows(args.rows) if row["name"] in wanted]
@@ -95,6 +100,23 @@ def _run(args: argparse.Namespace, readme: Path, docs: Path) -> int:
     if find_wrong(rows):
         return 1
     return 2 if missing and args.names else 0  # what was asked for by name
+
+
+def _report(args: argparse.Namespace, names: list[str], report: Any) -> int:
+    """Runs a benchmark that prints and writes in its own way; `report` is its module."""
+    from benchmarks.harness.rows import find_wrong
+
+    if args.rows is not None or args.readme or args.cost:
+        raise ValueError(f"{names[0]} makes no rows: leave out --rows, --readme and --cost")
+    if args.out is not None and not args.out.parent.is_dir():  # found before the measuring
+        raise FileNotFoundError(f"there is no folder {args.out.parent}")
+    rows, _ = _measure(argparse.Namespace(**{**vars(args), "out": None}), names, [])
+    print("\n".join(report.format_lines(rows)))
+    if find_wrong(rows):
+        return 1
+    if args.out is not None:
+        report.write_file(args.out, rows)
+    return 0
 
 
 def _find_size(args: argparse.Namespace) -> str:

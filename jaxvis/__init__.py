@@ -8,7 +8,8 @@ Everything that a user needs is one dot away and listed in `jaxvis.__all__`:
 - networks: `load`, `from_nnx`, `from_linen`, `from_equinox`, `from_keras`,
   `from_torch`, `from_onnx`, `from_function`, `from_layers`, `check`,
 - images: `read_image`, `write_image`,
-- methods: `maximize`, `dream`, `facets`, `invert`, `caricature`, `texture`, `style`,
+- methods: `maximize`, `diversify`, `interpolate`, `vital`, `accentuate`, `dream`, `facets`,
+  `invert`, `caricature`, `texture`, `style`,
   `feature_maps`, `generate`, `latent`, `stylize`, `fast_style`,
 - heatmaps: `saliency`, `gradient_times_input`, `smooth_grad`, `var_grad`,
   `integrated_gradients`, `expected_gradients`, `measure_completeness`, `conductance`,
@@ -25,6 +26,8 @@ Everything that a user needs is one dot away and listed in `jaxvis.__all__`:
   `pointing_game`, `infidelity`, `max_sensitivity`, `sparseness`, `effort_ratio`,
   `model_randomisation`, `logit_randomisation`,
 - adversarial images: `attacks` (`attacks.pgd`, `attacks.autoattack`...),
+- defences: `defences`, `with_filters`, `ensemble`, `adversarial_train`, `score_bounds`,
+  `certified_accuracy`, `margin_bounds`, `lipschitz_bounds`, `smooth`,
 - what methods are made of: `objectives`, `canvases` (`Canvas` for one of your own),
   `views`, `priors`, `optimizers`, `recipes`, `Status`, `Interrupted`,
 - figures: `plot`,
@@ -37,7 +40,8 @@ from typing import TYPE_CHECKING, Any
 from jaxvis.exports import MODULES, PLACES
 
 if TYPE_CHECKING:
-    from jaxvis import attacks, recipes
+    from jaxvis import attacks, defences, recipes
+    from jaxvis.analysis.accentuate import accentuate
     from jaxvis.analysis.activations import activations
     from jaxvis.analysis.atlas import activation_cells, activation_grid, atlas
     from jaxvis.analysis.clusters import kmeans, outlier_scores
@@ -75,6 +79,12 @@ if TYPE_CHECKING:
     from jaxvis.attribution.paths import expected_gradients, integrated_gradients
     from jaxvis.attribution.relevance.lrp import crp, lrp
     from jaxvis.compiler import compiles_wrongly, jit
+    from jaxvis.defences.certify.certify import certified_accuracy, margin_bounds, score_bounds
+    from jaxvis.defences.certify.lipschitz import lipschitz_bounds
+    from jaxvis.defences.certify.smoothing import smooth
+    from jaxvis.defences.ensemble import ensemble
+    from jaxvis.defences.filters.filtered import with_filters
+    from jaxvis.defences.training.train import adversarial_train
     from jaxvis.devices import use_cores
     from jaxvis.evaluate.heatmaps.confidence import average_drop, average_increase
     from jaxvis.evaluate.heatmaps.curves import deletion, insertion
@@ -84,6 +94,7 @@ if TYPE_CHECKING:
     from jaxvis.evaluate.heatmaps.randomisation import logit_randomisation, model_randomisation
     from jaxvis.evaluate.heatmaps.sensitivity import max_sensitivity
     from jaxvis.evaluate.heatmaps.sparseness import sparseness
+    from jaxvis.evaluate.robustness.curves import measure_robustness
     from jaxvis.loss import canvas as canvases
     from jaxvis.loss import objectives, priors, views
     from jaxvis.methods.check.check import check
@@ -99,6 +110,8 @@ if TYPE_CHECKING:
     from jaxvis.methods.style.feature_maps import feature_maps
     from jaxvis.methods.style.style import style
     from jaxvis.methods.style.texture import texture
+    from jaxvis.methods.together import diversify, interpolate
+    from jaxvis.methods.vital import vital
     from jaxvis.nets.adapters import from_function, from_linen, from_nnx
     from jaxvis.nets.frameworks.equinox import from_equinox
     from jaxvis.nets.frameworks.keras import from_keras
@@ -120,9 +133,11 @@ __all__ = [
     "Run",
     "Status",
     "ablation_cam",
+    "accentuate",
     "activation_cells",
     "activation_grid",
     "activations",
+    "adversarial_train",
     "atlas",
     "attacks",
     "attention_rollout",
@@ -131,6 +146,7 @@ __all__ = [
     "cam",
     "canvases",
     "caricature",
+    "certified_accuracy",
     "check",
     "collect_codes",
     "compiles_wrongly",
@@ -139,11 +155,14 @@ __all__ = [
     "crp",
     "deconvnet",
     "deep_lift",
+    "defences",
     "deletion",
+    "diversify",
     "draw_embedding",
     "dream",
     "effort_ratio",
     "eigen_cam",
+    "ensemble",
     "expected_gradients",
     "facets",
     "fast_style",
@@ -172,6 +191,7 @@ __all__ = [
     "infidelity",
     "insertion",
     "integrated_gradients",
+    "interpolate",
     "invert",
     "jit",
     "kmeans",
@@ -179,12 +199,15 @@ __all__ = [
     "layer_cam",
     "le_grad",
     "lime",
+    "lipschitz_bounds",
     "load",
     "logit_randomisation",
     "lrp",
+    "margin_bounds",
     "max_sensitivity",
     "maximize",
     "measure_completeness",
+    "measure_robustness",
     "model_randomisation",
     "neighbours",
     "objectives",
@@ -202,7 +225,9 @@ __all__ = [
     "recipes",
     "rise",
     "saliency",
+    "score_bounds",
     "score_cam",
+    "smooth",
     "smooth_grad",
     "sobol",
     "sparseness",
@@ -215,6 +240,8 @@ __all__ = [
     "use_cores",
     "var_grad",
     "views",
+    "vital",
+    "with_filters",
     "write_image",
 ]
 __version__ = "0.1.0"

@@ -16,6 +16,15 @@ CASES = {
         *("--peaks", "photos", "--steps", 2, "--chunk", 2),
     ),
     "sweep": ("sweep", "demo", "--classes", "red,blue", "--steps", 2, "--bits", 16),
+    "interpolate": (
+        *("interpolate", "demo", "red", "relu2_1:3", "--count", 3, "--steps", 2, "--size", 32),
+        *("--seeds", 2),
+    ),
+    "vital": ("vital", "demo", "large", "--index", "red", "--most", 2, "--steps", 2),
+    "accentuate": (
+        *("accentuate", "demo", "x.png", "--tap", "relu2_1", "--index", "3,5", "--steps", 2),
+        *("--size", 32, "--seeds", 2),
+    ),
     "invert": (
         *("invert", "demo", "x.png", "chelsea", "--tap", "relu1_1,relu2_1", "--size", 32),
         *("--fidelity", "1,20", "--steps", 2, "--preset", "mahendran", "--second", 1),
@@ -65,9 +74,27 @@ CASES = {
     "compare": ("compare", "demo", "x.png", "--methods", "saliency,grad-cam", "--size", 64),
     "filters": ("filters", "demo", "--tap", "conv1_1,conv2_1", "--index", "0:3"),
     "activations": ("activations", "demo", "x.png", "--tap", "relu1_1", "--size", 16),
+    "attack": (
+        *("attack", "demo", "x.png", "--epsilon", "16/255,64/255", "--steps", 2, "--size", 64),
+        *("--restarts", 2),
+    ),
+    "robustness": (
+        *("robustness", "demo", "large", "--epsilon", "8/255", "--steps", 2, "--restarts", 2),
+        *("--queries", 8, "--label", "red"),
+    ),
     "patches": (
         *("patches", "demo", "large", "--tap", "relu1_1,fc8", "--size", 64, "--top", 2),
         *("--index", "0:2", "--relevance", "best"),
+    ),
+    "neighbours": ("neighbours", "demo", "large", "x.png", "chelsea", "--tap", "relu2_1"),
+    "embed": ("embed", "demo", "large", "--tap", "relu2_1", "--plane", "pca", "--clusters", 2),
+    "concepts": (
+        *("concepts", "demo", "large", "--tap", "relu2_1", "--count", 2, "--top", 2, "--draw"),
+        *("--steps", 2, "--side", 32, "--relevance", "red", "--crops", 2),
+    ),
+    "atlas": (
+        *("atlas", "demo", "x.png", "--tap", "relu2_1", "--grid", 2, "--groups", 2),
+        *("--steps", 2, "--side", 32),
     ),
 }
 """Command -> words. All but `demo` keep to the embedded network, and to seconds."""

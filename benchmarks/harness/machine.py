@@ -3,10 +3,11 @@
 import os
 import platform
 from importlib import metadata
-from pathlib import Path
 from typing import Any
 
 import jax
+
+from jaxvis.processor import find_limit, find_processor
 
 
 def describe_machine() -> dict[str, Any]:
@@ -16,7 +17,7 @@ def describe_machine() -> dict[str, Any]:
         "jaxlib": metadata.version("jaxlib"),
         "torch": package_version("torch"),
         "python": platform.python_version(),
-        "cpu": _processor_name() + _name_limits(),
+        "cpu": " ".join(filter(None, find_processor())) + _name_limits(),
         "cores": os.cpu_count(),
         "threads": thread_count(),
         "devices": jax.local_device_count(),
@@ -44,24 +45,9 @@ def thread_count() -> int:
 
 def _name_limits() -> str:
     """Names the vector units that XLA and oneDNN, torch's library, are limited to."""
-    flag = "--xla_cpu_max_isa="
-    words = [word for word in os.environ.get("XLA_FLAGS", "").split() if word.startswith(flag)]
     found = {
-        "XLA": words[-1].removeprefix(flag) if words else None,
+        "XLA": find_limit(os.environ),
         "oneDNN": os.environ.get("ONEDNN_MAX_CPU_ISA"),
     }
     limits = [f"{name} to {unit}" for name, unit in found.items() if unit]
     return f", limited: {' and '.join(limits)}" if limits else ""
-
-
-def _processor_name() -> str:
-    """Gives the processor's name and its widest vector unit."""
-    try:
-        text = Path("/proc/cpuinfo").read_text()
-    except OSError:
-        return platform.processor() or platform.machine()
-    facts = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
-    facts = {key.strip(): value.strip() for key, value in facts.items()}
-    flags = facts.get("flags", "").split()
-    wide = next((unit for unit in ("avx512f", "avx2", "avx") if unit in flags), "")
-    return f"{facts.get('model name', platform.machine())} {wide}".strip()

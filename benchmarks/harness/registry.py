@@ -4,12 +4,14 @@ A benchmark is a module with `measure(quick) -> list of rows` (see
 `benchmarks.harness.rows`). It may also have `measure_smoke()`, the same rows at the
 smallest sizes that still compare outputs (`measure(True)` is used where it is missing),
 `measure_gpu(quick)`, what is measured on a GPU alone, and `stream_rows(size, budget)`, which
-gives each row when it is there and begins nothing after `budget` seconds.
+gives each row when it is there and begins nothing after `budget` seconds. One whose result is
+no row of a table (see `OWN_FILES`) has `format_lines(rows)` and `write_file(path, rows)`.
 """
 
 import importlib
 from collections.abc import Iterator, Sequence
 from functools import partial
+from typing import Any
 
 from benchmarks.harness.rows import Row, check_rows
 
@@ -35,7 +37,9 @@ NAMES = {
     "curves": "benchmarks.speed.curves",
     "ranvgg_claims": "benchmarks.papers.ranvgg_claims",
     "digits": "benchmarks.quality.digits",
+    "robust": "benchmarks.quality.robust",
     "gpu": "benchmarks.speed.gpu",
+    "tune": "benchmarks.speed.tune",
 }
 """Name -> module."""
 
@@ -47,9 +51,12 @@ HOURS = (
 )
 """These reproduce papers and take hours on a CPU: they run in full only when named."""
 
-NAMED = ("gpu", "curves")
-"""These run only when named: the first needs an accelerator, and the slow tests run the smallest
-sizes of both."""
+NAMED = ("gpu", "curves", "tune")
+"""These run only when named: the first needs an accelerator, the last makes a file for this
+machine alone, and the slow tests run the smallest sizes of all."""
+
+OWN_FILES = ("tune",)
+"""These print a table of their own and write a file that is no list of rows: they run alone."""
 
 SIZES = ("full", "quick", "smoke")
 """How much is measured: `quick` ends within two minutes for each name on two cores, three for
@@ -75,6 +82,21 @@ def choose(names: Sequence[str], *, size: str = "full") -> list[str]:
     later = (*NAMED, *(HOURS if size == "full" else ()))
     soon = [name for name in NAMES if name not in later]
     return list(dict.fromkeys(names)) or soon
+
+
+def find_report(names: Sequence[str]) -> Any:
+    """Finds the module that prints and writes the rows in its own way; None for most.
+
+    Args:
+      names: what the command line says.
+
+    Raises:
+      ValueError: if such a benchmark is named beside others.
+    """
+    own = [name for name in names if name in OWN_FILES]
+    if own and len(set(names)) > 1:
+        raise ValueError(f"{own[0]} writes a file of its own: name it alone")
+    return importlib.import_module(NAMES[own[0]]) if own else None
 
 
 def measure(name: str, *, size: str = "full", gpu: bool = False) -> list[Row]:

@@ -17,11 +17,13 @@ class Measured(dict[str, np.ndarray]):
 
     Attributes:
       processor: way -> median seconds of processor time of a run, on all cores together.
+      spent: way -> seconds of processor time of its runs `[pairs]`.
       others: the share of the machine's cores that other processes took; None where the
         system does not say.
     """
 
     processor: dict[str, float]
+    spent: dict[str, np.ndarray]
     others: float | None
 
     def describe(self, ours: str = "ours", peer: str = "peer") -> dict[str, Any]:
@@ -117,7 +119,8 @@ def _measure(
             found[name].append(time_call(run))
             processor[name].append(clock() - begin)
     measured = Measured((name, np.array(values)) for name, values in found.items())
-    measured.processor = {name: float(np.median(values)) for name, values in processor.items()}
+    measured.spent = {name: np.array(values) for name, values in processor.items()}
+    measured.processor = {name: float(np.median(each)) for name, each in measured.spent.items()}
     measured.others = _share_of_others(before, _read_clocks(clock))
     return measured
 

@@ -29,8 +29,8 @@ class Scale(nn.Module):
 
     def __init__(self, leaves: Leaves) -> None:
         super().__init__()
-        self.scale = _freeze(leaves["scale"].reshape(3, 1, 1))
-        self.shift = _freeze(leaves["shift"].reshape(3, 1, 1))
+        self.scale = _freeze(leaves["scale"].reshape(-1, 1, 1))
+        self.shift = _freeze(leaves["shift"].reshape(-1, 1, 1))
 
     def forward(self, x: Tensor) -> Tensor:
         """Returns the image `[N, 3, H, W]` as the first layer wants it."""

@@ -5,24 +5,20 @@ each point. They run in turn, one at a time, as the ways of `harness.timing.inte
 """
 
 import contextlib
-import json
 import os
-import subprocess
-import sys
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.harness.child import child_command, child_environment, run_task
-from benchmarks.harness.paths import ROOT
+from benchmarks.harness.child import run_task
+from benchmarks.harness.server import Server, answer_lines
 
 DEVICES = "--xla_force_host_platform_device_count="
 
 
-class Worker:
+class Worker(Server):
     """A process that paints when asked: see `benchmarks.speed.curves_subjects`.
 
     Args:
@@ -39,20 +35,7 @@ class Worker:
             flags = os.environ.get("XLA_FLAGS", "").split()
             kept = [flag for flag in flags if not flag.startswith(DEVICES)]
             env["XLA_FLAGS"] = " ".join([*kept, f"{DEVICES}{count}"])
-        self.folder = folder / f"{kind}{count}"
-        self.folder.mkdir()
-        self.messages = self.folder / "messages.txt"
-        self.processor = 0.0
-        with self.messages.open("w") as messages:
-            self.process = subprocess.Popen(
-                child_command(__name__, "serve", spec, self.folder),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=messages,
-                text=True,
-                env=child_environment(**env),
-                cwd=ROOT,
-            )
+        super().__init__(__name__, spec, folder / f"{kind}{count}", **env)
 
     def paint(self, subject: int, items: int) -> np.ndarray:
         """Paints pictures and waits for them: losses `[items, steps]`.
@@ -64,20 +47,7 @@ class Worker:
         Raises:
           RuntimeError: if the process has failed; with the end of its messages.
         """
-        assert self.process.stdin is not None and self.process.stdout is not None
-        with contextlib.suppress(BrokenPipeError):
-            self.process.stdin.write(json.dumps([subject, items]) + "\n")
-            self.process.stdin.flush()
-        line = self.process.stdout.readline()
-        if not line:
-            raise RuntimeError(f"a process failed: {self.messages.read_text()[-2000:]}")
-        answer = json.loads(line)
-        self.processor = answer["processor"]
-        return np.array(answer["losses"])
-
-    def close(self) -> None:
-        """Ends the process, which stops when it is asked nothing more."""
-        self.process.communicate()
+        return np.array(self.ask([subject, items]))
 
 
 @contextlib.contextmanager
@@ -114,11 +84,7 @@ def serve(spec: dict) -> str:
 
     jaxvis.use_cores()
     painters = [make_painter(Subject(*subject)) for subject in spec["subjects"]]
-    for line in sys.stdin:
-        subject, items = json.loads(line)
-        losses = painters[subject](items).tolist()
-        print(json.dumps({"losses": losses, "processor": time.process_time()}), flush=True)
-    return "done"
+    return answer_lines(lambda asked: painters[asked[0]](asked[1]).tolist())
 
 
 if __name__ == "__main__":

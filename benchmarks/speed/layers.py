@@ -18,7 +18,8 @@ from benchmarks.peers import torch_peer
 from jaxvis.compiler import jit
 from jaxvis.convolution.conv import conv_general_dilated
 from jaxvis.convolution.forms import NHWC
-from jaxvis.nets.table.layers import Layer, sources
+from jaxvis.nets import build
+from jaxvis.nets.table.layers import Layer, rows_between, sources
 from jaxvis.types import Array
 
 NETS = ("vgg19", "squeezenet1_1", "googlenet")
@@ -33,9 +34,11 @@ def find_distinct(name: str, side: int) -> dict[tuple, Layer]:
       name: the network.
       side: pixels.
     """
-    net, params = subjects.make_network(name, side)
+    net = build(name, input_size=(side, side))
+    assert net.classes is not None  # every network of the zoo has them
     at, reads = subjects.shapes_of(net, side), sources(net.rows)
-    rows = [row for row in net.rows if row.op == "conv" and row.name in params]
+    needed = rows_between(net.rows, frozenset({"input"}), (net.classes,))
+    rows = [row for row in net.rows if row.op == "conv" and row.name in needed]
     return {(at[reads[row.name][0]], row.width, row.size, row.stride): row for row in rows}
 
 

@@ -215,7 +215,7 @@ def stream(
     mesh = make_mesh(find_devices(params)[: len(images)])
     count = count_devices(mesh)
     whole = _make_room(look, params, images)
-    each = chunk or _choose_chunk(look, params, images, -(-len(images) // count))
+    each = chunk or _choose_chunk(look, params, images, count)
     ready = copy_to_all(params, mesh)
     with tqdm(total=len(images), disable=not progress, delay=1) as bar:
         for numbers, batch in read_in_order(images, batch=min(each, len(images)) * count):
@@ -241,12 +241,11 @@ def _make_room(look: Look, params: Any, images: Images) -> tuple[list[np.ndarray
     return [np.empty((len(images), *leaf.shape[1:]), leaf.dtype) for leaf in leaves], tree
 
 
-def _choose_chunk(look: Look, params: Any, images: Images, most: int) -> int:
-    """Chooses how many images a device takes together."""
+def _choose_chunk(look: Look, params: Any, images: Images, devices: int) -> int:
+    """Chooses how many images each of the devices takes together."""
+    most = -(-len(images) // devices)
     if platform_of(params) == "cpu":
-        pixels = images.size[0] * images.size[1]
-        least = 2 if pixels <= memory.CORE_LARGE else 1
-        return min(most, memory.CPU_ITEMS, max(least, memory.CORE_PIXELS // pixels))
+        return memory.choose_core_items(math.prod(images.size), most, devices)
     one, two = (
         memory.peak_bytes(_run.trace(look, None, params, *_describe(images, n)).jaxpr.jaxpr)
         for n in (1, 2)

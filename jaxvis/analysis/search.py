@@ -1,5 +1,6 @@
 """The pass over images that finds the largest responses of all channels of several layers."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -142,7 +143,7 @@ def run_search(
     ready = copy_to_all(search.net.prepare(params, size=images.size), mesh)
     widths = [search.net.shape(params, tap, size=images.size)[-1] for tap in search.taps]
     begun = search.begin(sum(widths), len(images))
-    each = chunk or _choose_chunk(search, ready, images, begun, -(-len(images) // count))
+    each = chunk or _choose_chunk(search, ready, images, begun, count)
     known = split_items(jax.tree.map(lambda leaf: jnp.stack([leaf] * count), begun), mesh)
     target = copy_to_all(jnp.int32(index), mesh)
     with tqdm(total=len(images), disable=not progress, delay=1) as bar:
@@ -171,13 +172,12 @@ def _join(found: Findings) -> Findings:
 
 
 def _choose_chunk(
-    search: Search, params: Params, images: Images, begun: Findings, most: int
+    search: Search, params: Params, images: Images, begun: Findings, devices: int
 ) -> int:
-    """Chooses how many images a device takes together."""
+    """Chooses how many images each of the devices takes together."""
+    most = -(-len(images) // devices)
     if platform_of(params) == "cpu":
-        pixels = images.size[0] * images.size[1]
-        least = 2 if pixels <= memory.CORE_LARGE else 1
-        return min(most, memory.CPU_ITEMS, max(least, memory.CORE_PIXELS // pixels))
+        return memory.choose_core_items(math.prod(images.size), most, devices)
     known = jax.tree.map(lambda leaf: leaf[None], begun)
 
     def peak(count: int) -> int:

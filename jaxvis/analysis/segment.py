@@ -4,6 +4,7 @@ import importlib
 from typing import Any
 
 import numpy as np
+from scipy.ndimage import gaussian_filter
 
 from jaxvis.images import check_image
 from jaxvis.types import ArrayLike, ImageLike
@@ -12,7 +13,9 @@ BINS = 256
 """Bins of the histogram of Otsu's method."""
 
 
-def threshold_segment(heat: ArrayLike, *, share: float | None = None) -> np.ndarray:
+def threshold_segment(
+    heat: ArrayLike, *, share: float | None = None, smooth: float = 0.0
+) -> np.ndarray:
     """Segments heatmaps by a threshold, `[..., H, W]` bool.
 
     Args:
@@ -20,12 +23,14 @@ def threshold_segment(heat: ArrayLike, *, share: float | None = None) -> np.ndar
       share: the share of the pixels, from 0 to 1, that are wanted: those of the largest
         values. None takes Otsu's threshold, which makes the two parts as different in their
         means as can be.
+      smooth: standard deviation of the Gaussian that the maps are smoothed by, as a share of
+        the longer side; 0.02 joins the single pixels of a saliency map.
 
     Returns:
       numpy.ndarray: True where the object is; a flat map has none.
 
     Raises:
-      ValueError: for what are no maps, or a share that is not from 0 to 1.
+      ValueError: for what are no maps, a share that is not from 0 to 1, or a negative smooth.
 
     Source: Otsu (1979).
 
@@ -35,7 +40,7 @@ def threshold_segment(heat: ArrayLike, *, share: float | None = None) -> np.ndar
     array([[False, False],
            [ True,  True]])
     """
-    maps = _check(heat)
+    maps = _smooth(_check(heat), smooth)
     if share is not None and not 0 < share < 1:
         raise ValueError(f"share is of the pixels, between 0 and 1, not {share}")
     flat = maps.reshape(-1, maps.shape[-2] * maps.shape[-1])
@@ -57,6 +62,7 @@ def grab_cut(
     inside: float = 0.05,
     outside: float = 0.3,
     steps: int = 5,
+    smooth: float = 0.02,
 ) -> np.ndarray:
     """Segments an image by GrabCut, which a heatmap tells what surely belongs to the object.
 
@@ -69,6 +75,8 @@ def grab_cut(
       inside: the share of the pixels, the hottest, that surely belong to the object.
       outside: the share of the pixels, the coldest, that surely do not.
       steps: rounds of describing and cutting.
+      smooth: as in `threshold_segment`: without it, single hot pixels would stay parts of the
+        object wherever they are.
 
     Returns:
       numpy.ndarray: `[H, W]` bool, True where the object is; a flat map has none.
@@ -80,7 +88,7 @@ def grab_cut(
     Source: Simonyan et al. (2014), section 3.2, whose shares are the defaults; Rother,
       Kolmogorov & Blake (2004).
     """
-    picture, hot = np.asarray(check_image(image, "the image")), _check(heat)
+    picture, hot = np.asarray(check_image(image, "the image")), _smooth(_check(heat), smooth)
     if hot.shape != picture.shape[:2]:
         raise ValueError(f"the map is {hot.shape} and the image {picture.shape[:2]}")
     if not (inside > 0 and outside > 0 and inside + outside < 1) or steps < 1:
@@ -110,6 +118,16 @@ def _check(heat: ArrayLike) -> np.ndarray:
     if maps.ndim < 2 or not maps.size or not np.isfinite(maps).all():
         raise ValueError(f"heatmaps are finite and [..., H, W], not of shape {maps.shape}")
     return maps
+
+
+def _smooth(maps: np.ndarray, share: float) -> np.ndarray:
+    """Smooths maps by a Gaussian, whose standard deviation is a share of the longer side."""
+    if not 0 <= share < 1:
+        raise ValueError(f"smooth is a share of the longer side, from 0 to 1, not {share}")
+    if not share:
+        return maps
+    sigma = share * max(maps.shape[-2:])
+    return np.asarray(gaussian_filter(maps, sigma, axes=(-2, -1), mode="nearest"))
 
 
 def _find_otsu(values: np.ndarray) -> float:

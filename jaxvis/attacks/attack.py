@@ -39,7 +39,8 @@ class Report(NamedTuple):
 
     Attributes:
       loss: `[]`, of the image before the step; larger is nearer to success. Attacks that
-        look for the smallest perturbation give the margin of what they look at.
+        look for the smallest perturbation give the margin of what they look at, or minus
+        the least norm so far.
       done: `[]` bool, whether more steps would change nothing.
       queries: `[]` int32, how many images the network has seen in this step.
     """
@@ -65,13 +66,24 @@ class Model:
     samples: int = 1
 
     def is_fooled(self, image: Image, row: Row) -> Array:
-        """Says whether the plain image is what the attack wants, `[]` bool."""
+        """Says whether the plain image is what the attack wants, `[]` bool.
+
+        Args:
+          image: `[H, W, C]`.
+          row: what is attacked.
+        """
         return is_fooled(self.scores(image), row.label, row.target)
 
     def climb(self, loss: AttackLoss, image: Image, row: Row, key: Key) -> tuple[Array, ...]:
         """Computes (loss `[]`, whether it fools `[]`, gradient `[H, W, C]`).
 
         With views these are means, and it fools where more than half of them do.
+
+        Args:
+          loss: what is raised.
+          image: `[H, W, C]`.
+          row: what is attacked.
+          key: for the views.
         """
 
         def value(image: Image, key: Key) -> tuple[Array, Array]:
@@ -104,15 +116,44 @@ class Attack:
     steps: int
 
     def begin(self, model: Model, row: Row, key: Key) -> tuple[Any, Array]:
-        """Makes the first state, a pytree, and says how many images the network saw."""
+        """Makes the first state, a pytree, and says how many images the network saw, `[]`.
+
+        Args:
+          model: the network.
+          row: what is attacked.
+          key: of this image and restart.
+
+        Raises:
+          NotImplementedError: unless it is overridden.
+        """
         raise NotImplementedError(f"{type(self).__name__} has no begin")
 
     def step(self, model: Model, row: Row, state: Any, key: Key, step: Array) -> tuple[Any, Report]:
-        """Takes one step: `step` `[]` int32 came before, `key` is new in each."""
+        """Takes one step.
+
+        Args:
+          model: the network.
+          row: what is attacked.
+          state: after the steps before.
+          key: another one in every step.
+          step: `[]` int32, how many steps came before.
+
+        Raises:
+          NotImplementedError: unless it is overridden.
+        """
         raise NotImplementedError(f"{type(self).__name__} has no step")
 
     def end(self, model: Model, row: Row, state: Any) -> Image:
-        """Makes the picture `[H, W, C]`; it is clipped to [0, 1] and judged by the engine."""
+        """Makes the picture `[H, W, C]`; it is clipped to [0, 1] and judged by the engine.
+
+        Args:
+          model: the network.
+          row: what is attacked.
+          state: after the last step.
+
+        Raises:
+          NotImplementedError: unless it is overridden.
+        """
         raise NotImplementedError(f"{type(self).__name__} has no end")
 
     @property
@@ -121,11 +162,11 @@ class Attack:
         return False
 
     @property
-    def seeks_smallest(self) -> bool:
-        """Whether it looks for the smallest perturbation, so that all epsilons share one run."""
-        return False
-
-    @property
     def follows_gradient(self) -> bool:
         """Whether a loss that never moves means that no gradient arrives."""
         return True
+
+    @property
+    def looks(self) -> int:
+        """How many pictures of one image the network sees together in a step."""
+        return 1

@@ -26,6 +26,10 @@ from jaxvis.types import Params
 
 log = logging.getLogger("jaxvis")
 
+SEEN_PIXELS = 2**19
+"""Pixels that a CPU device shows the network together at most, where a step looks at several
+pictures of an image."""
+
 
 def drive(
     program: Program,
@@ -179,7 +183,11 @@ class _Drive:
         """Chooses how many images a device attacks together."""
         devices = count_devices(self.program.mesh)
         if platform_of(self.params) == "cpu":
-            return memory.choose_core_items(math.prod(self._size()), each, devices)
+            pixels = math.prod(self._size())
+            items = memory.choose_core_items(pixels, each, devices)
+            looks = self.program.attack.looks * self.program.samples
+            most = items if looks == 1 else SEEN_PIXELS // (looks * pixels)
+            return max(1, min(items, most))
         one, two = self._peak(1), self._peak(2)
         return max(1, min(each, (memory.budget() - one) // max(two - one, 1)))
 

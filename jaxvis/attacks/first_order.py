@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 import jax.numpy as jnp
 
 from jaxvis.attacks.attack import Attack, Model, Report, Row
-from jaxvis.attacks.losses import AttackLoss, LossName, choose_loss, cross_entropy
+from jaxvis.attacks.losses import AttackLoss, LossName, choose_loss, cross_entropy, is_fooled
 from jaxvis.attacks.norms import Norm, geometry_of
 from jaxvis.attacks.rows import Classes, Epsilons, choose_victims
 from jaxvis.attacks.run import run_attack
@@ -64,7 +64,11 @@ class Climb(Attack):
         return self.keep == "first"
 
     def begin(self, model: Model, row: Row, key: Key) -> tuple[ClimbState, Array]:
-        """Starts at the image, or at a random point of the ball around it."""
+        """Starts at the image, or at a random point of the ball around it.
+
+        Args:
+          model, row, key: see `Attack.begin`; images are `[H, W, C]`.
+        """
         del model
         image = row.image if row.start is None else row.start
         if self.random_start:
@@ -78,7 +82,11 @@ class Climb(Attack):
     def step(
         self, model: Model, row: Row, state: ClimbState, key: Key, step: Array
     ) -> tuple[ClimbState, Report]:
-        """Looks at the image, keeps it where it is the best so far, and moves it."""
+        """Looks at the image, keeps it where it is the best so far, and moves it.
+
+        Args:
+          model, row, state, key, step: see `Attack.step`; images are `[H, W, C]`.
+        """
         del step
         value, fooled, gradient = model.climb(self.loss, state.image, row, key)
         state = self._remember(state, value, fooled)
@@ -98,13 +106,19 @@ class Climb(Attack):
         return state, Report(value, done, jnp.int32(model.samples))
 
     def end(self, model: Model, row: Row, state: ClimbState) -> Image:
-        """Gives the picture that is kept; the last one is looked at here."""
+        """Gives the picture that is kept; the last one is looked at here.
+
+        Args:
+          model, row, state: see `Attack.end`; the image is `[H, W, C]`.
+        """
         if self.keep == "last":
             return state.image
         scores = model.scores(state.image)
         value = self.loss(scores, row.label, row.target)
-        last = self._remember(state, value, model.is_fooled(state.image, row))
-        return last.best
+        last = self._remember(state, value, is_fooled(scores, row.label, row.target))
+        # A random start may be worse than the image, and all that came of it.
+        start = self.loss(model.scores(row.image), row.label, row.target)
+        return jnp.where(last.fooled | (last.best_loss >= start), last.best, row.image)
 
     def _remember(self, state: ClimbState, value: Array, fooled: Array) -> ClimbState:
         """Keeps the image where it fools and the best does not, or where its loss is larger."""

@@ -69,13 +69,22 @@ class Line:
         return len(self._waiting)
 
     def pick(self, rows: np.ndarray) -> tuple[Row, Any]:
-        """Picks rows `[k]` and their keys."""
+        """Picks rows and their keys.
+
+        Args:
+          rows: `[k]`, their numbers.
+        """
         picked = jax.tree.map(lambda leaf: jnp.asarray(leaf[self.image[rows]]), self.images)
         own = {"epsilon": self.epsilon[rows], "restart": self.restart[rows]}
         return picked._replace(**jax.tree.map(jnp.asarray, own)), self.keys[rows]
 
     def note(self, row: int, result: Result) -> None:
-        """Keeps the result of a row."""
+        """Keeps the result of a row.
+
+        Args:
+          row: its number.
+          result: what became of it.
+        """
         self.results[row] = result
         self._note_success(row, result)
 
@@ -87,7 +96,7 @@ class Line:
             self._solved[int(self.image[row])] = row
 
     def _find_settling(self, row: int) -> int | None:
-        """Finds the row of the same image, and no larger epsilon, whose success settles this one."""
+        """Finds a row of the same image, and no larger epsilon, that succeeded."""
         known = self._solved.get(int(self.image[row])) if self.settles else None
         if known is None or self.epsilon[known] > self.epsilon[row]:
             return None
@@ -102,6 +111,26 @@ class Line:
             if settled is None:
                 taken.append(row)
             else:
-                same = self.results[settled]
-                self.results[row] = same._replace(queries=0, loss=same.loss[:0])
+                self._copy(settled, row)
         return taken
+
+    def settle(self) -> None:
+        """Gives every row the first success before it, as if one row came after another.
+
+        Rows that were begun together do not know of each other, and how many are depends on
+        the machine; the result does not.
+        """
+        if not self.settles:
+            return
+        first: dict[int, int] = {}
+        for row in map(int, self.order):
+            image = int(self.image[row])
+            if image in first:
+                self._copy(first[image], row)
+            elif row in self.results and self.results[row].fooled and self.results[row].ended:
+                first[image] = row
+
+    def _copy(self, settled: int, row: int) -> None:
+        """Gives a row the result of another, at no cost."""
+        same = self.results[settled]
+        self.results[row] = same._replace(queries=0, loss=same.loss[:0])

@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple, get_args
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxvis.types import Array, Key
 
@@ -16,8 +17,14 @@ Norm = Literal["linf", "l2", "l1", "l0"]
 """How a perturbation is measured: its largest value, its Euclidean length, the sum of its
 absolute values, or how many pixels it changes."""
 
+DUAL: dict[Norm, Norm] = {"linf": "l1", "l2": "l2", "l1": "linf"}
+"""What measures a gradient, where a norm measures the step along it."""
+
 TINY = 1e-12
 """What a length is at least, where something is divided by it."""
+
+LEAST = float(np.finfo(np.float32).tiny)
+"""The least number that no processor rounds to 0."""
 
 
 class Geometry(NamedTuple):
@@ -81,7 +88,7 @@ def _measure_l2(delta: Array) -> Array:
 
 def _point_l2(gradient: Array) -> Array:
     # Divided by the largest value first: the square of a small gradient is zero in float32.
-    scaled = gradient / jnp.maximum(jnp.max(jnp.abs(gradient)), 1e-38)
+    scaled = gradient / jnp.maximum(jnp.max(jnp.abs(gradient)), LEAST)
     return scaled / jnp.maximum(_measure_l2(scaled), TINY)
 
 

@@ -93,7 +93,8 @@ def choose_victims(
     lead = (len(batch),) * several + (len(epsilons),) * (
         epsilon is not None and np.ndim(epsilon) == 1
     )
-    return Victims(np.asarray(batch), true, wanted, epsilons, lead, clean)
+    # What rounding moved out of [0, 1] is moved back.
+    return Victims(np.clip(np.asarray(batch), 0.0, 1.0), true, wanted, epsilons, lead, clean)
 
 
 def check_starts(

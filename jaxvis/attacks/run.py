@@ -33,8 +33,6 @@ def run_attack(
     """Attacks every image with every epsilon, and keeps the best of the restarts.
 
     What is misclassified already, and what may not be changed (epsilon 0), costs nothing.
-    An attack that looks for the smallest perturbation runs once for all epsilons: where it
-    found none so small, the image stays as it is.
 
     Args:
       attack: how one image is attacked.
@@ -52,7 +50,9 @@ def run_attack(
       Run with the leading axes of `victims`: `image`; `trace["loss"]`, which the attack
       raises, NaN after its end; `status` (FAILED where scores are not finite, DEAD where
       the loss never moved); and the facts "success", "distance", "queries", "label" (what
-      the network says of the picture), "epsilon". `z` is ().
+      the network says of the picture), "epsilon". `z` is (). Where a success ends an attack,
+      it settles the restarts after it and the larger epsilons: they have its picture, and
+      count no queries.
 
     Raises:
       ValueError: for a number of restarts, samples or a chunk below 1, or an attack
@@ -60,16 +60,13 @@ def run_attack(
       Interrupted: on Ctrl-C; it carries what there is.
     """
     _check_counts(restarts=restarts, samples=samples, chunk=chunk, steps=attack.steps)
-    asked = victims
     if skip is None:
         skip = np.zeros((len(victims.images), len(victims.epsilons)), bool)
-    if attack.seeks_smallest:
-        victims = victims._replace(epsilons=np.array([np.inf], np.float32))
-        skip = (skip | (asked.epsilons == 0)).all(axis=1, keepdims=True)
     line = _make_line(attack, victims, as_key(key), restarts, starts, skip)
     program = Program(attack, net, view, samples)
     interrupted = drive(program, params, line, chunk=chunk, progress=progress)
-    run = _join(attack, asked, line, restarts)
+    line.settle()
+    run = _join(attack, victims, line, restarts)
     if interrupted:
         raise Interrupted(run)
     return run
@@ -106,7 +103,7 @@ def _make_line(
     order = np.lexsort((image, restart, epsilons))
     settled = _settle(victims, image, skip[image, epsilon] | (epsilons == 0))
     numbers = restart.astype(np.int32)
-    settles = attack.stops_when_fooled and not attack.seeks_smallest
+    settles = attack.stops_when_fooled
     return Line(Row(*known), image, epsilons, numbers, own_keys, order, settled, settles)
 
 
@@ -137,13 +134,10 @@ def _join(attack: Attack, victims: Victims, line: Line, restarts: int) -> Run:
     shape = (len(victims.images), len(victims.epsilons))
     chosen: list[Result | None] = []
     queries = []
-    for image, epsilon in np.ndindex(shape):
-        shared = attack.seeks_smallest
-        place = image if shared else image * shape[1] + epsilon
+    for place in range(shape[0] * shape[1]):
         rows = range(place * restarts, (place + 1) * restarts)
         results = [line.results[row] for row in rows if row in line.results]
-        best = min(results, key=_rank, default=None)
-        chosen.append(_limit(best, victims, image, epsilon) if shared and best else best)
+        chosen.append(min(results, key=_rank, default=None))
         queries.append(sum(one.queries for one in results))
     steps = max([len(one.loss) for one in chosen if one is not None], default=0)
     blank = np.full(victims.images.shape[1:], np.nan, np.float32)
@@ -170,12 +164,47 @@ def _join(attack: Attack, victims: Victims, line: Line, restarts: int) -> Run:
     )
 
 
-def _limit(result: Result, victims: Victims, image: int, epsilon: int) -> Result:
-    """Leaves the image as it is where the smallest perturbation is larger than epsilon."""
-    if result.distance <= victims.epsilons[epsilon]:
-        return result
-    label = int(np.argmax(victims.clean[image]))
-    return result._replace(image=victims.images[image], fooled=False, distance=0.0, label=label)
+def search_smallest(
+    attack: Attack,
+    net: Network,
+    params: Params,
+    victims: Victims,
+    *,
+    key: Key | int = 0,
+    restarts: int = 1,
+    starts: np.ndarray | None = None,
+    skip: np.ndarray | None = None,
+    chunk: int | None = None,
+    progress: bool = False,
+) -> Run:
+    """Looks once for the smallest perturbation of every image, whatever the epsilons.
+
+    Args:
+      attack: one that looks for the smallest perturbation.
+      net, params, victims, key, restarts, starts: see `run_attack`.
+      skip: `[N, E]` bool; an image is left as it is where all of its epsilons are.
+      chunk, progress: see `run_attack`.
+
+    Returns:
+      Run: see `count_within`.
+
+    Raises:
+      ValueError: see `run_attack`.
+      Interrupted: on Ctrl-C; it carries what there is.
+    """
+    nothing = np.zeros((len(victims.images), len(victims.epsilons)), bool)
+    settled = (nothing if skip is None else skip) | (victims.epsilons == 0)
+    radius = np.array([np.inf], np.float32)
+    once = victims._replace(epsilons=radius, lead=victims.images.shape[:1])
+    options: dict[str, Any] = {"chunk": chunk, "progress": progress}
+    options |= {"key": key, "restarts": restarts, "starts": starts}
+    settled = settled.all(axis=1, keepdims=True)
+    try:
+        run = run_attack(attack, net, params, once, skip=settled, **options)
+    except Interrupted as stopped:
+        assert stopped.run is not None
+        raise Interrupted(count_within(stopped.run, victims)) from None
+    return count_within(run, victims)
 
 
 def count_within(run: Run, victims: Victims) -> Run:

@@ -24,6 +24,9 @@ COMMANDS = {
     "check": "check.check",
     "maximize": "maximize.maximize",
     "sweep": "maximize.sweep",
+    "interpolate": "interpolate.interpolate",
+    "vital": "vital.vital",
+    "accentuate": "accentuate.accentuate",
     "invert": "preimage.invert",
     "caricature": "preimage.caricature",
     "dream": "dream.dream",
@@ -51,6 +54,8 @@ COMMANDS = {
     "embed": "embed.embed",
     "concepts": "concepts.concepts",
     "atlas": "atlas.atlas",
+    "attack": "attack.attack",
+    "robustness": "robustness.robustness",
     "ranvgg stack": "ranvgg.stack",
     "ranvgg invert": "ranvgg_invert.invert",
     "train autoencoder": "train_autoencoder.autoencoder",
@@ -67,7 +72,8 @@ INTERRUPTED = 130
 ABOUT = """See what a convolutional network has learned.
 
 `jaxvis COMMAND --help` lists a command's flags. JAXVIS_HOME is the folder for weights
-and compiled programs (else the platform's cache folder); JAXVIS_DEBUG=1 shows the
+and compiled programs (else the platform's cache folder); JAXVIS_TUNING is a file of
+numbers that were measured on this machine (docs/devices.md); JAXVIS_DEBUG=1 shows the
 traceback of an error, and at the end how many programs were compiled, and how many were
 found in the cache; `jaxvis --version` prints the version."""
 

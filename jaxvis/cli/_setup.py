@@ -7,6 +7,7 @@ import jax
 from jaxvis.compiler import extend_flags
 from jaxvis.devices import use_cores
 from jaxvis.jax_internals import has_started
+from jaxvis.tuning import find_tuning
 from jaxvis.weights.cache import home
 
 SECONDS = 0.05
@@ -14,7 +15,13 @@ SECONDS = 0.05
 
 
 def prepare_process() -> None:
-    """Sets what all programs of a command share, before JAX first computes."""
+    """Sets what all programs of a command share, before JAX first computes.
+
+    Raises:
+      OSError, ValueError: if the file of measured numbers that $JAXVIS_TUNING names cannot
+        be read, or is damaged.
+    """
+    find_tuning()
     extend_flags(os.environ)
     if not has_started():
         use_cores()

@@ -8,6 +8,29 @@ from typing import Literal
 
 Algorithm = Literal["efros-leung", "wei-levoy"]
 """How jaxvis classical-texture grows a texture."""
+AttackName = Literal[
+    "pgd",
+    "fgsm",
+    "bim",
+    "mi-fgsm",
+    "penalty",
+    "apgd",
+    "fab",
+    "square",
+    "autoattack",
+    "carlini-wagner",
+    "deepfool",
+    "elastic-net",
+    "ddn",
+    "fmn",
+    "jsma",
+    "hop-skip-jump",
+    "boundary",
+    "spsa",
+]
+"""How a photograph is attacked."""
+BallName = Literal["linf", "l2"]
+"""What measures the perturbations of a robustness report."""
 BaselineName = Literal["grey", "blur", "noise", "zero", "mean"]
 """What hides a part of a photograph."""
 Bounds = Literal["source", "unit", "none"]
@@ -77,6 +100,8 @@ LayerWeights = Literal["normalised", "equal", "relative", "balanced", "channels"
 """How the layers of a texture are weighed."""
 Metric = Literal["l2", "cosine"]
 """How far codes of images are apart."""
+NormName = Literal["linf", "l2", "l1", "l0"]
+"""What measures an adversarial perturbation."""
 PixelOptimizer = Literal["lbfgs", "adam", "clipped"]
 """What moves the pixels of a picture."""
 Plane = Literal["pca", "tsne", "umap"]

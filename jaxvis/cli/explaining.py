@@ -164,6 +164,10 @@ def make_maps(case: Case, method: str, options: dict[str, Any]) -> tuple[np.ndar
         if case.tap is not None:
             raise ValueError(f"{method} explains classes: leave --tap out")
         what = {"index": case.what["index"]}
+    elif method == "le-grad":
+        if case.position is not None:
+            raise ValueError("le-grad explains classes and whole channels: leave --position out")
+        what = {"tap": case.tap, "index": case.what["index"]}
     maps = find_method(method)(case.opened.net, case.opened.params, case.photo, **what, **given)
     maps = np.asarray(maps).reshape(-1, *maps.shape[-2:])
     return maps, time.perf_counter() - began

@@ -72,13 +72,13 @@ def facets(
     """
     arguments = flatten_flags(locals())
     opened = open_net(net, network)
-    model, unit = opened.net, _parse_unit(opened, tap, index)
+    model, unit = opened.net, parse_unit(opened, tap, index)
     if features is not None:
         model.check_taps(features)
     list_images(folder)
     key, same = jax.random.key(seed), {"weights": opened.sha256, "inputs": hash_inputs(folder)}
     ledger = open_ledger(output, "facets", arguments, count=count, **same)
-    images, pixels = _read_images(opened, folder)
+    images, pixels = read_images(opened, folder)
     found = find_facets(
         model,
         opened.params,
@@ -148,12 +148,12 @@ def bias(
     """
     arguments = flatten_flags(locals())
     opened = open_net(net, network)
-    unit = _parse_unit(opened, None, index)
+    unit = parse_unit(opened, None, index)
     made = [Path(name) for name in parse_words(pictures) or ()]
     shown = [read_image(path, size=opened.net.input_size) for path in made]
     list_images(folder)
     to, inputs = open_output(output, "bias", count=1), hash_inputs(*made, folder)
-    images, pixels = _read_images(opened, folder)
+    images, pixels = read_images(opened, folder)
     found = find_facets(
         opened.net, opened.params, pixels, index=unit, most=most, facets=1, components=1
     )
@@ -181,8 +181,17 @@ def bias(
     return 0
 
 
-def _parse_unit(opened: LoadedNetwork, tap: str | None, index: str) -> int:
-    """Reads the one class or channel that a flag names."""
+def parse_unit(opened: LoadedNetwork, tap: str | None, index: str) -> int:
+    """Reads the one class or channel that a flag names.
+
+    Args:
+      opened: the network.
+      tap: its layer; None for classes.
+      index: its number or name.
+
+    Raises:
+      ValueError: for another number of them than one, or one that there is not.
+    """
     net, place = opened.net, tap or opened.net.scores
     if place is None:
         raise ValueError(f"{net.name} names no class scores: pass --tap")
@@ -196,8 +205,16 @@ def _parse_unit(opened: LoadedNetwork, tap: str | None, index: str) -> int:
     return found[0]
 
 
-def _read_images(opened: LoadedNetwork, folder: Path) -> tuple[Images, np.ndarray]:
-    """Reads the images of a folder, `[M, H, W, 3]` uint8, in the network's size; says how many."""
+def read_images(opened: LoadedNetwork, folder: Path) -> tuple[Images, np.ndarray]:
+    """Reads the images of a folder, `[M, H, W, 3]` uint8, in the network's size; says how many.
+
+    Args:
+      opened: the network.
+      folder: what cannot be read is skipped.
+
+    Raises:
+      OSError, ValueError: as `jaxvis.train.images.open_folder`.
+    """
     images = open_folder(folder, size=opened.net.input_size, progress=True)
     print(describe_images(len(images), images.skipped))
     return images, np.stack([images[i] for i in range(len(images))])

@@ -20,6 +20,7 @@ from jaxvis.cli.saving import Output, holds_files, open_output
 from jaxvis.output.files import write_atomically
 from jaxvis.output.record import to_json
 from jaxvis.platform import platform_of
+from jaxvis.tuning import find_tuning
 
 NAME = "progress.json"
 FREE = ("out", "overwrite", "resume", "save_every")
@@ -167,6 +168,8 @@ def resume_ledger(
 def describe_command(command: str, arguments: Mapping[str, Any], **facts: Any) -> dict[str, Any]:
     """Describes a command by what must be the same when it goes on, as a file holds it.
 
+    That includes the numbers that replace the default ones of `jaxvis.tuning`.
+
     Args:
       command: its name.
       arguments: its flags by name; those of `FREE` are left out.
@@ -176,7 +179,8 @@ def describe_command(command: str, arguments: Mapping[str, Any], **facts: Any) -
       ValueError: for a value that a file cannot hold.
     """
     kept = {name: value for name, value in arguments.items() if name not in FREE}
-    whole: dict[str, Any] = to_json({"command": command, "arguments": kept, **facts}, NAME)
+    own = {"command": command, "arguments": kept, "tuning": find_tuning().changes() or None}
+    whole: dict[str, Any] = to_json({**own, **facts}, NAME)
     return whole
 
 
@@ -189,7 +193,7 @@ def refuse_changes(folder: Path, found: Mapping[str, Any], wanted: Mapping[str, 
       wanted: what the command says now.
 
     Raises:
-      ValueError: names the flags, with the values that they had.
+      ValueError: names the flags, with the values that they had, or what else was another.
     """
     if found["command"] != wanted["command"]:
         raise ValueError(f"{folder} holds {found['command']}, not {wanted['command']}")

@@ -76,6 +76,8 @@ LIMITS = {
     "beam": Limit(1, 10**4),
     "pixels": Limit(1, 1024),
     "clusters": SOME,
+    "least": SOME,
+    "side": Limit(1, 16384),
     "crops": Limit(1, 64),
     "grid": Limit(1, 100),
     "groups": Limit(1, 100),

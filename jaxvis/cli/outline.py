@@ -17,6 +17,7 @@ LIGHT = (
     "jaxvis.cli.choices",
     "jaxvis.cli.drawing_flags",
     "jaxvis.cli.flags",
+    "jaxvis.cli.maximize_flags",
     "jaxvis.cli.style_flags",
     "jaxvis.cli.target_flags",
 )

@@ -128,6 +128,30 @@ def parse_numbers(text: str | None, what: str) -> list[float] | None:
     return numbers
 
 
+def parse_fractions(text: str | None, what: str) -> list[float] | None:
+    """Reads numbers that may be written as fractions, such as 2/255,0.5; None stays None.
+
+    Args:
+      text: the flag's value.
+      what: what messages call it, such as "--epsilon".
+
+    Raises:
+      ValueError: for anything else.
+    """
+    if text is None:
+        return None
+    found = []
+    for word in split_words(text):
+        top, _, bottom = word.partition("/")
+        try:
+            found.append(float(top) / float(bottom) if "/" in word else float(top))
+        except (ValueError, ZeroDivisionError):
+            raise ValueError(
+                f"{what} takes numbers or fractions, such as 2/255,0.5, not {text!r}"
+            ) from None
+    return found
+
+
 def parse_position(text: str | None) -> None | str | tuple[int, int]:
     """Reads where a neuron sits: "centre", "ROW,COLUMN", or None for nowhere special.
 
@@ -143,6 +167,33 @@ def parse_position(text: str | None) -> None | str | tuple[int, int]:
     if len(words) != 2 or not all(word.strip().isdigit() for word in words):
         raise ValueError(f"{text!r} is no position: write centre or ROW,COLUMN")
     return int(words[0]), int(words[1])
+
+
+def parse_units(text: str) -> list[tuple[str, int, float]]:
+    """Reads channels of layers with their weights: (tap, index, weight) each.
+
+    Args:
+      text: TAP:INDEX or TAP:INDEX:WEIGHT, separated by commas; a weight left out is 1.
+
+    Raises:
+      ValueError: quotes the part that cannot be read.
+    """
+    units = []
+    for part in split_words(text):
+        found = re.fullmatch(r"(.+?):(\d+)(?::([-+.\deE]+))?", part)
+        try:
+            weight = float(found[3] or 1) if found else math.nan
+        except ValueError:
+            weight = math.nan
+        if found is None or not math.isfinite(weight):
+            raise ValueError(
+                f"{part!r} in {text!r} is no channel: write TAP:INDEX or TAP:INDEX:WEIGHT, such "
+                "as conv4_1:12:0.5"
+            )
+        units.append((found[1], int(found[2]), weight))
+    if not units:
+        raise ValueError(f"{text!r} names no channel: write TAP:INDEX or TAP:INDEX:WEIGHT")
+    return units
 
 
 def slug(text: str) -> str:

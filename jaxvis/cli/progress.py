@@ -18,6 +18,7 @@ from jaxvis.cli.sheets import cell_of, write_sheet
 from jaxvis.display import join_planes
 from jaxvis.interrupts import hold_interrupts
 from jaxvis.optimize.job import Job
+from jaxvis.output.arrays import blend_over
 from jaxvis.output.io import read_image, write_image
 from jaxvis.output.record import make_record, write_record
 from jaxvis.output.resample import resample
@@ -34,10 +35,13 @@ class Progress:
       ledger: where it is, and how its finished pictures ended: "finite", "status",
         "ends" (term -> first and last value), and what a judge said.
       names: of every picture, without ending, by its number.
+      alpha: whether the last channel of the pictures is their opacity, which files keep, and
+        through which sheets show white.
     """
 
-    def __init__(self, ledger: Ledger, names: Sequence[str]) -> None:
+    def __init__(self, ledger: Ledger, names: Sequence[str], *, alpha: bool = False) -> None:
         self.ledger, self.output, self.names = ledger, ledger.output, names
+        self.alpha = alpha
         self.thumbnails: dict[int, np.ndarray] = {}
 
     @property
@@ -109,12 +113,15 @@ class Progress:
             if run.status[i] == Status.UNFINISHED:
                 continue
             image = np.asarray(run.image[i])
-            finite, shown = bool(np.isfinite(image).all()), join_planes(image)
+            finite = bool(np.isfinite(image).all())
+            shown = blend_over(image, 1.0) if self.alpha else join_planes(image)
             if finite:
-                write_image(self._path(number), shown, bits=self.output.bits)
+                written = image if self.alpha else shown
+                bits = self.output.bits
+                write_image(self._path(number), written, bits=bits, alpha=self.alpha)
             self._remember(number, shown)
             ends = {name: [float(x) for x in term[i, [0, -1]]] for name, term in run.trace.items()}
-            facts = judge(number, image) if judge else {}
+            facts = judge(number, shown if self.alpha else image) if judge else {}
             status = int(run.status[i])
             entry = {"finite": finite, "status": status, "ends": ends, **facts}
             self.ledger.done[self.names[number]] = entry

@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any
 
 from jaxvis.loss.compose import Composed
+from jaxvis.loss.group import Coupled
 from jaxvis.optimize.problem import Problem
 from jaxvis.optimize.rules import Optimizer, Rule
 
@@ -17,12 +18,17 @@ def describe_problem(problem: Problem) -> dict[str, Any]:
 
     Returns:
       dict: "canvas", "view", "optimizer", "steps", "priors", "projection", "finish",
-      "draws" and "dropout", as the loss and the solver have them.
+      "draws" and "dropout", as the loss and the solver have them; of a group "couplings";
+      "redirect", the first steps whose gradients are redirected, where there are some.
     """
     loss = problem.loss
     parts: dict[str, Any] = {}
+    if isinstance(loss, Coupled):
+        parts["couplings"], loss = loss.couplings, loss.single
+    if problem.opening is not None:
+        parts["redirect"] = problem.opening.steps
     if isinstance(loss, Composed):
-        parts = {"view": _describe(loss.view), "priors": loss.priors}
+        parts |= {"view": _describe(loss.view), "priors": loss.priors}
         parts |= {"draws": loss.draws, "dropout": loss.dropout}
     return {
         "canvas": problem.canvas,

@@ -46,12 +46,10 @@ from jaxvis.convolution.kernels import (
 from jaxvis.convolution.settings import Settings
 from jaxvis.convolution.winograd import Pads, flip_kernel
 from jaxvis.platform import on_cpu
+from jaxvis.tuning import find_tuning
 from jaxvis.types import Array
 
 T = TypeVar("T")
-
-LARGE = 48
-"""The least side of a map for which a CPU transforms a learned kernel in every step."""
 
 
 def conv_general_dilated(
@@ -163,7 +161,8 @@ def choose_learned_tile(size: tuple[int, int], kernel: tuple[int, ...], pads: Pa
       pads: zeros around the map.
     """
     height, width = (side + sum(pad) - taps + 1 for side, pad, taps in zip(size, pads, kernel))
-    return choose_tile((height, width), kernel) if min(height, width) >= LARGE else None
+    large = min(height, width) >= find_tuning().learned_side
+    return choose_tile((height, width), kernel) if large else None
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))

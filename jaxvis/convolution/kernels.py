@@ -9,6 +9,7 @@ import jax
 
 from jaxvis.compiler import jit
 from jaxvis.convolution.winograd import flip_kernel, transform_kernel
+from jaxvis.tuning import Tuning, find_tuning
 from jaxvis.types import Array
 
 
@@ -72,10 +73,6 @@ class PreparedKernel:
         return self
 
 
-SMALL = 32 * 32
-"""Output pixels up to which a flipped copy of the kernel is kept."""
-
-
 def raw_kernel(kernel: Array | PreparedKernel) -> Array:
     """Returns the kernel itself, without transforms.
 
@@ -103,31 +100,31 @@ def is_flipped(kernel: Any) -> TypeGuard[PreparedKernel]:
     return isinstance(kernel, PreparedKernel) and kernel.forward is None
 
 
-def choose_tile(size: tuple[int, int], kernel: tuple[int, ...]) -> int | None:
+def choose_tile(
+    size: tuple[int, int], kernel: tuple[int, ...], *, tuning: Tuning | None = None
+) -> int | None:
     """Returns m of the fastest F(m, r) for a stride 1 convolution, or None for none.
 
     F(1, r) is the direct convolution, with a flipped copy of the kernel for the gradient.
-    To flip it takes the time of 40 output pixels, so that it pays for small maps.
-
-    The rule was measured on two CPU cores, and it respects that every layer takes half a
-    second to compile. The gain of the matrix products over the cost of the transforms
-    grows with in * out / (in + out). Kernels of 512 x 512 channels stay with m = 2, whose
-    transform takes 1.8 times the kernel's memory; the two of m = 4 take 8 times.
+    To flip it takes the time of 40 output pixels, so that it pays for small maps. The gain
+    of the matrix products over the cost of the transforms grows with in * out / (in + out).
 
     Args:
       size: (h, w) of the output.
       kernel: the kernel's shape, (kh, kw, in, out).
+      tuning: the limits, which were measured; None takes those of this machine.
     """
+    limits = find_tuning() if tuning is None else tuning
     side, (inner, outer) = min(size), kernel[2:]
-    direct = 1 if size[0] * size[1] <= SMALL else None
+    direct = 1 if size[0] * size[1] <= limits.flip_pixels else None
     gain = inner * outer / (inner + outer)
     if kernel[:2] == (4, 4):
-        return 3 if side >= 24 and gain >= 40 else direct
-    if kernel[:2] != (3, 3) or side < 8:
+        return 3 if side >= limits.tile3_side and gain >= limits.tile3_gain else direct
+    if kernel[:2] != (3, 3) or side < limits.tile_side:
         return direct
-    if side >= 24 and inner * outer < 256 * 512:
-        return 4 if gain >= 40 else direct
-    return 2 if gain >= 100 else direct
+    if side >= limits.tile4_side and inner * outer < limits.tile4_weights:
+        return 4 if gain >= limits.tile4_gain else direct
+    return 2 if gain >= limits.tile2_gain else direct
 
 
 def prepare_kernels(kernels: Sequence[Array], tiles: Sequence[int]) -> list[PreparedKernel]:

@@ -15,6 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxvis.images import DECORRELATE, RECORRELATE, mean_colour
+from jaxvis.loss.alpha import Alpha as Alpha
+from jaxvis.loss.cppn import Cppn as Cppn
 from jaxvis.types import Array, Canvas, Image, Key
 
 _EDGE = 1e-4  # how far an encoded image keeps from 0 and 1, where logit diverges

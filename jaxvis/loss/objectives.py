@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxvis.loss.algebra import Algebra, OneTap, register_objective, to_scalar
+from jaxvis.loss.sorting import MatchSorted as MatchSorted
 from jaxvis.types import Array, ArrayLike, Taps
 
 

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxvis.loss.between import interpolate
 from jaxvis.types import Array, Image, Key, View
 
 
@@ -223,17 +224,7 @@ def _turn(image: Image, angle: Array) -> Image:
     x = jnp.arange(width, dtype=image.dtype)[None, :] - middle[1]
     cos, sin = jnp.cos(angle), jnp.sin(angle)
     at_y, at_x = cos * y - sin * x + middle[0], sin * y + cos * x + middle[1]
-    # Gathering all three channels of a pixel at once is three times faster than
-    # map_coordinates, which gathers plane by plane.
-    pixels = (image - 0.5).reshape(-1, image.shape[-1])
-    turned = jnp.full_like(image, 0.5)
-    for dy, dx in ((0, 0), (0, 1), (1, 0), (1, 1)):
-        row, column = jnp.floor(at_y) + dy, jnp.floor(at_x) + dx
-        weight = (1 - jnp.abs(at_y - row)) * (1 - jnp.abs(at_x - column))
-        inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
-        index = jnp.where(inside, row * width + column, 0).astype(jnp.int32)
-        turned += jnp.where(inside, weight, 0.0)[..., None] * pixels[index]
-    return turned
+    return 0.5 + interpolate(image - 0.5, at_y, at_x)
 
 
 @dataclass(frozen=True)

@@ -58,8 +58,9 @@ def maximize(
         function `taps -> scalar` (smaller is better), or a list of them.
       seeds: pictures per index, from different random starts.
       key: a typed random key, or an integer seed.
-      recipe: "robust", "lucid", "plain", "maco" (`jaxvis.recipes.RECIPES`) or
-        "mahendran"; or a `Recipe` or a `Natural`, which can be printed and changed with
+      recipe: "robust", "lucid", "plain", "maco", "cppn" (no pixels), "alpha" (an opacity
+        as the last channel; these are `jaxvis.recipes.RECIPES`) or "mahendran"; or a
+        `Recipe` or a `Natural`, which can be printed and changed with
         `dataclasses.replace`: canvas, view, optimizer, steps, priors, projection.
       size: (H, W) of the pictures in pixels; None takes the network's native size,
         with "mahendran" that of the receptive field.

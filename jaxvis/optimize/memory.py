@@ -12,32 +12,27 @@ from pathlib import Path
 import jax
 
 from jaxvis.jax_internals import Jaxpr, JaxprEqn, Var
-
-CPU_ITEMS = 8
-"""With more images a step, a CPU is no faster and shows the first ones later."""
-CORE_PIXELS, CORE_LARGE = 40_000, 256 * 256
-"""How many pictures a core takes together: as many as have so many pixels, but two where a
-picture is not large. Processor time of SqueezeNet's, MobileNetV2's and GoogLeNet's steps was
-least with 8 pictures of 64 px, 4 of 96 px, 2 of 128 px and 1 or 2 of 224 px, and up to 1.8
-times that with twice as many, which leave the core's cache."""
+from jaxvis.tuning import Tuning, find_tuning
 
 HOST_BYTES = 2**31  # taken as free where the system does not say how much is
 
 MEMINFO, CGROUP = Path("/proc/meminfo"), Path("/sys/fs/cgroup")
 
 
-def choose_core_items(pixels: int, each: int, devices: int) -> int:
-    """Chooses how many pictures a CPU device takes together.
+def choose_core_items(pixels: int, each: int, devices: int, *, tuning: Tuning | None = None) -> int:
+    """Chooses how many pictures a CPU device takes together: few, which its cache holds.
 
     Args:
       pixels: of one picture.
       each: how many pictures a device has in all.
       devices: how many devices the CPU is; 1 where one program uses all cores.
+      tuning: the limits, which were measured; None takes those of this machine.
     """
+    limits = find_tuning() if tuning is None else tuning
     if devices == 1:
-        return min(each, CPU_ITEMS)
-    least = 2 if pixels <= CORE_LARGE else 1
-    most = min(each, CPU_ITEMS, max(least, CORE_PIXELS // pixels))
+        return min(each, limits.cpu_items)
+    least = 2 if pixels <= limits.core_large else 1
+    most = min(each, limits.cpu_items, max(least, limits.core_pixels // pixels))
     # As equal as possible: what a last chunk has too little is filled with copies.
     return -(-each // -(-each // most))
 

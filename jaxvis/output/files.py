@@ -73,7 +73,7 @@ def encode_png_16(pixels: np.ndarray) -> bytes:
     """Encodes a 16-bit PNG file, which Pillow can write for grey images only.
 
     Args:
-      pixels: `[H, W, 3]` or `[H, W, 1]` uint16.
+      pixels: `[H, W, 3]` or `[H, W, 1]` uint16, with an opacity `[H, W, 4]` or `[H, W, 2]`.
 
     Returns:
       bytes: the file. Rows are stored as differences to the row above ("Up").
@@ -84,7 +84,7 @@ def encode_png_16(pixels: np.ndarray) -> bytes:
     rows = pixels.astype(">u2").reshape(height, -1).view(np.uint8)
     above = np.vstack([np.zeros_like(rows[:1]), rows[:-1]])
     filtered = np.hstack([np.full((height, 1), 2, np.uint8), rows - above])
-    colour_type = {1: 0, 3: 2}[channels]
+    colour_type = {1: 0, 2: 4, 3: 2, 4: 6}[channels]
     header = struct.pack(">IIBBBBB", width, height, 16, colour_type, 0, 0, 0)
     return (
         b"\x89PNG\r\n\x1a\n"

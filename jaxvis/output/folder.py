@@ -73,11 +73,7 @@ def read_folder(
     """
     folder = Path(folder)
     images, others = _scan(folder)
-    paths = [
-        path
-        for path in images
-        if only is None or path.relative_to(folder).as_posix() in only
-    ]
+    paths = [path for path in images if only is None or path.relative_to(folder).as_posix() in only]
 
     def try_to_read(path: Path) -> Any:
         try:

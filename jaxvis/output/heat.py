@@ -10,6 +10,8 @@ Colours = Literal["auto", "sequential", "diverging", "grey"]
 
 PERCENTILE = 99.5
 """Heat above this percentile has the strongest colour: single pixels hide no others."""
+FLOOR = 0.25
+"""A map whose least heat is more than this share of its greatest is drawn from its least."""
 
 _STOPS: dict[str, np.ndarray] = {
     # From dark blue over red to pale yellow: lightness grows with heat.
@@ -69,6 +71,9 @@ def colour_heat(
 def scale_heat(heat: np.ndarray, *, percentile: float = PERCENTILE) -> np.ndarray:
     """Scales heat to [-1, 1] by a percentile of its size, clipped; zeros stay zeros.
 
+    Maps that are nowhere near 0, such as those of RISE, which are mean scores, would have one
+    colour: of them the least heat is taken away first, see `find_floor`.
+
     Args:
       heat: `[H, W]`; what is not finite becomes 0.
       percentile: of |heat|, in (0, 100].
@@ -81,11 +86,26 @@ def scale_heat(heat: np.ndarray, *, percentile: float = PERCENTILE) -> np.ndarra
         raise ValueError(f"a heatmap is [H, W], not {heat.shape}")
     if not 0 < percentile <= 100:
         raise ValueError(f"the percentile lies above 0 and is at most 100, not {percentile}")
-    heat = np.where(np.isfinite(heat), heat, 0)
+    heat = np.where(np.isfinite(heat), heat - find_floor(heat), 0.0)
     most = np.percentile(np.abs(heat), percentile)
     if not most:  # almost all of it is 0
         most = np.max(np.abs(heat))
     return np.clip(heat / most, -1, 1) if most else np.zeros_like(heat)
+
+
+def find_floor(heat: np.ndarray) -> float:
+    """Finds the heat that a picture begins at: 0, or the least where all is far from 0.
+
+    Args:
+      heat: `[H, W]`; what is not finite does not count.
+    """
+    values = np.asarray(heat, np.float64)
+    values = values[np.isfinite(values)]
+    if not len(values):
+        return 0.0
+    low, high = float(values.min()), float(values.max())
+    near, far = sorted((abs(low), abs(high)))
+    return low if low * high > 0 and near > FLOOR * far else 0.0
 
 
 def choose_colours(heat: np.ndarray, *, colours: Colours = "auto") -> str:
@@ -99,7 +119,8 @@ def choose_colours(heat: np.ndarray, *, colours: Colours = "auto") -> str:
       ValueError: for unknown colours.
     """
     if colours == "auto":
-        return "diverging" if np.any(np.asarray(heat) < 0) else "sequential"
+        signed = np.any(np.asarray(heat) < find_floor(heat))
+        return "diverging" if signed else "sequential"
     if colours not in _STOPS:
         raise ValueError(f"colours is one of auto, {', '.join(_STOPS)}, not {colours!r}")
     return colours
@@ -146,9 +167,11 @@ def describe_colours(heat: np.ndarray, *, percentile: float = PERCENTILE) -> str
       heat: `[H, W]`.
       percentile: see `colour_heat`.
     """
-    if not np.any(np.nan_to_num(heat)):
+    floor = find_floor(heat)
+    if not np.any(np.nan_to_num(heat - floor)):
         return "no heat anywhere"
     words = ["red for, blue against"] if choose_colours(heat) == "diverging" else []
+    words += [f"dark is {floor:.3g}"] if floor else []
     if percentile < 100:
         words.append(f"clipped at percentile {percentile:g}")
     return "; ".join(words)

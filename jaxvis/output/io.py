@@ -78,7 +78,7 @@ def _blend(levels: Levels, background: float | tuple[float, float, float]) -> np
     return image
 
 
-def write_image(path: str | Path, image: np.ndarray, *, bits: int = 8) -> None:
+def write_image(path: str | Path, image: np.ndarray, *, bits: int = 8, alpha: bool = False) -> None:
     """Writes an image under a temporary name, then renames: never half a file.
 
     Args:
@@ -87,6 +87,8 @@ def write_image(path: str | Path, image: np.ndarray, *, bits: int = 8) -> None:
       image: `[H, W, 3]` or grey `[H, W]`, float RGB in [0, 1], where values outside are
         clipped, or uint8.
       bits: 8, or 16 for PNG.
+      alpha: whether the last channel is the opacity: the image is then `[H, W, 4]`, or grey
+        `[H, W, 2]`, for PNG, WebP and TIFF.
 
     Raises:
       OSError: if the folder is missing or cannot be written.
@@ -99,7 +101,10 @@ def write_image(path: str | Path, image: np.ndarray, *, bits: int = 8) -> None:
         raise ValueError(f"{path} must end in {', '.join(FORMATS)} to be written")
     if bits not in (8, 16) or (bits == 16 and kind != "PNG"):
         raise ValueError(f"{path}: bits is 8, or 16 for PNG files, not {bits}")
-    image = check_pixels(image, str(path))
+    if alpha:
+        image = _check_transparent(path, kind, image)
+    else:
+        image = check_pixels(image, str(path))
     levels = np.clip(image, 0, 1) * (2**bits - 1) + 0.5
     if bits == 16:
         write_atomically(path, encode_png_16(levels.astype(np.uint16)))
@@ -108,6 +113,19 @@ def write_image(path: str | Path, image: np.ndarray, *, bits: int = 8) -> None:
     picture = Pillow.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
     picture.save(file, kind, **({"quality": 95} if kind in ("JPEG", "WEBP") else {}))
     write_atomically(path, file.getvalue())
+
+
+def _check_transparent(path: Path, kind: str, image: np.ndarray) -> np.ndarray:
+    """Checks an image whose last channel is its opacity."""
+    if kind not in ("PNG", "WEBP", "TIFF"):
+        raise ValueError(f"{path}: only PNG, WebP and TIFF files have an opacity")
+    image = np.asarray(image)
+    if image.ndim != 3 or image.shape[-1] not in (2, 4):
+        raise ValueError(
+            f"{path}: an image with an opacity is [H, W, 4] or grey [H, W, 2], not {image.shape}"
+        )
+    parts = (image[..., :-1], image[..., -1:])
+    return np.concatenate([check_pixels(part, str(path)) for part in parts], axis=-1)
 
 
 def read_sample_photo(name: str, *, size: int | tuple[int, int] | None = None) -> np.ndarray:

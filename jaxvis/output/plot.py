@@ -244,3 +244,36 @@ def training_curves(curves: Mapping[str, np.ndarray]) -> Figure:
         axes.set(title=name, xlabel="step", yscale="log" if positive else "linear")
         axes.legend(fontsize=7)
     return page
+
+
+def accuracy_curves(
+    names: Sequence[str], accuracy: Mapping[str, np.ndarray], *, clean: float, norm: str
+) -> Figure:
+    """Draws a figure of accuracy against the radius that attacks may use.
+
+    Args:
+      names: of the E radii, ascending, such as "2/255"; they stand at equal distances.
+      accuracy: attack -> `[E]`, the share of images that it leaves right.
+      clean: the accuracy without any attack, where every curve begins.
+      norm: what measures the perturbation.
+
+    Returns:
+      matplotlib.figure.Figure: made without pyplot.
+
+    Raises:
+      ValueError: if there is no curve.
+    """
+    if not accuracy:
+        raise ValueError("there is no curve to show")
+    page = Page(figsize=(5.0, 3.4), dpi=120, layout="constrained")
+    axes = page.subplots()
+    ends = np.arange(len(names) + 1)
+    for place, name in enumerate(sorted(accuracy)):
+        # Wider lines below: curves that lie on each other stay visible.
+        width = 1.0 + 1.2 * (len(accuracy) - 1 - place)
+        values = 100 * np.concatenate([[clean], accuracy[name]])
+        axes.plot(ends, values, "o-", linewidth=width, markersize=3, label=name)
+    axes.set(xlabel=f"epsilon ({norm})", ylabel="right, %", ylim=(-3, 103))
+    axes.set_xticks(ends, ["0", *names], fontsize=7)
+    axes.legend(fontsize=7)
+    return page

@@ -22,6 +22,8 @@ import numpy as np
 
 from jaxvis.escape import escape, escape_path
 from jaxvis.output.files import read_regular_file, write_atomically
+from jaxvis.processor import find_processor
+from jaxvis.tuning import find_tuning
 from jaxvis.types import Run, Status
 
 SCHEMA = 1
@@ -29,7 +31,6 @@ SCHEMA = 1
 PACKAGES = ("jaxvis", "jax", "jaxlib", "flax", "optax", "numpy", "pillow", "matplotlib")
 MAX_BYTES = 1 << 25
 """The longest record that is read; that of a thousand pictures has a hundredth of it."""
-CPUINFO = Path("/proc/cpuinfo")
 VALUES = 100_000
 """The longest array that a record takes, in values."""
 
@@ -73,7 +74,8 @@ def make_record(
       dict: "schema", "command", "arguments", "network", "inputs", "key", "steps",
       "chunk" (how many items were optimised together; None where that was not always
       the same number), "seconds", "loss", "status", "facts", "pictures", "files",
-      "versions", "device", "created" (UTC), and `facts`, which come last and win.
+      "versions", "device", "tuning" (the numbers that replace the default ones of
+      `jaxvis.tuning`, or None), "created" (UTC), and `facts`, which come last and win.
 
     Raises:
       ValueError: names a value that does not belong in a record.
@@ -96,6 +98,7 @@ def make_record(
         "files": dict(files or {}),
         "versions": read_versions(),
         "device": describe_device(),
+        "tuning": find_tuning().changes() or None,
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         **facts,
     }
@@ -159,18 +162,8 @@ def describe_device() -> dict[str, Any]:
         "flags": " ".join(flag for flag in flags if "/" not in flag),
     }
     if first.platform == "cpu":
-        found |= {"processor": _name_processor(), "cores": os.cpu_count()}
+        found |= {"processor": find_processor().name, "cores": os.cpu_count()}
     return found
-
-
-def _name_processor() -> str:
-    """Names the CPU as the system does, or by the kind of machine."""
-    try:
-        text = CPUINFO.read_text(encoding="utf-8")
-    except OSError:  # not Linux
-        text = ""
-    found = re.search(r"^model name\s*: (.+)$", text, re.MULTILINE)
-    return found[1].strip() if found else platform.processor() or platform.machine()
 
 
 def to_json(value: Any, name: str) -> Any:

@@ -7,7 +7,7 @@ from jaxvis.loss.matching.transfer import StyleRecipe
 from jaxvis.recipes.dreams import DREAMS, DreamRecipe
 from jaxvis.recipes.generators import GENERATORS, LATENTS, GeneratorRecipe, LatentRecipe
 from jaxvis.recipes.natural import NATURALS, Natural
-from jaxvis.recipes.presets import RECIPES, lucid, maco, plain, robust
+from jaxvis.recipes.presets import RECIPES, accent, alpha, cppn, lucid, maco, plain, robust, vital
 from jaxvis.recipes.recipe import Recipe
 from jaxvis.recipes.styles import (
     FAST_STYLES,
@@ -17,6 +17,7 @@ from jaxvis.recipes.styles import (
     MapRecipe,
     TextureRecipe,
 )
+from jaxvis.recipes.together import Aligned, Diverse
 
 __all__ = [
     "DREAMS",
@@ -28,6 +29,8 @@ __all__ = [
     "RECIPES",
     "STYLES",
     "TEXTURES",
+    "Aligned",
+    "Diverse",
     "DreamRecipe",
     "GeneratorRecipe",
     "LatentRecipe",
@@ -36,8 +39,12 @@ __all__ = [
     "Recipe",
     "StyleRecipe",
     "TextureRecipe",
+    "accent",
+    "alpha",
+    "cppn",
     "lucid",
     "maco",
     "plain",
     "robust",
+    "vital",
 ]

@@ -110,6 +110,7 @@ def cppn(size: Size, *, seen: Size | None = None, channels: int = 3) -> Recipe:
         lucid(size, seen=seen, channels=channels),
         canvas=Cppn(size, channels=channels),
         optimizer=adam(0.005),
+        redirect=16,  # a flat grey start excites few units
     )
 
 
@@ -125,9 +126,38 @@ def alpha(size: Size, *, seen: Size | None = None, channels: int = 3) -> Recipe:
       (2018).
     """
     colour, opacity = Fourier(size, channels=channels), Fourier(size, channels=1)
-    return replace(
-        robust(size, seen=seen, channels=channels), canvas=Alpha(colour, opacity)
-    )
+    return replace(robust(size, seen=seen, channels=channels), canvas=Alpha(colour, opacity))
+
+
+def vital(size: Size, *, seen: Size | None = None, channels: int = 3) -> Recipe:
+    """Gives the recipe for statistics of whole images: a Fourier canvas, and shifts alone.
+
+    Views that change size, light or colour would change what is matched.
+
+    Args:
+      size: (H, W) of the picture in pixels.
+      seen: unused; the network sees the picture.
+      channels: of the picture, the network's.
+
+    Source: Görgün, Schiele & Fischer, VITAL (2025), whose jitter is a circular shift.
+    """
+    del seen
+    return Recipe(Fourier(size, channels=channels), views.Roll(max(size) // 8), adam(0.05), 256)
+
+
+def accent(size: Size, *, seen: Size | None = None, channels: int = 3) -> Recipe:
+    """Gives the recipe of photographs that are changed: a Fourier canvas, and mild views.
+
+    Args:
+      size: (H, W) of the picture in pixels.
+      seen: unused; the network sees nearly all of the picture.
+      channels: of the picture, the network's.
+
+    Source: Hamblin et al., Feature accentuation (2024).
+    """
+    del seen
+    view = views.in_order(views.Scale(0.95, 1.1, shift=0.04 * max(size)), views.Noise(0.02))
+    return Recipe(Fourier(size, channels=channels), view, adam(0.02), 256)
 
 
 RECIPES: dict[str, Callable[..., Recipe]] = {
@@ -137,6 +167,8 @@ RECIPES: dict[str, Callable[..., Recipe]] = {
     "maco": maco,
     "cppn": cppn,
     "alpha": alpha,
+    "vital": vital,
+    "accent": accent,
 }
 """Name -> the function that gives the recipe, of a picture's size, `seen=` and `channels=`."""
 NATURAL = "mahendran"

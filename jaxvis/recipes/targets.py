@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxvis.loss.algebra import Algebra
+from jaxvis.loss.algebra import Algebra, Sum
 from jaxvis.loss.objectives import CrossEntropy, Excite, as_objective
 from jaxvis.network import Network
 from jaxvis.optimize.runs import stack_objectives
@@ -76,6 +76,21 @@ def choose_target(
     if tap is None and position is not None:
         raise ValueError("position= is a neuron of a layer: pass tap= too")
     return _choose_units(net, params, tap, index, position)
+
+
+def add_objective(target: Target, objective: AnyObjective) -> Target:
+    """Adds an objective to each of a sweep; the pictures keep the keys that they had.
+
+    Args:
+      target: what is maximised.
+      objective: what every picture is asked for beside it.
+    """
+    count = len(target.indices)
+    word = 1.0 * as_objective(objective)
+    also = jax.tree.map(lambda leaf: jnp.repeat(jnp.asarray(leaf)[None], count, 0), word)
+    one = jnp.ones(count)
+    items = Sum((target.items, also), (one, one))
+    return Target(items, target.tap, target.indices)
 
 
 def _stack(objectives: Sequence[AnyObjective]) -> Target:

@@ -27,6 +27,28 @@ Step = Callable[..., tuple[Any, Terms]]
 """`(state, images [B, H, W, 3] float32 in [0, 1], key) -> (state, terms)`; terms has
 "loss". Hashable and pure: a frozen dataclass, or a function of a module. Where arrays
 are `given` to the training, they are its last argument."""
+
+
+class DrivenStep:
+    """A step that drives programs of its own from Python, such as an attack of many steps.
+
+    On a CPU a convolution inside a compiled loop is several times slower.
+    """
+
+    def drive(self, state: Any, images: Array, key: Key, at: int, *given: Any) -> tuple[Any, Terms]:
+        """Takes a step, as `Step` says.
+
+        Args:
+          images: `[B, H, W, C]` in [0, 1].
+          at: how many steps were taken before it.
+          *given: see `Step`.
+
+        Raises:
+          NotImplementedError: where a step does not say how.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no drive")
+
+
 Measure = Callable[..., Terms]
 """`(state, images, key) -> terms`: measures the images held out; see `Step` for `given`."""
 
@@ -97,12 +119,22 @@ def _measure(measure: Measure, state: Any, images: Array, key: Key, *given: Any)
     return measure(state, _to_float(images), key, *given)
 
 
+def _advance(
+    step: Step | DrivenStep, state: Any, pixels: np.ndarray, key: Key, taken: int, *given: Any
+) -> tuple[Any, Terms]:
+    """Returns the next state and the terms, by one program or by several."""
+    if isinstance(step, DrivenStep):
+        own = jax.random.fold_in(key, taken)
+        return step.drive(state, _to_float(jnp.asarray(pixels)), own, taken, *given)
+    return _take_step(step, state, pixels, key, np.int32(taken), *given)
+
+
 def _to_float(images: Array) -> Array:
     return images.astype(jnp.float32) / 255
 
 
 def train(
-    step: Step,
+    step: Step | DrivenStep,
     state: Any,
     images: Images,
     key: Key,
@@ -119,7 +151,7 @@ def train(
     """Trains for a number of steps, and returns the state and the loss of every step.
 
     Args:
-      step: one update; see `Step`.
+      step: one update; see `Step`, and `DrivenStep` for one that is no single program.
       state: a pytree of arrays: parameters, statistics, the optimizer's state. Its memory
         is reused by the steps, so it must not be used afterwards.
       images: what to train on.
@@ -155,7 +187,7 @@ def train(
         bar = tqdm(total=steps, initial=first, disable=not progress, delay=1)
         with bar, hold_interrupts() as stopped:
             for pixels in feed:
-                state, terms = _take_step(step, state, pixels, key, np.int32(taken), *given)
+                state, terms = _advance(step, state, pixels, key, taken, *given)
                 taken += 1
                 log.add(taken, terms)
                 if on_step is not None:

@@ -51,6 +51,32 @@ def test_grab_cut_finds_the_object_around_a_rough_map():
     assert not grab_cut(np.full((48, 48, 3), 0.5), np.ones((48, 48))).any()
 
 
+def test_single_hot_pixels_are_joined_by_smoothing():
+    disc, draw = draw_disc(), np.random.default_rng(0)
+    dots = np.where(disc, draw.random((48, 48)) < 0.3, draw.random((48, 48)) < 0.01).astype(float)
+    plain, smooth = (threshold_segment(dots, smooth=one) for one in (0.0, 0.05))
+    shares = [(one & disc).sum() / (one | disc).sum() for one in (plain, smooth)]
+    assert shares[0] < 0.35 and shares[1] > 0.85
+    flat = np.full((4, 4), 0.3)
+    assert not threshold_segment(flat, smooth=0.3).any()
+    with pytest.raises(ValueError, match="a share of the longer side"):
+        threshold_segment(flat, smooth=-1)
+
+
+def test_grab_cut_leaves_no_dots_far_from_the_object():
+    pytest.importorskip("cv2", reason="needs jaxvis[analysis]")
+    disc, draw = draw_disc(), np.random.default_rng(0)
+    image = (
+        np.where(disc[..., None], [0.9, 0.2, 0.1], [0.1, 0.4, 0.8])
+        + draw.normal(size=(48, 48, 3)) / 30
+    )
+    heat = draw.random((48, 48)) * np.where(disc, 1.0, 0.2)
+    heat[2, 2] = heat[45, 3] = 2  # single pixels
+    found = grab_cut(np.clip(image, 0, 1).astype(np.float32), heat)
+    assert not found[2, 2] and not found[45, 3]
+    assert (found & disc).sum() / (found | disc).sum() > 0.95
+
+
 def test_grab_cut_says_what_is_wrong(monkeypatch):
     image = np.full((8, 8, 3), 0.5, np.float32)
     with pytest.raises(ValueError, match="the map is"):

@@ -9,7 +9,7 @@ import numpy as np
 from tiny_nets import conv_net
 
 from benchmarks.harness import subjects
-from jaxvis.optimize import memory
+from jaxvis.tuning import Tuning
 
 TESTS = Path(__file__).resolve().parents[1]
 ON_CORES = """
@@ -17,10 +17,11 @@ import jax, numpy as np, jaxvis
 from tiny_nets import conv_net
 from benchmarks.harness import subjects
 from jaxvis.optimize import memory
+from jaxvis.tuning import Tuning
 jaxvis.use_cores(count=3)
 net, params = conv_net(16)
 print(*(subjects.choose_share(net, params, count, (224, 224))[1] for count in (1, 3, 6, 8, 20)))
-memory.CORE_PIXELS = 2 * 16 * 16
+memory.find_tuning = lambda: Tuning(core_pixels=2 * 16 * 16)
 for count in (1, 8):
     images, index = subjects.draw_images(count, 16), np.arange(count, dtype=np.int32) % 5
     step = subjects.SharedStep(net, params, "fc", images, index)
@@ -60,10 +61,10 @@ def test_one_device_takes_all_images_together():
 
 def test_one_device_takes_a_large_batch_in_parts():
     net, params = conv_net(16)
-    count = memory.CPU_ITEMS + 1
+    count = Tuning().cpu_items + 1
     images, index = subjects.draw_images(count, 16), np.arange(count, dtype=np.int32) % 5
     step = subjects.SharedStep(net, params, "fc", images, index)
-    assert [len(scores) for scores, _ in step.take()] == [memory.CPU_ITEMS] * 2
+    assert [len(scores) for scores, _ in step.take()] == [Tuning().cpu_items] * 2
     scores, gradients = step.read()
     assert scores.shape == (count,) and gradients.shape == images.shape
     single = subjects.SharedStep(net, params, "fc", images[-1:], index[-1:]).read()

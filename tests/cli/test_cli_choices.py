@@ -5,9 +5,11 @@ import typing
 import pytest
 
 from jaxvis.analysis import concepts, embed, neighbours
+from jaxvis.attacks.norms import Norm
 from jaxvis.attribution.masks.baselines import Word
 from jaxvis.cli import choices
 from jaxvis.cli.classical import ALGORITHMS
+from jaxvis.evaluate.robustness import curves
 from jaxvis.loss.matching.terms import STATISTIC_WEIGHTS
 from jaxvis.methods.ranvgg.candidates import SCHEMES
 from jaxvis.methods.style.codes import RATES
@@ -19,6 +21,7 @@ from jaxvis.train.images import FITS
 
 TABLES = {
     "Algorithm": ALGORITHMS,
+    "BallName": curves.RADII,
     "BaselineName": typing.get_args(Word),
     "Bounds": BOUNDS,
     "Colour": COLOURS,
@@ -27,6 +30,7 @@ TABLES = {
     "InversePreset": NATURALS,
     "LayerWeights": STATISTIC_WEIGHTS,
     "Metric": typing.get_args(neighbours.Metric),
+    "NormName": typing.get_args(Norm),
     "PixelOptimizer": OPTIMIZERS,
     "Plane": typing.get_args(embed.Plane),
     "Rates": RATES,
@@ -44,5 +48,6 @@ def test_a_flag_knows_the_words_of_its_table(name):
 
 def test_every_set_of_words_has_a_table():
     sets = {name for name in vars(choices) if name[0].isupper() and name != "Literal"}
-    # The names of heatmaps are names of functions, as tests/cli/test_cli_explain.py says.
-    assert sets == {*TABLES, "CamMethod", "ExplainMethod", "GradientMethod"}
+    # The names of heatmaps and attacks are names of functions, as tests/cli/test_cli_explain.py
+    # and tests/cli/test_cli_attack.py say.
+    assert sets == {*TABLES, "AttackName", "CamMethod", "ExplainMethod", "GradientMethod"}

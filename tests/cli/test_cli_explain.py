@@ -75,6 +75,14 @@ def test_what_cannot_be_explained_is_told_in_one_line(photo, capsys, words, said
     assert not (photo / "jaxvis-explain").exists()
 
 
+def test_le_grad_is_for_networks_with_attention_and_for_no_neuron(photo, capsys):
+    words = "explain demo x.png --method le-grad --index 1"
+    assert main(f"{words} --out none".split()) == 2
+    assert "has no attention" in capsys.readouterr().err
+    assert main(f"{words} --tap relu1_1 --position centre --out neuron".split()) == 2
+    assert "leave --position out" in capsys.readouterr().err
+
+
 def test_a_map_without_heat_never_ends_well(photo, capsys, monkeypatch):
     dark = lambda net, params, image, **what: np.zeros((len(what["index"]), 64, 64))  # noqa: E731
     monkeypatch.setattr(explaining, "find_method", lambda name: dark)

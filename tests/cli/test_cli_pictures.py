@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from jaxvis.cli import main
-from jaxvis.cli.maximize import name_files
+from jaxvis.cli.unit_sweep import name_files
 from jaxvis.optimize import step_programs
 from jaxvis.output.io import read_image, write_image
 from tests.pictures import check_same_picture

@@ -19,6 +19,7 @@ from tiny_nets import (
 
 import jaxvis
 from jaxvis import maximize
+from jaxvis.loss.alpha import composite
 from jaxvis.loss.canvas import Fourier, Pixels, Tanh
 from jaxvis.loss.compose import Weighted
 from jaxvis.loss.objectives import Amplify, CrossEntropy, Direction, Excite, Match
@@ -107,9 +108,11 @@ def test_every_recipe_excites_its_channel_and_compiles_once(recipe):
     net, params = conv_net()
     options = {"tap": "relu2", "recipe": recipe, "steps": 60}
     run = maximize(net, params, index=[1, 6], **options)
-    assert run.image.shape == (2, 1, SIDE, SIDE, 3)
+    assert run.image.shape == (2, 1, SIDE, SIDE, 4 if recipe == "alpha" else 3)
     assert 0 <= run.image.min() < run.image.max() <= 1
-    codes = [np.asarray(net.code(params, image, "relu2")).mean((0, 1)) for image in run.image[:, 0]]
+    images = run.image[:, 0]
+    images = composite(images, 0.5) if recipe == "alpha" else images
+    codes = [np.asarray(net.code(params, image, "relu2")).mean((0, 1)) for image in images]
     assert codes[0][1] > codes[1][1]
     assert codes[1][6] > codes[0][6]
     terms = run.trace["objective"][:, 0]

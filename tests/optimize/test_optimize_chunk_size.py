@@ -18,6 +18,7 @@ from jaxvis.optimize.chunk_size import Sweep, chunk_size
 from jaxvis.optimize.keys import keys_of_places
 from jaxvis.optimize.rules import adam
 from jaxvis.optimize.runs import join_chunks
+from jaxvis.tuning import Tuning
 
 FULL = jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating")
 
@@ -39,7 +40,7 @@ def choose(side, count, **options):
 @pytest.mark.slow
 def test_small_items_go_together_up_to_the_processors_limit():
     assert choose(8, 3) == 3
-    assert choose(8, 50) == memory.CPU_ITEMS
+    assert choose(8, 50) == Tuning().cpu_items
     assert choose(8, 50, chunk=20) == 20
     assert choose(8, 3, chunk=20) == 3
 

@@ -32,6 +32,21 @@ def test_red_is_for_and_blue_is_against():
     assert "percentile 99.5" in describe_colours(np.array([[0.0, 1.0]]))
 
 
+def test_maps_far_from_zero_begin_at_their_least_heat():
+    heat = np.array([[3.0, 4.0], [5.0, np.nan]])
+    assert scale_heat(heat, percentile=100).tolist() == [[0, 0.5], [1, 0]]
+    np.testing.assert_array_equal(
+        colour_heat(heat, percentile=100)[0], colour_heat(heat - 3, percentile=100)[0]
+    )
+    assert describe_colours(heat, percentile=100) == "dark is 3"
+    below = -heat  # all negative: the least is -5
+    assert describe_colours(below, percentile=100) == "dark is -5"
+    np.testing.assert_allclose(scale_heat(below, percentile=100)[0], [1, 0.5])
+    near = np.array([[0.5, 4.0]])  # near enough to 0 to be drawn from there
+    assert scale_heat(near, percentile=100).tolist() == [[0.125, 1]]
+    assert describe_colours(np.full((2, 2), 7.0)) == "no heat anywhere"
+
+
 def test_sequential_colours_grow_lighter():
     picture = colour_heat(np.linspace(0, 1, 50)[None], percentile=100)
     light = picture[0] @ np.array([0.299, 0.587, 0.114])

@@ -86,12 +86,12 @@ def test_record_keeps_the_sums_of_inputs_and_files():
 def test_record_says_what_programs_are_compiled_for(monkeypatch, tmp_path):
     monkeypatch.setenv("XLA_FLAGS", "--xla_a=1 --xla_dump_to=/home/me --xla_b=")
     (tmp_path / "cpuinfo").write_text("vendor_id\t: x\nmodel name\t: A Processor \n")
-    monkeypatch.setattr("jaxvis.output.record.CPUINFO", tmp_path / "cpuinfo")
+    monkeypatch.setattr("jaxvis.processor.CPUINFO", tmp_path / "cpuinfo")
     found = describe_device()
     assert found["flags"] == "--xla_a=1 --xla_b="
     if found["platform"] == "cpu":
         assert found["processor"] == "A Processor" and found["cores"] >= 1
-        monkeypatch.setattr("jaxvis.output.record.CPUINFO", tmp_path / "gone")
+        monkeypatch.setattr("jaxvis.processor.CPUINFO", tmp_path / "gone")
         assert describe_device()["processor"]
 
 

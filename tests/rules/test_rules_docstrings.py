@@ -173,6 +173,7 @@ IRREGULAR = (
 PAST = re.compile(rf"^(\w{{2,}}ed|{'|'.join(IRREGULAR.split())})$")
 NOT_PAST = {"embed", "feed", "need", "seed", "speed"}
 NAMES_OF_THEIR_OWN = {
+    "certified_accuracy",
     "clipped_sgd",
     "expected_gradients",
     "guided",

@@ -13,7 +13,7 @@ FILES = sorted(
 )
 ONLY = {
     "PIL": {f"jaxvis/output/{name}.py" for name in ("io", "decode", "resample", "text")}
-    | {"jaxvis/display.py"},
+    | {"jaxvis/display.py", "jaxvis/defences/filters/jpeg_file.py"},
     "matplotlib": {"jaxvis/output/plot.py", "jaxvis/output/comparisons.py"},
 }
 """Package -> the files that may import it."""

@@ -17,6 +17,7 @@ from jaxvis.optimize import Problem, chunk_size, memory
 from jaxvis.optimize.chunk_size import Sweep
 from jaxvis.optimize.rules import adam
 from jaxvis.recipes.generators import GeneratorRecipe
+from jaxvis.tuning import Tuning
 
 TABLE = DeepGenerator(start=(2, 2, 3), stages=((4, 2),))
 
@@ -35,7 +36,7 @@ def sweep_of(count):
     [
         (Learned(TABLE), "cpu", 1),
         (Learned(TABLE), "gpu", 20),
-        (Driven(TABLE), "cpu", memory.CPU_ITEMS),
+        (Driven(TABLE), "cpu", Tuning().cpu_items),
     ],
 )
 def test_generators_of_their_own_go_one_by_one_on_a_cpu(canvas, platform, size, monkeypatch):

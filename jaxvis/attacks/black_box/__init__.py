@@ -1,0 +1,1 @@
+"""Attacks that ask a network, and see neither its weights nor its gradient."""

@@ -1,0 +1,1 @@
+"""Attacks on a whole set of images, or of networks, at once."""

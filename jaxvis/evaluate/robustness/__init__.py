@@ -1,0 +1,1 @@
+"""How robust a network is, and whether the attacks that say so can be trusted."""

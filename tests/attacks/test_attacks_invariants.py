@@ -1,0 +1,246 @@
+"""What every attack keeps, in every norm that it knows: one row an attack.
+
+The network is linear, z = W x + b, of four classes and images of 4 x 4 pixels. All tests call
+an attack with as many images and epsilons, so that its programs are compiled once a norm:
+constant and broken scores come from other parameters of the same network.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from linear_nets import CLASSES, SIDE, draw_images, find_scores, linear, measure
+
+from jaxvis import Status, attacks
+
+EPSILONS = {
+    "linf": [0.0, 0.02, 0.4],
+    "l2": [0.0, 0.1, 2.5],
+    "l1": [0.0, 0.5, 15.0],
+    "l0": [0.0, 1.0, 16.0],
+}
+"""No change, too little for most images, and more than enough."""
+
+
+class Case(NamedTuple):
+    """An attack as the tests call it.
+
+    Attributes:
+      call: its head.
+      norms: those that it is tested in.
+      options: of the call, such as fewer steps than usual.
+      smallest: whether one search serves all epsilons.
+      targeted: whether it takes targets.
+      sure: whether it fools this network where the ball is large.
+      slow: whether its programs take long to compile.
+    """
+
+    call: Callable
+    norms: tuple[str, ...]
+    options: Mapping[str, Any] = {}
+    smallest: bool = False
+    targeted: bool = True
+    sure: bool = True
+    slow: bool = False
+
+
+CASES = {
+    "fgsm": Case(attacks.fgsm, ("linf", "l2")),
+    "bim": Case(attacks.bim, ("linf", "l2"), {"steps": 5}),
+    "mi_fgsm": Case(attacks.mi_fgsm, ("linf", "l2"), {"steps": 5}),
+    "pgd": Case(attacks.pgd, ("linf", "l2", "l1", "l0"), {"steps": 20}),
+    "apgd": Case(attacks.apgd, ("linf", "l2"), {"steps": 10}),
+    "apgd_t": Case(attacks.apgd_t, ("linf", "l2"), {"steps": 10}, targeted=False),
+    "square": Case(attacks.square, ("linf", "l2"), {"steps": 200}),
+    "fab": Case(attacks.fab, ("linf", "l2", "l1"), {"steps": 5}, smallest=True),
+    "fab_t": Case(attacks.fab_t, ("linf", "l2"), {"steps": 5}, smallest=True, targeted=False),
+    "penalty": Case(
+        attacks.penalty, ("linf", "l2", "l1"), {"penalty": 0.5, "steps": 10}, sure=False
+    ),
+    # Noise is never of some classes here, so that targets want starts.
+    "hop_skip_jump": Case(
+        attacks.hop_skip_jump,
+        ("l2", "linf"),
+        {"steps": 3, "batch": 16},
+        smallest=True,
+        targeted=False,
+    ),
+    "boundary": Case(
+        attacks.boundary, ("l2",), {"steps": 60, "batch": 16}, smallest=True, targeted=False
+    ),
+    "spsa": Case(attacks.spsa, ("linf", "l2"), {"steps": 20, "pairs": 32}),
+    "carlini_wagner": Case(
+        attacks.carlini_wagner,
+        ("l2", "linf"),
+        {"steps": 10, "runs": 6, "constant": 1.0, "step_size": 0.1},
+        smallest=True,
+    ),
+    "deepfool": Case(attacks.deepfool, ("l2", "linf"), {"steps": 10}, smallest=True),
+    "elastic_net": Case(
+        attacks.elastic_net, ("l1",), {"steps": 10, "runs": 4, "constant": 1.0}, smallest=True
+    ),
+    "ddn": Case(attacks.ddn, ("l2",), {"steps": 20}, smallest=True),
+    "fmn": Case(attacks.fmn, ("l2", "linf", "l1", "l0"), {"steps": 20}, smallest=True),
+    "jsma": Case(attacks.jsma, ("l0",), {"steps": 20}, smallest=True, sure=False),
+    "autoattack": Case(attacks.autoattack, ("linf",), {"budget": 0.03}, targeted=False, slow=True),
+}
+"""Attacks by name."""
+
+
+def list_rows(*, targeted=False):
+    """Returns a row for every attack and norm; those after an attack's first norm are slow."""
+    return [
+        pytest.param(name, norm, marks=[pytest.mark.slow] * (case.slow or norm != case.norms[0]))
+        for name, case in CASES.items()
+        for norm in case.norms
+        if case.targeted or not targeted
+    ]
+
+
+each = pytest.mark.parametrize(("name", "norm"), list_rows())
+
+
+def find_labels():
+    """Returns what the network says of the images, but a wrong label for the last one."""
+    labels = find_scores(draw_images()).argmax(-1)
+    labels[-1] = (labels[-1] + 1) % CLASSES
+    return labels
+
+
+@cache
+def attack(name, norm, *, targeted=False, key=0, chunk=2, kind="linear"):
+    """Returns the Run of an attack with all epsilons, once."""
+    net, params = linear()
+    params = CHANGES[kind](params)
+    options = dict(CASES[name].options)
+    if targeted:
+        options["targets"] = (find_labels() + 2) % CLASSES
+    return CASES[name].call(
+        net,
+        params,
+        draw_images(),
+        find_labels(),
+        epsilon=EPSILONS[norm],
+        norm=norm,
+        key=key,
+        chunk=chunk,
+        **options,
+    )
+
+
+CHANGES = {
+    "linear": dict,
+    "constant": lambda params: {name: jnp.zeros_like(leaf) for name, leaf in params.items()},
+    "broken": lambda params: {**params, "bias": params["bias"] * jnp.nan},
+}
+"""What becomes of the parameters."""
+
+
+@each
+def test_it_stays_inside_the_ball_and_the_image(name, norm):
+    run = attack(name, norm)
+    original = draw_images()[:, None]
+    image = np.asarray(run.image)
+    assert image.shape == (3, 3, SIDE, SIDE, 3)
+    assert image.min() >= 0 and image.max() <= 1
+    distance = measure(image - original, norm)
+    assert (distance <= np.array(EPSILONS[norm]) * (1 + 1e-5) + 1e-6).all()
+    np.testing.assert_allclose(run.facts["distance"], distance, rtol=1e-4, atol=1e-6)
+
+
+@each
+def test_epsilon_0_is_the_identity_and_costs_nothing(name, norm):
+    run = attack(name, norm)
+    np.testing.assert_array_equal(run.image[:, 0], draw_images())
+    if not CASES[name].smallest:  # whose epsilons share their queries
+        assert not run.facts["queries"][:, 0].any()
+    assert run.facts["success"][:, 0].tolist() == [False, False, True]
+
+
+@each
+def test_what_is_misclassified_costs_nothing(name, norm):
+    run = attack(name, norm)
+    np.testing.assert_array_equal(run.image[2], np.stack([draw_images()[2]] * 3))
+    assert run.facts["success"][2].all() and not run.facts["queries"][2].any()
+    assert all(np.isnan(trace[2]).all() for trace in run.trace.values())
+
+
+@each
+def test_success_is_what_the_network_says_of_the_picture(name, norm):
+    run = attack(name, norm)
+    best = find_scores(run.image).argmax(-1)
+    assert (run.facts["label"] == best).all()
+    assert (run.facts["success"] == (best != find_labels()[:, None])).all()
+    if CASES[name].sure:
+        assert run.facts["success"][:, 2].all()
+
+
+@pytest.mark.parametrize(("name", "norm"), list_rows(targeted=True))
+def test_a_target_is_reached_by_the_same_climb(name, norm):
+    run = attack(name, norm, targeted=True)
+    targets = (find_labels() + 2) % CLASSES
+    best = find_scores(run.image).argmax(-1)
+    assert (run.facts["success"] == (best == targets[:, None])).all()
+    if CASES[name].sure:
+        assert run.facts["success"][:2, 2].all()
+
+
+@each
+def test_the_loss_is_never_below_its_start(name, norm):
+    run = attack(name, norm)
+    scores, start = find_scores(run.image), find_scores(draw_images())
+
+    def gap(scores, labels):
+        others = scores.copy()
+        np.put_along_axis(others, labels[..., None], -np.inf, -1)
+        return others.max(-1) - np.take_along_axis(scores, labels[..., None], -1)[..., 0]
+
+    labels = find_labels()
+    now = gap(scores, np.repeat(labels[:, None], 3, 1))
+    assert (now >= gap(start, labels)[:, None] - 1e-4).all()
+
+
+@each
+def test_the_same_key_gives_the_same_pictures(name, norm):
+    first, again = attack(name, norm), attack.__wrapped__(name, norm)
+    np.testing.assert_array_equal(first.image, again.image)
+
+
+@pytest.mark.slow  # other programs than those of the other tests
+@each
+def test_the_chunk_changes_nothing_but_rounding(name, norm):
+    two, six = attack(name, norm), attack(name, norm, chunk=6)
+    np.testing.assert_allclose(two.image, six.image, atol=1e-4)
+    assert (two.facts["success"] == six.facts["success"]).all()
+
+
+@each
+def test_constant_scores_end_with_a_defined_result(name, norm):
+    run = attack(name, norm, kind="constant")
+    assert np.isfinite(run.image).all()
+    wrong = find_labels() != 0  # the first class wins of equal scores
+    assert (run.facts["success"] == wrong[:, None]).all()
+    assert np.isin(run.status, [Status.DEAD, Status.DONE]).all()
+
+
+@each
+def test_scores_that_are_no_numbers_fail(name, norm):
+    run = attack(name, norm, kind="broken")
+    assert (run.status == Status.FAILED).all()
+    assert not run.facts["success"].any() and not run.facts["queries"].any()
+    np.testing.assert_array_equal(run.image, np.stack([draw_images()] * 3, 1))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CASES)
+def test_a_network_of_one_class_cannot_be_fooled(name):
+    net, params = linear(classes=1)
+    norm = CASES[name].norms[0]
+    run = CASES[name].call(
+        net, params, draw_images()[0], epsilon=EPSILONS[norm][1], norm=norm, **CASES[name].options
+    )
+    assert not run.facts["success"] and np.isfinite(run.image).all()
+    assert int(run.facts["label"]) == 0

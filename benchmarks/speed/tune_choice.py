@@ -58,7 +58,9 @@ class Layer(NamedTuple):
         if self.learned and self.side < tuning.learned_side:
             return DIRECT
         kernel = (self.taps, self.taps, self.inner, self.outer)
-        return choose_tile((self.side, self.side), kernel, tuning=tuning) or DIRECT
+        form = choose_tile((self.side, self.side), kernel, tuning=tuning) or DIRECT
+        # A learned kernel is flipped in the step in any case.
+        return DIRECT if self.learned and form == 1 else form
 
 
 LayerTimes = Mapping[Layer, Mapping[int, float]]

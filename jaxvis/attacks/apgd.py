@@ -155,7 +155,7 @@ class AutoClimb(Attack):
             del target
             return self.loss(scores, label, aim)
 
-        return model.climb(loss, image, row, key)
+        return model.climb(loss, key, image, row)
 
     def _note(self, state: AutoState, value: Array, gradient: Array, step: Array) -> AutoState:
         better = value > state.best_loss

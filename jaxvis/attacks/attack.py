@@ -74,7 +74,7 @@ class Model:
         """
         return is_fooled(self.scores(image), row.label, row.target)
 
-    def climb(self, loss: AttackLoss, image: Image, row: Row, key: Key) -> tuple[Array, ...]:
+    def climb(self, loss: AttackLoss, key: Key, image: Image, row: Row) -> tuple[Array, ...]:
         """Computes (loss `[]`, whether it fools `[]`, gradient `[H, W, C]`).
 
         With views these are means, and it fools where more than half of them do.

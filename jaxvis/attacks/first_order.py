@@ -88,7 +88,7 @@ class Climb(Attack):
           model, row, state, key, step: see `Attack.step`; images are `[H, W, C]`.
         """
         del step
-        value, fooled, gradient = model.climb(self.loss, state.image, row, key)
+        value, fooled, gradient = model.climb(self.loss, key, state.image, row)
         state = self._remember(state, value, fooled)
         momentum = state.momentum
         if self.momentum is not None:

@@ -70,7 +70,7 @@ class PenaltyClimb(Attack):
         Args:
           model, row, state, key, step: see `Attack.step`; images are `[H, W, C]`.
         """
-        value, fooled, gradient = model.climb(score_wanted, state.image, row, key)
+        value, fooled, gradient = model.climb(score_wanted, key, state.image, row)
         value = value - self._punish(state.image, row)
         state = self._remember(state, value, fooled)
         size = jnp.sqrt(jnp.mean(gradient * gradient))

@@ -127,7 +127,7 @@ def check_starts(
         )
     found = np.broadcast_to(np.asarray(batch), victims.images.shape)
     scores = np.broadcast_to(score_images(net, params, batch), victims.clean.shape)
-    fools = jax.vmap(is_fooled)(jnp.asarray(scores), victims.labels, victims.targets)
+    fools = jax.vmap(is_fooled)(*map(jnp.asarray, (scores, victims.labels, victims.targets)))
     if not np.all(fools):
         wrong = int(np.flatnonzero(~np.asarray(fools))[0])
         said = int(np.argmax(scores[wrong]))

@@ -120,11 +120,15 @@ class Pictures:
 
     @cached_property
     def names(self) -> list[str]:
-        """The names of all pictures, photograph by photograph."""
+        """Names all pictures, photograph by photograph."""
         return self.names_of(range(len(self.photos)))
 
     def names_of(self, places: range) -> list[str]:
-        """Lists the names of the pictures of some photographs."""
+        """Names the pictures of some photographs.
+
+        Args:
+          places: which photographs.
+        """
         if self.epsilons is None or len(self.epsilons) == 1:
             return [self.photos.names[place] for place in places]
         ends = range(len(self.epsilons))
@@ -136,16 +140,29 @@ class Pictures:
         return len(self.epsilons or (None,))
 
     def call(self, index: int) -> str:
-        """Gives the name of a class."""
+        """Gives the name of a class.
+
+        Args:
+          index: its number.
+        """
         labels = self.opened.labels
         return labels[index].partition(",")[0] if labels else f"class {index}"
 
     def is_wanted(self, says: int, label: int) -> bool:
-        """Says whether an answer is what the attack wants of a photograph of a class."""
+        """Says whether an answer is what the attack wants of a photograph.
+
+        Args:
+          says: the class that the network sees.
+          label: the true class.
+        """
         return says != label if self.target is None else says == self.target
 
     def describe(self, items: Sequence[Mapping[str, Any]]) -> list[str]:
-        """Says how many pictures fool the network, a line for each epsilon."""
+        """Says how many pictures fool the network, a line for each epsilon.
+
+        Args:
+          items: of `judge_saved`.
+        """
         lines = []
         for end in range(self.each):
             rows = [one for one in items[end :: self.each] if one]

@@ -23,7 +23,7 @@ from jaxvis.cli.flags import (
     Text,
     flatten_flags,
 )
-from jaxvis.cli.ledger import open_ledger
+from jaxvis.cli.ledger import Ledger, open_ledger
 from jaxvis.cli.opening import describe_network, open_net
 from jaxvis.cli.parsing import parse_fractions, parse_indices
 from jaxvis.cli.parts import Part, Saving, make_parts
@@ -107,32 +107,47 @@ def attack(
         for places in _cut(len(photos))
     ]
 
-    def save(run: Run, *, saved: Any, sheet: bool, interrupted: bool) -> list[dict[str, Any]]:
-        items = judge_saved(plan, run) if sheet else [{} for _ in plan.names]
-        others = []
-        if sheet and ledger.output.file is None:
+    record = {
+        "command": "attack",
+        "arguments": arguments,
+        **describe_network(opened),
+        "inputs": facts["inputs"],
+        "key": given["key"],
+    }
+    return make_parts(ledger, parts, Saving(partial(_save, ledger, plan, record)))
+
+
+def _save(
+    ledger: Ledger,
+    plan: Pictures,
+    record: dict[str, Any],
+    run: Run,
+    *,
+    saved: Any,
+    sheet: bool,
+    interrupted: bool,
+) -> list[dict[str, Any]]:
+    """Writes the page and the record of what the files say; gives the facts of each picture."""
+    items: list[dict[str, Any]] = [{} for _ in plan.names]
+    others = []
+    if sheet:
+        items = judge_saved(plan, run)
+        print("\n".join(plan.describe(items)))
+        if ledger.output.file is None:
             write_image(ledger.output.folder / PAGE, draw_page(plan, run, items))
             others = [PAGE]
-        if sheet:
-            print("\n".join(plan.describe(items)))
-        return save_run(
-            ledger.output,
-            run,
-            plan.names,
-            items=items,
-            saved=saved,
-            others=others,
-            sheet=False,
-            interrupted=interrupted,
-            seconds=ledger.seconds,
-            command="attack",
-            arguments=arguments,
-            **describe_network(opened),
-            inputs=facts["inputs"],
-            key=given["key"],
-        )
-
-    return make_parts(ledger, parts, Saving(save))
+    return save_run(
+        ledger.output,
+        run,
+        plan.names,
+        items=items,
+        saved=saved,
+        others=others,
+        sheet=False,
+        interrupted=interrupted,
+        seconds=ledger.seconds,
+        **record,
+    )
 
 
 def find_attack(name: str) -> Callable[..., Run]:

@@ -104,12 +104,11 @@ def concepts(
     list_images(folder)
     to, inputs = open_output(output, "concepts"), hash_inputs(folder, bank_file and bank_file[0])
     images = open_shown(opened.net, folder, pixels)
-    given: Any = (opened.net, opened.params, images)
     options: dict[str, Any] = {"count": count, "way": way, "crops": crops, "key": drawing.seed}
-    found = find_concepts(*given, layer, **options) if known is None else known
+    found = known or find_concepts(opened.net, opened.params, images, layer, **options)
     importance, judged = _measure(opened, found, images, target, drawing.seed)
     run = draw_directions(opened, found, drawing) if draw else None
-    shown = found.find_patches(*given, top=top, crops=crops)
+    shown = found.find_patches(opened.net, opened.params, images, top=top, crops=crops)
     study = Study(opened, images, found, numbers, *shown, importance, run)
     page = study.draw()
     study.write_arrays(to.folder / ARRAYS)

@@ -84,7 +84,7 @@ def interpolate(
     )
     if count < 2 or run.seeds < 1:
         raise ValueError("a row has at least 2 pictures (--count), and there is at least 1 row")
-    same = {"weights": opened.sha256, "inputs": {}}
+    same: dict[str, Any] = {"weights": opened.sha256, "inputs": {}}
     ledger = open_ledger(output, "interpolate", arguments, count=count * run.seeds, **same)
     rows = [f"{slug(first)}_{slug(last)}_{seed}" for seed in range(run.seeds)]
     shares = [i / (count - 1) for i in range(count)]

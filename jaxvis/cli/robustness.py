@@ -101,12 +101,29 @@ def robustness(
     )
     report = write_report(found, opened.net.name, len(photos), norm)
     print(report)
-    radii_named = _name(found.epsilons, norm)
-    figure = accuracy_curves(radii_named, found.accuracy, clean=found.clean, norm=norm)
+    figure = accuracy_curves(
+        _name(found.epsilons, norm), found.accuracy, clean=found.clean, norm=norm
+    )
     save_figure(to.folder / FILES[0], figure)
     write_atomically(to.folder / FILES[1], _write_table(found).encode())
     write_atomically(to.folder / FILES[2], f"{report}\n".encode())
-    facts: dict[str, Any] = {
+    record = make_record(
+        command="robustness",
+        arguments=arguments,
+        **describe_network(opened),
+        inputs=hash_inputs(folder),
+        skipped=dict(photos.skipped),
+        robustness=_list_facts(found),
+        pictures=[],
+        files=hash_outputs(to.folder, list(FILES)),
+    )
+    write_record(to.folder / "record.json", record)
+    print(f"{to}: report, figure, table, record")
+    return 0
+
+
+def _list_facts(found: Robustness) -> dict[str, Any]:
+    return {
         "epsilons": found.epsilons.tolist(),
         "accuracy": {name: curve.tolist() for name, curve in found.accuracy.items()},
         "clean": found.clean,
@@ -114,19 +131,6 @@ def robustness(
         "checks": [one._asdict() for one in found.checks],
         "verdict": found.verdict,
     }
-    record = make_record(
-        command="robustness",
-        arguments=arguments,
-        **describe_network(opened),
-        inputs=hash_inputs(folder),
-        skipped=dict(photos.skipped),
-        robustness=facts,
-        pictures=[],
-        files=hash_outputs(to.folder, list(FILES)),
-    )
-    write_record(to.folder / "record.json", record)
-    print(f"{to}: report, figure, table, record")
-    return 0
 
 
 def write_report(found: Robustness, net: str, images: int, norm: str) -> str:

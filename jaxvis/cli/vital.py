@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import numpy as np
+import jax.numpy as jnp
 
 from jaxvis.cli.checksums import hash_inputs
 from jaxvis.cli.facets import parse_unit, read_images
@@ -73,7 +73,7 @@ def vital(
     key, same = jax.random.key(run.seed), {"weights": opened.sha256, "inputs": hash_inputs(folder)}
     ledger = open_ledger(output, "vital", arguments, count=run.seeds, **same)
     images, levels = read_images(opened, folder)
-    photos = levels.astype(np.float32) / 255
+    photos = jnp.asarray(levels, jnp.float32) / 255
     best = find_exciting(opened.net, opened.params, photos, place, unit, most=most)
     what: dict[str, Any] = {"tap": tap, "index": unit, "features": features, "steps": steps}
     how: dict[str, Any] = {"seeds": run.seeds, "key": key, "chunk": run.chunk}

@@ -108,9 +108,9 @@ def test_deepfool_takes_the_nearest_of_the_boundaries_that_it_looks_at():
 
 def test_all_epsilons_share_one_search():
     images, _ = draw_near()
-    plain = attacks.ddn(*linear(), images, steps=30)
+    plain = attacks.ddn(*linear(), images, steps=30, radius=0.05)
     epsilons = [0.0, float(np.median(plain.facts["distance"])), 9.0]
-    run = attacks.ddn(*linear(), images, steps=30, epsilon=epsilons)
+    run = attacks.ddn(*linear(), images, steps=30, radius=0.05, epsilon=epsilons)
     assert run.image.shape == (4, 3, SIDE, SIDE, 3) and run.trace["loss"].shape == (4, 3, 30)
     within = plain.facts["distance"][:, None] <= np.array(epsilons)
     np.testing.assert_array_equal(run.facts["success"], within)

@@ -31,13 +31,13 @@ def test_diverse_pictures_are_less_alike_and_excite_their_unit():
         weight: diversify(
             net, params, tap="relu2", index=[1, 3], diverse=Diverse(3, weight), recipe=RECIPE
         )
-        for weight in (0.0, 0.5)
+        for weight in (0.0, 3.0)
     }
-    run = made[0.5]
+    run = made[3.0]
     assert run.image.shape == (2, 1, 3, SIDE, SIDE, 3)
     assert run.trace["diversity"].shape == (2, 1, 12) and np.all(run.status == Status.DONE)
     for unit in range(2):
-        apart, free = (likeness(net, params, made[w].image[unit, 0]) for w in (0.5, 0.0))
+        apart, free = (likeness(net, params, made[w].image[unit, 0]) for w in (3.0, 0.0))
         assert apart < free - 0.05
         assert run.trace["objective"][unit, 0, -1] < run.trace["objective"][unit, 0, 0]
     assert np.all(made[0.0].trace["diversity"] == 0)

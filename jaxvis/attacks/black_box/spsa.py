@@ -30,7 +30,7 @@ class Differences(Model):
     pairs: int = 64
     reach: float = 0.01
 
-    def climb(self, loss: AttackLoss, image: Image, row: Row, key: Key) -> tuple[Array, ...]:
+    def climb(self, loss: AttackLoss, key: Key, image: Image, row: Row) -> tuple[Array, ...]:
         """Estimates (loss `[]`, whether it fools `[]`, gradient `[H, W, C]`).
 
         gradient = mean of (loss(x + r v) - loss(x - r v)) / (2 r) v, v of signs.

@@ -94,7 +94,7 @@ class CarliniWagner(Attack):
         """Looks at the picture, moves it, and begins the next run where this one is over."""
         del step
         image, pull_back = jax.vjp(lambda z: self._draw(row, state.shift, z), state.z)
-        look = look_at(model, image, row, key)
+        look = look_at(model, key, image, row)
         fooled = look.fooled & (look.value >= self.confidence)
         near, slope = self._weigh_distance(image - row.image, state.weight)
         missing = jnp.maximum(self.confidence - look.value, 0.0)

@@ -86,7 +86,7 @@ class ElasticNet(Attack):
     ) -> tuple[ElasticState, Report]:
         """Takes a step, and begins the next run where this one is over."""
         del step
-        look = look_at(model, state.ahead, row, key)
+        look = look_at(model, key, state.ahead, row)
         delta = state.ahead - row.image
         constant, iteration = state.search.constant, state.descent.iteration
         loss = constant * jnp.maximum(self.confidence - look.value, 0.0) + jnp.sum(delta * delta)

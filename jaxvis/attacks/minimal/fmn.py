@@ -62,7 +62,7 @@ class Fmn(Attack):
     ) -> tuple[FmnState, Report]:
         """Looks at the picture, chooses the radius, and moves inside the ball."""
         geometry = geometry_of(self.norm)
-        look = look_at(model, state.image, row, key)
+        look = look_at(model, key, state.image, row)
         # What would leave [0, 1] is no way to go, and none to measure the distance by.
         blocked = jnp.where(look.slope < 0, state.image <= 0, state.image >= 1)
         slope = jnp.where(blocked, 0.0, look.slope)

@@ -59,16 +59,16 @@ def sure_margin(scores: Array, label: Array, target: Array) -> Array:
     return margin(scores, label, target) - SLACK * largest
 
 
-def look_at(model: Model, image: Image, row: Row, key: Key) -> Look:
+def look_at(model: Model, key: Key, image: Image, row: Row) -> Look:
     """Asks the network for the margin of a picture and its gradient.
 
     Args:
       model: the network.
+      key: for the views of the model.
       image: `[H, W, C]`.
       row: what is attacked.
-      key: for the views of the model.
     """
-    value, _, slope = model.climb(sure_margin, image, row, key)
+    value, _, slope = model.climb(sure_margin, key, image, row)
     slope = jnp.where(jnp.all(jnp.isfinite(slope)), slope, 0.0)
     return Look(value, value > 0, slope)
 

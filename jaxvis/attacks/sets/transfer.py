@@ -127,7 +127,7 @@ def _name_all(nets: Subjects) -> dict[str, tuple[Network, Params]]:
 def _fit(net: Network, params: Params, images: Array) -> Array:
     """Returns images `[N, H, W, C]` as a network takes them: resized where it must be."""
     try:
-        net.shape(params, net.scores or "", size=images.shape[1:3])
+        net.shape(params, net.scores or "", size=(images.shape[1], images.shape[2]))
     except ValueError:
         return jax.vmap(lambda image: resize(image, net.input_size))(images)
     return images

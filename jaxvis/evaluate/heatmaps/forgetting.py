@@ -25,8 +25,8 @@ def draw_params(net: Network, params: Params, key: Key) -> Params:
     if isinstance(net.forward, Table):
         kept = {"input": params["input"]} if "input" in params else {}
         return {**random_params(net, key), **kept}
-    kept = ("input",) if isinstance(params, Mapping) else ()
-    return shuffle_params(params, key, keep=kept)
+    rows = ("input",) if isinstance(params, Mapping) else ()
+    return shuffle_params(params, key, keep=rows)
 
 
 def mix_cascade(

@@ -38,7 +38,9 @@ def check_curves(
 
     Args:
       images: how many there are.
-      epsilons, accuracy, clean, queries, unbounded, restarts, still, at: see
+      epsilons: `[E]`, the radii.
+      accuracy: attack -> `[E]`.
+      clean, queries, unbounded, restarts, still, at: see
         `jaxvis.evaluate.robustness.curves.Robustness`.
     """
     del queries

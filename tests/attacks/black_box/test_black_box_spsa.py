@@ -37,7 +37,7 @@ def test_the_estimate_points_along_the_gradient(key):
     image = jnp.full((SIDE, SIDE, 3), 0.5)
     row = Row(image, jnp.int32(0), jnp.int32(-1), jnp.float32(0.1))
     model = Differences(lambda image: net.apply(params, image, stop="scores")["scores"], pairs=2000)
-    value, fooled, slope = jax.jit(lambda image: model.climb(margin, image, row, key))(image)
+    value, fooled, slope = jax.jit(lambda image: model.climb(margin, key, image, row))(image)
     # The margin of class 1 over class 0 is -f: E[(v . g) v] = g.
     np.testing.assert_allclose(value, -0.2, atol=1e-3)
     np.testing.assert_allclose(slope, -params["w"], atol=0.45)

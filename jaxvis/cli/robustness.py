@@ -23,7 +23,7 @@ from jaxvis.cli.flags import (
 )
 from jaxvis.cli.opening import describe_network, open_net
 from jaxvis.cli.parsing import parse_fractions
-from jaxvis.cli.saving import open_output
+from jaxvis.cli.saving import Output, open_output
 from jaxvis.cli.skipping import describe_images
 from jaxvis.evaluate.robustness.curves import Robustness, measure_robustness
 from jaxvis.output.files import write_atomically
@@ -99,14 +99,7 @@ def robustness(
         chunk=chunk,
         progress=sys.stderr.isatty(),
     )
-    report = write_report(found, opened.net.name, len(photos), norm)
-    print(report)
-    figure = accuracy_curves(
-        _name(found.epsilons, norm), found.accuracy, clean=found.clean, norm=norm
-    )
-    save_figure(to.folder / FILES[0], figure)
-    write_atomically(to.folder / FILES[1], _write_table(found).encode())
-    write_atomically(to.folder / FILES[2], f"{report}\n".encode())
+    print(_write_files(to, found, opened.net.name, len(photos), norm))
     record = make_record(
         command="robustness",
         arguments=arguments,
@@ -120,6 +113,17 @@ def robustness(
     write_record(to.folder / "record.json", record)
     print(f"{to}: report, figure, table, record")
     return 0
+
+
+def _write_files(to: Output, found: Robustness, net: str, images: int, norm: str) -> str:
+    """Writes the figure, the table and the report; returns the report."""
+    report = write_report(found, net, images, norm)
+    radii = _name(found.epsilons, norm)
+    figure = accuracy_curves(radii, found.accuracy, clean=found.clean, norm=norm)
+    save_figure(to.folder / FILES[0], figure)
+    write_atomically(to.folder / FILES[1], _write_table(found).encode())
+    write_atomically(to.folder / FILES[2], f"{report}\n".encode())
+    return report
 
 
 def _list_facts(found: Robustness) -> dict[str, Any]:

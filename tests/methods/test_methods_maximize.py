@@ -209,7 +209,8 @@ def test_one_objective_is_one_picture():
         ({"index": range(0)}, "has 5 channels"),
         (
             {"recipe": "sharp"},
-            "recipe is one of robust, lucid, plain, maco, cppn, alpha, vital, accent, mahendran, or a Recipe; not 'sharp'",
+            "recipe is one of robust, lucid, plain, maco, cppn, alpha, vital, accent, "
+            "mahendran, or a Recipe; not 'sharp'",
         ),
         ({"index": 1.5}, "has 5 channels, 0..4; got index 1.5"),
         ({"objective": Excite("fc", 1), "tap": "fc"}, "leave tap out, or leave objective out"),

@@ -77,7 +77,11 @@ class CarliniWagner(Attack):
     confidence: float = 0.0
 
     def begin(self, model: Model, row: Row, key: Key) -> tuple[CarliniWagnerState, Array]:
-        """Puts the image on the canvas."""
+        """Puts the image on the canvas.
+
+        Args:
+          model, row: see `Attack.begin`; the image is `[H, W, C]`.
+        """
         del model, key
         start = self._canvas(row).encode(row.image)
         shift = row.image - self._decode(row, start)
@@ -91,7 +95,11 @@ class CarliniWagner(Attack):
     def step(
         self, model: Model, row: Row, state: CarliniWagnerState, key: Key, step: Array
     ) -> tuple[CarliniWagnerState, Report]:
-        """Looks at the picture, moves it, and begins the next run where this one is over."""
+        """Looks at the picture, moves it, and begins the next run where this one is over.
+
+        Args:
+          model, row, step: see `Attack.step`; the image is `[H, W, C]`.
+        """
         del step
         image, pull_back = jax.vjp(lambda z: self._draw(row, state.shift, z), state.z)
         look = look_at(model, key, image, row)
@@ -113,7 +121,11 @@ class CarliniWagner(Attack):
         return state, Report(look.value, is_last, jnp.int32(model.samples))
 
     def end(self, model: Model, row: Row, state: CarliniWagnerState) -> Image:
-        """Gives the nearest picture that fools the network, or the image."""
+        """Gives the nearest picture that fools the network, or the image.
+
+        Args:
+          model, row: see `Attack.end`; the picture is `[H, W, C]`.
+        """
         del model, row
         return state.best.image
 

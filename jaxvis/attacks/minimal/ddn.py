@@ -64,14 +64,22 @@ class Ddn(Attack):
     gamma: float = 0.05
 
     def begin(self, model: Model, row: Row, key: Key) -> tuple[DdnState, Array]:
-        """Starts at the image."""
+        """Starts at the image.
+
+        Args:
+          model, row: see `Attack.begin`; the image is `[H, W, C]`.
+        """
         del model, key
         return DdnState(row.image, jnp.float32(self.radius), start_best(row)), jnp.int32(0)
 
     def step(
         self, model: Model, row: Row, state: DdnState, key: Key, step: Array
     ) -> tuple[DdnState, Report]:
-        """Looks at the picture, shrinks the sphere if it fools, and moves on it."""
+        """Looks at the picture, shrinks the sphere if it fools, and moves on it.
+
+        Args:
+          model, row, step: see `Attack.step`; the image is `[H, W, C]`.
+        """
         del key
 
         def climb(image: Image) -> tuple[Array, Array]:
@@ -95,7 +103,11 @@ class Ddn(Attack):
         return DdnState(image, radius, best), Report(value, jnp.array(False), jnp.int32(1))
 
     def end(self, model: Model, row: Row, state: DdnState) -> Image:
-        """Gives the nearest picture that fools the network; the last one is looked at here."""
+        """Gives the nearest picture that fools the network; the last one is looked at here.
+
+        Args:
+          model, row: see `Attack.end`; the picture is `[H, W, C]`.
+        """
         fooled = is_surely_fooled(model, state.image, row)
         distance = measure(self, state.image, row)
         return keep_nearest(state.best, state.image, fooled, distance).image

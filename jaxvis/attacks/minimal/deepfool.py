@@ -44,7 +44,11 @@ class DeepFool(Attack):
     overshoot: float = 0.02
 
     def begin(self, model: Model, row: Row, key: Key) -> tuple[DeepFoolState, Array]:
-        """Chooses the classes: those of the largest scores but the label's."""
+        """Chooses the classes: those of the largest scores but the label's.
+
+        Args:
+          model, row: see `Attack.begin`; the image is `[H, W, C]`.
+        """
         del key
         scores = model.scores(row.image)
         others = jnp.where(jnp.arange(scores.size) == row.label, -jnp.inf, scores)
@@ -56,7 +60,11 @@ class DeepFool(Attack):
     def step(
         self, model: Model, row: Row, state: DeepFoolState, key: Key, step: Array
     ) -> tuple[DeepFoolState, Report]:
-        """Goes to the nearest boundary, unless the picture fools the network already."""
+        """Goes to the nearest boundary, unless the picture fools the network already.
+
+        Args:
+          model, row, step: see `Attack.step`; the image is `[H, W, C]`.
+        """
         del key, step
         scores, pull_back = jax.vjp(model.scores, state.image)
         value = sure_margin(scores, row.label, row.target)
@@ -84,7 +92,11 @@ class DeepFool(Attack):
         return state, Report(value, done, jnp.int32(1))
 
     def end(self, model: Model, row: Row, state: DeepFoolState) -> Image:
-        """Gives the picture where it stands, whether or not it fools the network."""
+        """Gives the picture where it stands, whether or not it fools the network.
+
+        Args:
+          model, row: see `Attack.end`; the picture is `[H, W, C]`.
+        """
         del model, row
         return state.image
 

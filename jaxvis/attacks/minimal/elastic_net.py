@@ -76,7 +76,11 @@ class ElasticNet(Attack):
     rule: Rule = "elastic"
 
     def begin(self, model: Model, row: Row, key: Key) -> tuple[ElasticState, Array]:
-        """Starts at the image."""
+        """Starts at the image.
+
+        Args:
+          model, row: see `Attack.begin`; the image is `[H, W, C]`.
+        """
         del model, key
         search, descent = start_search(self.constant), start_descent()
         return ElasticState(row.image, row.image, search, descent, start_best(row)), jnp.int32(0)
@@ -84,7 +88,11 @@ class ElasticNet(Attack):
     def step(
         self, model: Model, row: Row, state: ElasticState, key: Key, step: Array
     ) -> tuple[ElasticState, Report]:
-        """Takes a step, and begins the next run where this one is over."""
+        """Takes a step, and begins the next run where this one is over.
+
+        Args:
+          model, row, step: see `Attack.step`; the image is `[H, W, C]`.
+        """
         del step
         look = look_at(model, key, state.ahead, row)
         delta = state.ahead - row.image
@@ -106,7 +114,11 @@ class ElasticNet(Attack):
         return state, Report(look.value, done, jnp.int32(model.samples + 1))
 
     def end(self, model: Model, row: Row, state: ElasticState) -> Image:
-        """Gives the nearest picture that fools the network, or the image."""
+        """Gives the nearest picture that fools the network, or the image.
+
+        Args:
+          model, row: see `Attack.end`; the picture is `[H, W, C]`.
+        """
         del model, row
         return state.best.image
 

@@ -52,7 +52,11 @@ class Fmn(Attack):
     gamma: float = 0.05
 
     def begin(self, model: Model, row: Row, key: Key) -> tuple[FmnState, Array]:
-        """Starts at the image."""
+        """Starts at the image.
+
+        Args:
+          model, row: see `Attack.begin`; the image is `[H, W, C]`.
+        """
         del model, key
         radius = jnp.float32(1 if self.norm == "l0" else jnp.inf)
         return FmnState(row.image, radius, start_best(row)), jnp.int32(0)
@@ -60,7 +64,11 @@ class Fmn(Attack):
     def step(
         self, model: Model, row: Row, state: FmnState, key: Key, step: Array
     ) -> tuple[FmnState, Report]:
-        """Looks at the picture, chooses the radius, and moves inside the ball."""
+        """Looks at the picture, chooses the radius, and moves inside the ball.
+
+        Args:
+          model, row, step: see `Attack.step`; the image is `[H, W, C]`.
+        """
         geometry = geometry_of(self.norm)
         look = look_at(model, key, state.image, row)
         # What would leave [0, 1] is no way to go, and none to measure the distance by.
@@ -80,7 +88,11 @@ class Fmn(Attack):
         return FmnState(image, radius, best), report
 
     def end(self, model: Model, row: Row, state: FmnState) -> Image:
-        """Gives the nearest picture that fools the network; the last one is looked at here."""
+        """Gives the nearest picture that fools the network; the last one is looked at here.
+
+        Args:
+          model, row: see `Attack.end`; the picture is `[H, W, C]`.
+        """
         fooled = is_surely_fooled(model, state.image, row)
         distance = measure(self, state.image, row)
         return keep_nearest(state.best, state.image, fooled, distance).image

@@ -47,7 +47,11 @@ class SaliencyMap(Attack):
     candidates: int = 1024
 
     def begin(self, model: Model, row: Row, key: Key) -> tuple[SaliencyState, Array]:
-        """Takes the target, or the class that comes second."""
+        """Takes the target, or the class that comes second.
+
+        Args:
+          model, row: see `Attack.begin`; the image is `[H, W, C]`.
+        """
         del key
         scores = model.scores(row.image)
         others = jnp.where(jnp.arange(scores.size) == row.label, -jnp.inf, scores)
@@ -57,7 +61,11 @@ class SaliencyMap(Attack):
     def step(
         self, model: Model, row: Row, state: SaliencyState, key: Key, step: Array
     ) -> tuple[SaliencyState, Report]:
-        """Changes the best pair, unless the picture fools the network or no pair helps."""
+        """Changes the best pair, unless the picture fools the network or no pair helps.
+
+        Args:
+          model, row, step: see `Attack.step`; the image is `[H, W, C]`.
+        """
         del key, step
         scores, pull_back = jax.vjp(model.scores, state.image)
         wanted = jnp.asarray(jnp.arange(scores.size) == state.target, scores.dtype)
@@ -75,7 +83,11 @@ class SaliencyMap(Attack):
         return state._replace(image=image), Report(value, done, jnp.int32(1))
 
     def end(self, model: Model, row: Row, state: SaliencyState) -> Image:
-        """Gives the picture where it stands, whether or not it fools the network."""
+        """Gives the picture where it stands, whether or not it fools the network.
+
+        Args:
+          model, row: see `Attack.end`; the picture is `[H, W, C]`.
+        """
         del model, row
         return state.image
 

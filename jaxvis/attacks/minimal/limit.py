@@ -31,7 +31,7 @@ class LinfWeight(NamedTuple):
 
     @property
     def is_hopeless(self) -> Array:
-        """Whether no larger constant is tried."""
+        """Whether no larger constant is tried, `[]` bool."""
         return self.constant > LARGEST * self.succeeded
 
 

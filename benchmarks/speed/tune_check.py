@@ -1,5 +1,6 @@
 """Whether a number that was found is worth keeping: whole steps with and without it."""
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -100,16 +101,18 @@ def check_numbers(found: Tuning, plan: Plan, folder: Path) -> Iterator[Finding]:
       folder: where files of the processes go.
     """
     kept, changes = Tuning(), found.changes()
-    for name, usual in vars(Tuning()).items():
-        if name not in changes:
-            evidence = UNMEASURED.get(name, "measured: no other is better")
-            yield Finding(name, usual, usual, False, evidence)
-            continue
-        trial = replace(kept, **{name: changes[name]})
-        checks = compare_numbers(kept, trial, plan, folder / name)
-        keep, evidence = judge_checks(checks)
-        yield Finding(name, usual, changes[name], keep, evidence, tuple(checks))
-        kept = trial if keep else kept
+    with Steppers(plan.items, folder) as steppers:
+        for name, usual in vars(Tuning()).items():
+            if name not in changes:
+                evidence = UNMEASURED.get(name, "measured: no other is better")
+                yield Finding(name, usual, usual, False, evidence)
+                continue
+            trial = replace(kept, **{name: changes[name]})
+            checks = compare_numbers(kept, trial, plan, steppers)
+            keep, evidence = judge_checks(checks)
+            yield Finding(name, usual, changes[name], keep, evidence, tuple(checks))
+            kept = trial if keep else kept
+            steppers.close_others(kept)
 
 
 def judge_checks(checks: Sequence[Check]) -> tuple[bool, str]:
@@ -131,32 +134,62 @@ def judge_checks(checks: Sequence[Check]) -> tuple[bool, str]:
     return True, f"the whole step is faster ({said})"
 
 
-def compare_numbers(before: Tuning, after: Tuning, plan: Plan, folder: Path) -> list[Check]:
+class Steppers(contextlib.AbstractContextManager):
+    """The processes that take steps, one for each set of numbers; all end with the block.
+
+    Args:
+      items: pictures that every core has in all.
+      folder: where their files go.
+    """
+
+    def __init__(self, items: int, folder: Path) -> None:
+        self.items, self.folder = items, folder
+        self.started = 0
+        self.running: dict[Tuning, Stepper] = {}
+
+    def find(self, tuning: Tuning) -> Stepper:
+        """Finds the process of some numbers, or starts it.
+
+        Args:
+          tuning: its numbers.
+        """
+        if tuning not in self.running:
+            self.started += 1
+            self.running[tuning] = Stepper(tuning, self.items, self.folder / str(self.started))
+        return self.running[tuning]
+
+    def close_others(self, tuning: Tuning | None) -> None:
+        """Ends all processes but that of some numbers.
+
+        Args:
+          tuning: those numbers; None ends every process.
+        """
+        for other in [one for one in self.running if one != tuning]:
+            self.running.pop(other).close()
+
+    def __exit__(self, *reason: object) -> None:
+        """Ends every process."""
+        self.close_others(None)
+
+
+def compare_numbers(before: Tuning, after: Tuning, plan: Plan, steppers: Steppers) -> list[Check]:
     """Compares whole steps with two sets of numbers, in two processes that take turns.
 
     Args:
       before, after: the numbers.
       plan: how they are compared.
-      folder: where files of the processes go; it is made here.
+      steppers: the processes.
     """
     cases = plan.choose_cases(before, after)
     if not cases:
         return []
-    folder.mkdir()
-    steppers: list[Stepper] = []
-    try:
-        for name, tuning in (("before", before), ("after", after)):
-            steppers.append(Stepper(tuning, plan.items, folder / name))
-        return [_compare_case(case, steppers, plan.pairs) for case in cases]
-    finally:
-        for stepper in steppers:
-            stepper.close()
+    both = steppers.find(before), steppers.find(after)
+    return [_compare_case(case, *both, plan.pairs) for case in cases]
 
 
-def _compare_case(case: Case, steppers: Sequence[Stepper], pairs: int) -> Check:
+def _compare_case(case: Case, before: Stepper, after: Stepper, pairs: int) -> Check:
     """Compares the steps of one network."""
-    before, after = steppers
-    old, new = (np.array(stepper.step(*case)) for stepper in steppers)
+    old, new = (np.array(stepper.step(*case)) for stepper in (before, after))
     verdict = judge(scores=(relative_difference(new, old), SCORES))
     found = interleave(
         {"before": lambda: before.step(*case), "after": lambda: after.step(*case)},

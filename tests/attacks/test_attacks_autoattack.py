@@ -41,6 +41,7 @@ def test_the_published_order_and_budgets():
     assert [member.restarts for member in tenth] == [1, 1, 1, 1]
 
 
+@pytest.mark.slow
 def test_robust_accuracy_falls_to_the_boundary():
     images = draw_images()
     least = np.array([find_boundary(image, "linf") for image in images])
@@ -53,6 +54,7 @@ def test_robust_accuracy_falls_to_the_boundary():
     assert list(run.trace) == ["apgd_ce", "apgd_t", "fab_t", "square"]
 
 
+@pytest.mark.slow
 def test_later_attacks_see_what_the_earlier_ones_left(monkeypatch):
     seen, search, boundary = {}, module.run_attack, module.search_smallest
 

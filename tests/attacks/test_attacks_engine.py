@@ -11,8 +11,9 @@ import pytest
 from linear_nets import draw_images
 
 from jaxvis import from_function
-from jaxvis.attacks import engine, programs
-from jaxvis.attacks.attack import Attack, Report
+from jaxvis.attacks import programs
+from jaxvis.attacks.attack import Attack, Report, Row
+from jaxvis.attacks.line import Line, Result
 from jaxvis.attacks.rows import choose_victims
 from jaxvis.attacks.run import count_within, run_attack
 from jaxvis.types import Interrupted, Status
@@ -125,8 +126,8 @@ def test_a_success_at_a_large_epsilon_settles_no_smaller_one():
     victims = find_victims([3], [0.1, 0.9])
     made = run_attack(Countdown("linf", 20, wins=0.75), *reader(), victims)
     assert made.facts["success"].tolist() == [[False, True]]
-    line = engine.Line(
-        engine.Row(victims.images, victims.labels, victims.targets, np.zeros(1)),
+    line = Line(
+        Row(victims.images, victims.labels, victims.targets, np.zeros(1)),
         np.array([0, 0]),
         victims.epsilons,
         np.zeros(2, np.int32),
@@ -135,7 +136,7 @@ def test_a_success_at_a_large_epsilon_settles_no_smaller_one():
         {},
         True,
     )
-    done = engine.Result(victims.images[0], True, True, 0.5, 0, 3, np.zeros(3), True)
+    done = Result(victims.images[0], True, True, 0.5, 0, 3, np.zeros(3), True)
     line.note(1, done)
     assert line.take(2) == [0, 1]
     # After a restart for want of memory only the small one waits.

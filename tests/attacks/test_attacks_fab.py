@@ -90,6 +90,7 @@ def find_least(image, norm):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("norm", ("linf", "l2", "l1"))
 def test_the_least_perturbation_of_a_linear_network(norm):
     images = draw_images()

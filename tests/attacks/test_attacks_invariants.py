@@ -5,89 +5,15 @@ an attack with as many images and epsilons, so that its programs are compiled on
 constant and broken scores come from other parameters of the same network.
 """
 
-from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from attack_table import CASES, EPSILONS
 from linear_nets import CLASSES, SIDE, draw_images, find_scores, linear, measure
 
-from jaxvis import Status, attacks
-
-EPSILONS = {
-    "linf": [0.0, 0.02, 0.4],
-    "l2": [0.0, 0.1, 2.5],
-    "l1": [0.0, 0.5, 15.0],
-    "l0": [0.0, 1.0, 16.0],
-}
-"""No change, too little for most images, and more than enough."""
-
-
-class Case(NamedTuple):
-    """An attack as the tests call it.
-
-    Attributes:
-      call: its head.
-      norms: those that it is tested in.
-      options: of the call, such as fewer steps than usual.
-      smallest: whether one search serves all epsilons.
-      targeted: whether it takes targets.
-      sure: whether it fools this network where the ball is large.
-      slow: whether its programs take long to compile.
-    """
-
-    call: Callable
-    norms: tuple[str, ...]
-    options: Mapping[str, Any] = {}
-    smallest: bool = False
-    targeted: bool = True
-    sure: bool = True
-    slow: bool = False
-
-
-CASES = {
-    "fgsm": Case(attacks.fgsm, ("linf", "l2")),
-    "bim": Case(attacks.bim, ("linf", "l2"), {"steps": 5}),
-    "mi_fgsm": Case(attacks.mi_fgsm, ("linf", "l2"), {"steps": 5}),
-    "pgd": Case(attacks.pgd, ("linf", "l2", "l1", "l0"), {"steps": 20}),
-    "apgd": Case(attacks.apgd, ("linf", "l2"), {"steps": 10}),
-    "apgd_t": Case(attacks.apgd_t, ("linf", "l2"), {"steps": 10}, targeted=False),
-    "square": Case(attacks.square, ("linf", "l2"), {"steps": 200}),
-    "fab": Case(attacks.fab, ("linf", "l2", "l1"), {"steps": 5}, smallest=True),
-    "fab_t": Case(attacks.fab_t, ("linf", "l2"), {"steps": 5}, smallest=True, targeted=False),
-    "penalty": Case(
-        attacks.penalty, ("linf", "l2", "l1"), {"penalty": 0.5, "steps": 10}, sure=False
-    ),
-    # Noise is never of some classes here, so that targets want starts.
-    "hop_skip_jump": Case(
-        attacks.hop_skip_jump,
-        ("l2", "linf"),
-        {"steps": 3, "batch": 16},
-        smallest=True,
-        targeted=False,
-    ),
-    "boundary": Case(
-        attacks.boundary, ("l2",), {"steps": 60, "batch": 16}, smallest=True, targeted=False
-    ),
-    "spsa": Case(attacks.spsa, ("linf", "l2"), {"steps": 20, "pairs": 32}),
-    "carlini_wagner": Case(
-        attacks.carlini_wagner,
-        ("l2", "linf"),
-        {"steps": 10, "runs": 6, "constant": 1.0, "step_size": 0.1},
-        smallest=True,
-    ),
-    "deepfool": Case(attacks.deepfool, ("l2", "linf"), {"steps": 10}, smallest=True),
-    "elastic_net": Case(
-        attacks.elastic_net, ("l1",), {"steps": 10, "runs": 4, "constant": 1.0}, smallest=True
-    ),
-    "ddn": Case(attacks.ddn, ("l2",), {"steps": 20}, smallest=True),
-    "fmn": Case(attacks.fmn, ("l2", "linf", "l1", "l0"), {"steps": 20}, smallest=True),
-    "jsma": Case(attacks.jsma, ("l0",), {"steps": 20}, smallest=True, sure=False),
-    "autoattack": Case(attacks.autoattack, ("linf",), {"budget": 0.03}, targeted=False, slow=True),
-}
-"""Attacks by name."""
+from jaxvis import Status
 
 
 def list_rows(*, targeted=False):

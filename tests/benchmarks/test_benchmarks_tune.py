@@ -169,7 +169,7 @@ def test_runs_are_summarised_pair_by_pair():
 def test_numbers_that_are_kept_stay_while_the_next_is_checked(monkeypatch, tmp_path):
     asked = []
 
-    def compare(before, after, plan, folder):
+    def compare(before, after, plan, steppers):
         asked.append((before.changes(), after.changes()))
         return [check(0.05 if "cpu_items" not in after.changes() else 0.0)]
 
@@ -258,6 +258,22 @@ def test_it_begins_from_the_default_numbers(monkeypatch):
     monkeypatch.setenv(VARIABLE, "some.json")
     with pytest.raises(ValueError, match="unset JAXVIS_TUNING"):
         registry.measure("tune", size="smoke")
+
+
+@pytest.mark.slow
+def test_whole_steps_are_compared_with_the_numbers_of_each_file(monkeypatch, tmp_path):
+    monkeypatch.delenv(VARIABLE, raising=False)
+    case, other = ("demo", 32), Tuning(cpu_items=1)
+    plan = Plan((case,), ({}, {}), 2, 2, 1)
+    with tune_check.Steppers(2, tmp_path) as steppers:
+        (found,) = tune_check.compare_numbers(ONLY, other, plan, steppers)
+        processes = [stepper.process for stepper in steppers.running.values()]
+        assert len(processes) == 2 and found.case == case
+        assert found.verdict.agree and -10 < found.saving < 1
+        steppers.close_others(other)
+        assert list(steppers.running) == [other]
+    assert all(process.returncode == 0 for process in processes)
+    assert tune_check.compare_numbers(ONLY, ONLY, plan, steppers) == []
 
 
 @pytest.mark.slow

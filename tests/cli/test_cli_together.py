@@ -91,7 +91,7 @@ def test_units_are_read_with_their_weights():
     [
         (("maximize", "demo", "--diverse", 1), "at least 2 pictures"),
         (("maximize", "demo", "--also", "x:1"), "no tap 'x'"),
-        (("maximize", "demo", "--redirect", -1), "redirect is a number"),
+        (("maximize", "demo", "--redirect", -1), "--redirect goes from 0"),
         (("interpolate", "demo", "red", "nothing"), "nothing"),
         (("interpolate", "demo", "red", "blue", "--count", 1), "at least 2"),
         (("accentuate", "demo", "chelsea", "--index", "red", "--seeds", 0), "from 1 to"),

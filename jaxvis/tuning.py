@@ -2,7 +2,7 @@
 
 On a CPU some choices follow numbers that were found by measuring: how many pictures a core
 takes together, and which convolutions go by Winograd's algorithm. They were measured on two
-cores of an Intel Xeon with AVX-512, and are the defaults for every machine. They change the
+cores of x86 processors, and are the defaults for every machine. They change the
 time that a picture takes, and its rounding; nothing else.
 
 `python -m benchmarks tune --out tuning.json` measures them on another machine. The file that it

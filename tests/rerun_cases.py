@@ -63,6 +63,10 @@ CASES = {
         *("--steps", 2),
     ),
     "train autoencoder": DECODER,
+    "train robust": (
+        *("train", "robust", "demo", "classes", "--steps", 2, "--batch", 2, "--size", 16),
+        *("--attack-steps", 1, "--validation", 0.5),
+    ),
     "explain": ("explain", "demo", "x.png", "--method", "lrp", "--index", "red,blue", "--size", 32),
     "saliency": (
         *("saliency", "demo", "x.png", "--method", "smooth-grad", "--samples", 2, "--size", 32),
@@ -80,7 +84,7 @@ CASES = {
     ),
     "robustness": (
         *("robustness", "demo", "large", "--epsilon", "8/255", "--steps", 2, "--restarts", 2),
-        *("--queries", 8, "--label", "red"),
+        *("--queries", 8),
     ),
     "patches": (
         *("patches", "demo", "large", "--tap", "relu1_1,fc8", "--size", 64, "--top", 2),

@@ -16,6 +16,7 @@ import numpy as np
 
 from benchmarks.harness.paths import DATA
 from benchmarks.harness.rows import Case, Row, make_row
+from benchmarks.harness.small_nets import LENET5_ROWS
 from jaxvis.compiler import jit
 from jaxvis.methods.coupled.autoencode import (
     Denoising,
@@ -26,7 +27,6 @@ from jaxvis.methods.coupled.autoencode import (
 from jaxvis.methods.coupled.generate import generate
 from jaxvis.methods.coupled.latent import latent
 from jaxvis.nets.table.forward import build_network
-from jaxvis.nets.table.layers import Layer
 from jaxvis.network import Network
 from jaxvis.recipes import GENERATORS, LatentRecipe
 from jaxvis.train.images import Images, from_array, split
@@ -37,19 +37,6 @@ FILES = (
     "weights/mnist_lenet5_f32.npz",
     "weights/mnist_dcgan_generator_f32.npz",
     "images/mnist/t10k-images-idx3-ubyte.gz",
-)
-ROWS = (
-    Layer("conv1", "conv", 6, 5),
-    Layer("relu1", "relu"),
-    Layer("pool2", "max", size=2, stride=2),
-    Layer("conv3", "conv", 16, 5),
-    Layer("relu3", "relu"),
-    Layer("pool4", "max", size=2, stride=2),
-    Layer("conv5", "conv", 120, 5),
-    Layer("relu5", "relu"),
-    Layer("fc6", "fc", 84),
-    Layer("relu6", "relu"),
-    Layer("fc7", "fc", 10),
 )
 KEYS = {
     "conv1": "convnet.c1",
@@ -66,7 +53,7 @@ def load_lenet5(data: Path) -> tuple[Network, Params]:
     Args:
       data: the data folder.
     """
-    net = build_network("lenet5", ROWS, input_size=(32, 32), scores="fc7", channels=1)
+    net = build_network("lenet5", LENET5_ROWS, input_size=(32, 32), scores="fc7", channels=1)
     with np.load(data / FILES[0]) as file:
         arrays = dict(file)
     params: dict[str, Any] = {"input": {"scale": jnp.ones(1), "shift": jnp.zeros(1)}}

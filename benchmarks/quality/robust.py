@@ -17,6 +17,7 @@ import numpy as np
 
 from benchmarks.harness.paths import DATA
 from benchmarks.harness.rows import Case, Row, make_row
+from benchmarks.harness.small_nets import CIFAR_ROWS
 from benchmarks.quality.digits import load_lenet5, read_digits
 from jaxvis.compiler import jit
 from jaxvis.defences.certify.certify import certified_accuracy
@@ -25,7 +26,6 @@ from jaxvis.defences.training.train import adversarial_train
 from jaxvis.nets.demo.images import draw
 from jaxvis.nets.demo.net import CLASSES
 from jaxvis.nets.table.forward import build_network
-from jaxvis.nets.table.layers import Layer
 from jaxvis.network import Network
 from jaxvis.types import Params
 from jaxvis.weights.load import load
@@ -37,15 +37,6 @@ FILES = (
     "images/mnist/t10k-labels-idx1-ubyte.gz",
     "images/cifar10_test_1000.npz",
 )
-CIFAR_ROWS = tuple(
-    row
-    for number, width in enumerate((16, 20, 20), 1)
-    for row in (
-        Layer(f"conv{number}", "conv", width, 5, pad=2),
-        Layer(f"relu{number}", "relu"),
-        Layer(f"pool{number}", "max", size=2, stride=2),
-    )
-) + (Layer("fc", "fc", 10),)
 TASKS = ("demo", "mnist", "cifar")
 METHODS: tuple[Method, ...] = ("clean", "pgd", "free", "trades", "ibp", "crown_ibp")
 

@@ -35,6 +35,7 @@ class Layer(NamedTuple):
       taps: the side of its kernel.
       inner, outer: its channels.
       learned: whether its kernel is learned, so that it is transformed in every step.
+      pictures: how many a core takes together, which share what is done with the kernel.
     """
 
     side: int
@@ -42,6 +43,7 @@ class Layer(NamedTuple):
     inner: int
     outer: int
     learned: bool = False
+    pictures: int = 1
 
     @property
     def gain(self) -> float:
@@ -49,9 +51,10 @@ class Layer(NamedTuple):
         return self.inner * self.outer / (self.inner + self.outer)
 
     def describe(self) -> str:
-        """Describes it: "3x3, 64 to 128, 56 px, learned"."""
+        """Describes it: "3x3, 64 to 128, 56 px, 2 a core, learned"."""
+        kernel = f"{self.taps}x{self.taps}, {self.inner} to {self.outer}"
         learned = ", learned" if self.learned else ""
-        return f"{self.taps}x{self.taps}, {self.inner} to {self.outer}, {self.side} px{learned}"
+        return f"{kernel}, {self.side} px, {self.pictures} a core{learned}"
 
     def choose(self, tuning: Tuning) -> int:
         """Chooses its form: `DIRECT`, or m of F(m, r)."""

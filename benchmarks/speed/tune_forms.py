@@ -9,16 +9,19 @@ import numpy as np
 
 from benchmarks.harness.timing import interleave, time_call
 from benchmarks.speed.layers import find_distinct
-from benchmarks.speed.tune_choice import DIRECT, Case, Layer
+from benchmarks.speed.tune_choice import DIRECT, Case, Layer, choose_together
 from jaxvis.compiler import jit
 from jaxvis.convolution.conv import conv_general_dilated
 from jaxvis.convolution.forms import NHWC
 from jaxvis.convolution.kernels import prepare_kernels
 from jaxvis.devices import PARTS, WHOLE, copy_to_all, count_devices, make_mesh, share, split_items
+from jaxvis.tuning import Tuning
 from jaxvis.types import Array
 
 FORMS = {3: (DIRECT, 1, 2, 4), 4: (DIRECT, 1, 3)}
 """Side of the kernel -> the forms that there are."""
+MOST = 8
+"""Pictures that a core has in all."""
 LONG = 0.02
 """Seconds that a run takes at least: shorter calls are repeated."""
 WORDS = {DIRECT: "direct", 1: "flipped", 2: "F(2)", 4: "F(4)", 3: "F(3)"}
@@ -32,11 +35,11 @@ def find_layers(case: Case) -> tuple[Layer, ...]:
     Args:
       case: the network, and the pixels of a side.
     """
-    found = []
+    found, together = [], choose_together(case[1], MOST, Tuning())
     for (shape, width, size, stride), row in find_distinct(*case).items():
         if size == 3 and stride == row.groups == 1 and row.window == (3, 3):
             side = min(shape[:2]) + 2 * row.pad - 2
-            found.append(Layer(side, 3, shape[-1], width))
+            found.append(Layer(side, 3, shape[-1], width, pictures=together))
     return tuple(dict.fromkeys(found))
 
 
@@ -61,7 +64,7 @@ def choose_grid(cases: tuple[Case, ...], most: int) -> list[Layer]:
 
 
 def measure_layer(layer: Layer, *, pairs: int) -> tuple[dict[int, float], float | None]:
-    """Measures the forms of a layer: forward pass and gradient, a picture on every core.
+    """Measures the forms of a layer: forward pass and gradient, on every core.
 
     Args:
       layer: the layer.
@@ -74,7 +77,7 @@ def measure_layer(layer: Layer, *, pairs: int) -> tuple[dict[int, float], float 
     if layer.learned:
         forms = tuple(form for form in forms if form != 1)  # flipped in the step in any case
     mesh = make_mesh(jax.local_devices())
-    count, draw = count_devices(mesh), np.random.default_rng(0)
+    count, draw = count_devices(mesh) * layer.pictures, np.random.default_rng(0)
     x = draw.standard_normal((count, layer.side, layer.side, layer.inner)).astype(np.float32)
     kernel = draw.standard_normal((layer.taps, layer.taps, layer.inner, layer.outer))
     given = split_items(jnp.asarray(x), mesh)

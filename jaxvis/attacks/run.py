@@ -48,11 +48,11 @@ def run_attack(
 
     Returns:
       Run with the leading axes of `victims`: `image`; `trace["loss"]`, which the attack
-      raises, NaN after its end; `status` (FAILED where scores are not finite, DEAD where
-      the loss never moved); and the facts "success", "distance", "queries", "label" (what
-      the network says of the picture), "epsilon". `z` is (). Where a success ends an attack,
-      it settles the restarts after it and the larger epsilons: they have its picture, and
-      count no queries.
+      raises, NaN after its end; `status` (FAILED where scores are not finite, of the picture
+      or, without a success, on the way to it; DEAD where the loss never moved); and the facts
+      "success", "distance", "queries", "label" (what the network says of the picture),
+      "epsilon". `z` is (). Where a success ends an attack, it settles the restarts after it
+      and the larger epsilons: they have its picture, and count no queries.
 
     Raises:
       ValueError: for a number of restarts, samples or a chunk below 1, or an attack
@@ -257,7 +257,8 @@ def _rank(result: Result) -> tuple:
 def _name_end(attack: Attack, result: Result | None) -> Status:
     if result is None or not result.ended:
         return Status.UNFINISHED
-    if not result.finite:
+    # An attack that lost its way to numbers that are none says nothing of how robust it is.
+    if not result.finite or (not result.fooled and bool(np.isnan(result.loss).any())):
         return Status.FAILED
     still = len(result.loss) > 1 and bool(np.all(result.loss == result.loss[0]))
     if attack.follows_gradient and still and not result.fooled:

@@ -59,6 +59,7 @@ COMMANDS = {
     "ranvgg stack": "ranvgg.stack",
     "ranvgg invert": "ranvgg_invert.invert",
     "train autoencoder": "train_autoencoder.autoencoder",
+    "train robust": "train_robust.robust",
     "rerun": "rerun.rerun",
     "weights get": "weights.get",
     "weights list": "weights.show",

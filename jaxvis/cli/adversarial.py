@@ -1,9 +1,8 @@
-"""What the commands of attacks share: photographs, what is said of them, and their page."""
+"""The pictures of an attack: what is said of them, and their page."""
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -11,13 +10,10 @@ from jaxvis.attacks.norms import Norm
 from jaxvis.attacks.rounding import measure_perturbation
 from jaxvis.attacks.rows import score_images
 from jaxvis.cli.explaining import widen
-from jaxvis.cli.parsing import slug
-from jaxvis.cli.photographs import choose_size, read_for
+from jaxvis.cli.labelled import Photographs
 from jaxvis.images import to_channels
 from jaxvis.output.sheet import contact_sheet
-from jaxvis.train.images import open_folder
 from jaxvis.types import Run
-from jaxvis.weights.class_names import find_label
 from jaxvis.weights.load import LoadedNetwork
 
 SHOWN = 12
@@ -26,72 +22,14 @@ GREY = 0.5
 """What a value that has not changed is on the picture of a perturbation."""
 
 
-class Photographs(NamedTuple):
-    """Photographs of one size.
-
-    Attributes:
-      names: N of them, without ending.
-      images: `[N, H, W, C]` float32 in [0, 1], whole levels of a file.
-      labels: N classes, where the folders they lie in are named as classes; or None.
-      skipped: name -> why a file of the folder is not among them.
-    """
-
-    names: tuple[str, ...]
-    images: np.ndarray
-    labels: tuple[int, ...] | None
-    skipped: Mapping[str, str]
-
-    def __len__(self) -> int:
-        """How many there are, and not how many fields."""
-        return len(self.names)
-
-
-def open_photographs(
-    opened: LoadedNetwork, source: str, size: str | None, *, levels: int = 255
-) -> Photographs:
-    """Reads one photograph, or those of a folder, as a network is shown them.
+def name_norm(size: float, norm: str) -> str:
+    """Names the norm of a perturbation: in 255ths where it is one of grey levels.
 
     Args:
-      opened: the network.
-      source: a file, a folder, or the name of a photograph that comes with jaxvis.
-      size: see `jaxvis.cli.photographs.choose_size`.
-      levels: the levels of a channel that files will have, so that what is attacked is what
-        a file can hold.
-
-    Raises:
-      OSError: if nothing can be read.
-      ValueError: for a folder whose images have no common size, or a wrong size.
+      size: the norm.
+      norm: its name.
     """
-    net = opened.net
-    if not Path(source).is_dir():
-        image = read_for(net, source, size)[None]
-        return Photographs((Path(source).stem,), _round(image, levels), None, {})
-    wanted = choose_size(net, size)
-    if wanted is None:
-        raise ValueError("the photographs of a folder need one size: pass --size 224, not own")
-    found = open_folder(source, size=wanted)
-    images = np.stack([np.asarray(found[i], np.float32) / 255 for i in range(len(found))])
-    grey = np.asarray(to_channels(images, net.channels), np.float32)
-    names = tuple(slug(str(Path(name).with_suffix(""))) for name in found.names)
-    if len(set(names)) < len(names):
-        names = tuple(slug(name) for name in found.names)
-    folders = [Path(name).parent.name for name in found.names]
-    labels = _read_folders(folders, opened.labels)
-    return Photographs(names, _round(grey, levels), labels, found.skipped)
-
-
-def _round(images: np.ndarray, levels: int) -> np.ndarray:
-    return (np.rint(levels * np.asarray(images, np.float64)) / levels).astype(np.float32)
-
-
-def _read_folders(folders: Sequence[str], labels: Sequence[str] | None) -> tuple[int, ...] | None:
-    """Returns the classes that folders are named after; None where any is not."""
-    if not labels or not all(folders):
-        return None
-    try:
-        return tuple(find_label(folder, labels) for folder in folders)
-    except ValueError:
-        return None
+    return f"{255 * size:.3g}/255" if norm == "linf" else f"{size:.3g}"
 
 
 class Pictures:
@@ -139,6 +77,15 @@ class Pictures:
         """How many pictures each photograph has."""
         return len(self.epsilons or (None,))
 
+    def name_radius(self, end: int) -> str:
+        """Names the norm and one of the radii, such as "linf 8/255".
+
+        Args:
+          end: its place among the radii.
+        """
+        assert self.epsilons is not None
+        return f"{self.norm} {name_norm(self.epsilons[end], self.norm)}"
+
     def call(self, index: int) -> str:
         """Gives the name of a class.
 
@@ -167,9 +114,7 @@ class Pictures:
         for end in range(self.each):
             rows = [one for one in items[end :: self.each] if one]
             fooled = sum(one["success"] for one in rows)
-            within = (
-                "" if self.epsilons is None else f" within {self.norm} {self.epsilons[end]:.4g}"
-            )
+            within = "" if self.epsilons is None else f" within {self.name_radius(end)}"
             aim = "another class" if self.target is None else self.call(self.target)
             verb = "is" if fooled == 1 else "are"
             lines.append(f"{fooled} of {len(rows)} pictures{within} {verb} taken for {aim}")
@@ -242,6 +187,6 @@ def draw_page(plan: Pictures, run: Run, items: Sequence[Mapping[str, Any]]) -> n
             said = f"{one['says_name']}, {100 * one['probability']:.1f} %"
             captions += [
                 said if one["success"] else f"not fooled: {said}",
-                f"change x {times:.3g}; {plan.norm} {one['distance']:.3g}",
+                f"change x {times:.3g}; {plan.norm} {name_norm(one['distance'], plan.norm)}",
             ]
     return contact_sheet(widen(cells), captions=captions, columns=1 + 2 * plan.each)

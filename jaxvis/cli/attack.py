@@ -1,17 +1,16 @@
 """jaxvis attack: the smallest change of a photograph that makes a network say something else."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, get_args
 
 import jax
 import numpy as np
 
 import jaxvis.attacks
 from jaxvis.attacks.rounding import round_to_levels
-from jaxvis.attacks.rows import score_images
-from jaxvis.cli.adversarial import Pictures, draw_page, judge_saved, open_photographs
+from jaxvis.cli.adversarial import Pictures, draw_page, judge_saved
 from jaxvis.cli.checksums import hash_inputs
 from jaxvis.cli.choices import AttackName, NormName
 from jaxvis.cli.flags import (
@@ -23,17 +22,26 @@ from jaxvis.cli.flags import (
     Text,
     flatten_flags,
 )
+from jaxvis.cli.labelled import find_class, find_labels, open_photographs
 from jaxvis.cli.ledger import Ledger, open_ledger
 from jaxvis.cli.opening import describe_network, open_net
-from jaxvis.cli.parsing import parse_fractions, parse_indices
+from jaxvis.cli.parsing import parse_fractions
 from jaxvis.cli.parts import Part, Saving, make_parts
 from jaxvis.cli.saving import save_run
 from jaxvis.output.io import write_image
 from jaxvis.types import Run
-from jaxvis.weights.load import LoadedNetwork
 
 TOGETHER = 16
 """Photographs of a folder that are attacked, written and noted together."""
+NORMS: Mapping[str, tuple[NormName, ...]] = {
+    **dict.fromkeys(("apgd", "square", "autoattack"), ("linf", "l2")),
+    "fab": ("linf", "l2", "l1"),
+    **dict.fromkeys(("carlini-wagner", "deepfool", "hop-skip-jump"), ("l2", "linf")),
+    **dict.fromkeys(("ddn", "boundary"), ("l2",)),
+    "elastic-net": ("l1",),
+    "jsma": ("l0",),
+}
+"""The norms of attacks that do not know all of them."""
 PAGE = "attack.png"
 """The page of originals, adversarial pictures and perturbations."""
 
@@ -44,7 +52,7 @@ def attack(
     /,
     *,
     attack: AttackName = "pgd",
-    norm: NormName = "linf",
+    norm: NormName | None = None,
     epsilon: Text = None,
     target: Text = None,
     label: Text = None,
@@ -67,9 +75,9 @@ def attack(
       photo: a file, a folder, or astronaut, chelsea, coffee or rocket.
       attack: how; see docs/adversarial.md.
       norm: what measures the perturbation: its largest value, its length, the sum of its
-        values, or the number of its pixels.
+        values, or the number of its pixels; the attack's own if left out.
       epsilon: its largest norm, such as 8/255, or several, such as 1/255,4/255. If left out
-        8/255 with --norm linf, and no limit for attacks that look for the smallest one.
+        8/255 in linf, and no limit for attacks that look for the smallest one.
       target: the class that the network shall see, by number or name; any other than the
         true one if left out.
       label: the true class, by number or name; what the network says if left out.
@@ -86,15 +94,15 @@ def attack(
     """
     arguments = flatten_flags(locals())
     method = find_attack(attack)
-    radii = choose_epsilons(method, attack, norm, epsilon)
+    norm = choose_norm(method, attack, norm)
+    radii = choose_epsilons(method, attack, norm, epsilon, bits=output.bits)
     opened = open_net(net, network)
     photos = open_photographs(opened, photo, size, levels=2**output.bits - 1)
     options = {"steps": steps, "restarts": restarts, "chunk": chunk}
     given = pick_options(method, attack, {"target": target, **options})
     given |= {"norm": norm, "key": jax.random.key(seed)}
-    _refuse_norm(method, attack, norm)
     true = find_labels(opened, photos, label)
-    wanted = None if target is None else _find_class(opened, target, "--target")
+    wanted = None if target is None else find_class(opened, target, "--target")
     if wanted is not None and np.any(true == wanted):
         raise ValueError(f"--target {target} is the true class of a photograph: name another one")
     if given.pop("target", None) is not None:
@@ -132,7 +140,7 @@ def _save(
     others = []
     if sheet:
         items = judge_saved(plan, run)
-        print("\n".join(plan.describe(items)))
+        print("\n".join([*plan.describe(items), *_count_lost(run, items, ledger.output.bits)]))
         if ledger.output.file is None:
             write_image(ledger.output.folder / PAGE, draw_page(plan, run, items))
             others = [PAGE]
@@ -150,6 +158,16 @@ def _save(
     )
 
 
+def _count_lost(run: Run, items: list[dict[str, Any]], bits: int) -> list[str]:
+    """Says how many pictures fool the network no longer, now that they are files."""
+    before = np.ravel(run.facts.get("success", np.zeros(len(items), bool)))
+    lost = sum(bool(was) and not one["success"] for was, one in zip(before, items) if one)
+    if not lost:
+        return []
+    more = ": --bits 16 keeps more of them" if bits < 16 else ""
+    return [f"{lost} more did until the pictures were rounded to {bits} bits{more}"]
+
+
 def find_attack(name: str) -> Callable[..., Run]:
     """Finds the function of an attack.
 
@@ -160,8 +178,26 @@ def find_attack(name: str) -> Callable[..., Run]:
     return found
 
 
+def choose_norm(method: Callable[..., Run], name: str, norm: NormName | None) -> NormName:
+    """Chooses the norm: the attack's own where none is asked for.
+
+    Args:
+      method: the attack's function.
+      name: of the attack.
+      norm: the flag.
+
+    Raises:
+      ValueError: for a norm that the attack does not measure by, before any work.
+    """
+    chosen: NormName = norm or inspect.signature(method).parameters["norm"].default
+    known = NORMS.get(name, get_args(NormName))
+    if chosen not in known:
+        raise ValueError(f"{name} knows no --norm {norm}: choose {' or '.join(known)}")
+    return chosen
+
+
 def choose_epsilons(
-    method: Callable[..., Run], name: str, norm: str, text: str | None
+    method: Callable[..., Run], name: str, norm: str, text: str | None, *, bits: int
 ) -> list[float] | None:
     """Reads the radii of the balls; None for an attack without a limit.
 
@@ -170,12 +206,21 @@ def choose_epsilons(
       name: of the attack.
       norm: what measures the perturbation.
       text: the flag.
+      bits: of the files, a channel.
 
     Raises:
-      ValueError: where one is needed, or for something else than numbers from 0 up.
+      ValueError: where one is needed, or for something else than numbers from 0 up, or
+        for one in linf that no file of so few bits can hold.
     """
     radii = parse_fractions(text, "--epsilon")
     if radii is not None:
+        least = 1 / (2**bits - 1)
+        if norm == "linf" and any(0 < radius < least - 1e-9 for radius in radii):
+            more = ": pass --bits 16" if bits < 16 else ""
+            raise ValueError(
+                f"--epsilon {text} has a radius below 1/{2**bits - 1}, the least change that a "
+                f"file of {bits} bits can hold{more}"
+            )
         return radii
     if inspect.signature(method).parameters["epsilon"].default is None:
         return None
@@ -201,43 +246,6 @@ def pick_options(method: Callable[..., Run], name: str, options: dict[str, Any])
         if parameter not in inspect.signature(method).parameters:
             raise ValueError(f"{name} has no --{option}: leave it out")
     return given
-
-
-def find_labels(opened: LoadedNetwork, photos: Any, label: str | None) -> np.ndarray:
-    """Finds the true class of every photograph, `[N]` int32.
-
-    Args:
-      opened: the network.
-      photos: of `open_photographs`.
-      label: the flag; None takes the folders that photographs lie in, where these are named
-        as classes, and otherwise what the network says.
-
-    Raises:
-      ValueError: for an unknown class, or a network without classes.
-    """
-    if opened.net.scores is None:
-        raise ValueError(f"{opened.net.name} names no class scores, which an attack needs")
-    if label is not None:
-        return np.full(len(photos), _find_class(opened, label, "--label"), np.int32)
-    if photos.labels is not None:
-        return np.asarray(photos.labels, np.int32)
-    scores = score_images(opened.net, opened.params, photos.images)
-    return np.argmax(scores, -1).astype(np.int32)
-
-
-def _refuse_norm(method: Callable[..., Run], name: str, norm: str) -> None:
-    """Refuses a norm that an attack does not measure by, before any work."""
-    known: tuple[str, ...] | None = getattr(jaxvis.attacks, "NORMS", {}).get(method.__name__)
-    if known is not None and norm not in known:
-        raise ValueError(f"{name} knows no --norm {norm}: choose {' or '.join(known)}")
-
-
-def _find_class(opened: LoadedNetwork, text: str, flag: str) -> int:
-    count = opened.net.shape(opened.params, opened.net.scores or "")[-1]
-    found = parse_indices(text, count=count, what="class", labels=opened.labels)
-    if len(found) != 1:
-        raise ValueError(f"{flag} {text} names {len(found)} classes: name one")
-    return found[0]
 
 
 def _cut(count: int) -> list[range]:

@@ -13,7 +13,6 @@ AttackName = Literal[
     "fgsm",
     "bim",
     "mi-fgsm",
-    "penalty",
     "apgd",
     "fab",
     "square",
@@ -114,5 +113,7 @@ StylePreset = Literal["gatys", "ranvgg", "ranvgg_strong", "pmci"]
 """Settings of a style transfer."""
 TexturePreset = Literal["gatys", "ranvgg"]
 """Settings of a texture."""
+TrainingName = Literal["pgd", "free", "trades", "ibp", "crown_ibp", "clean"]
+"""What robust training learns from."""
 Whose = Literal["code", "print"]
 """As the authors' code has it, or as the paper prints it."""

@@ -46,6 +46,7 @@ LIMITS = {
     "seeds": SOME,
     "chunk": SOME,
     "steps": Limit(1, 10**7),
+    "attack_steps": SOME,
     "save_every": Limit(1, 10**7),
     "copies": SOME,
     "networks": SOME,

@@ -5,10 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from jaxvis.cli.adversarial import open_photographs
-from jaxvis.cli.attack import find_labels
+from jaxvis.cli.adversarial import name_norm
 from jaxvis.cli.checksums import hash_inputs, hash_outputs
 from jaxvis.cli.choices import BallName
 from jaxvis.cli.flags import (
@@ -21,6 +18,7 @@ from jaxvis.cli.flags import (
     default_of,
     flatten_flags,
 )
+from jaxvis.cli.labelled import describe_labels, find_labels, open_photographs
 from jaxvis.cli.opening import describe_network, open_net
 from jaxvis.cli.parsing import parse_fractions
 from jaxvis.cli.saving import Output, open_output
@@ -85,6 +83,7 @@ def robustness(
     labels = find_labels(opened, photos, label)
     to = open_output(output, "robustness")
     print(describe_images(len(photos), photos.skipped))
+    print(describe_labels(photos, label))
     found = measure_robustness(
         opened.net,
         opened.params,
@@ -118,7 +117,7 @@ def robustness(
 def _write_files(to: Output, found: Robustness, net: str, images: int, norm: str) -> str:
     """Writes the figure, the table and the report; returns the report."""
     report = write_report(found, net, images, norm)
-    radii = _name(found.epsilons, norm)
+    radii = [name_norm(float(one), norm) for one in found.epsilons]
     figure = accuracy_curves(radii, found.accuracy, clean=found.clean, norm=norm)
     save_figure(to.folder / FILES[0], figure)
     write_atomically(to.folder / FILES[1], _write_table(found).encode())
@@ -146,9 +145,10 @@ def write_report(found: Robustness, net: str, images: int, norm: str) -> str:
       images: how many there were.
       norm: what measures the perturbation.
     """
+    radii = [name_norm(float(one), norm) for one in found.epsilons]
     lines = [f"# How robust {net} is", ""]
     lines += [f"{images} images, {100 * found.clean:.1f} % right without an attack.", ""]
-    lines += [f"| right, %, within {norm} | " + " | ".join(_name(found.epsilons, norm)) + " |"]
+    lines += [f"| right, %, within {norm} | " + " | ".join(radii) + " |"]
     lines += ["| --- |" + " --- |" * len(found.epsilons)]
     for name in ("noise", "one step", "scores alone", "many steps"):
         values = " | ".join(f"{100 * value:.1f}" for value in found.accuracy[name])
@@ -157,13 +157,6 @@ def write_report(found: Robustness, net: str, images: int, norm: str) -> str:
     for check in found.checks:
         lines.append(f"- {'yes' if check.passed else 'NO'}: {check.name} ({check.finding})")
     return "\n".join([*lines, "", found.verdict])
-
-
-def _name(epsilons: np.ndarray, norm: str) -> list[str]:
-    """Names radii, in 255ths where they are grey levels."""
-    if norm == "linf":
-        return [f"{255 * float(one):.4g}/255" for one in epsilons]
-    return [f"{float(one):.4g}" for one in epsilons]
 
 
 def _write_table(found: Robustness) -> str:

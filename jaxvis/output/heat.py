@@ -105,7 +105,8 @@ def find_floor(heat: np.ndarray) -> float:
         return 0.0
     low, high = float(values.min()), float(values.max())
     near, far = sorted((abs(low), abs(high)))
-    return low if low * high > 0 and near > FLOOR * far else 0.0
+    # A map of one value has heat everywhere, and no least that could be taken away.
+    return low if low < high and low * high > 0 and near > FLOOR * far else 0.0
 
 
 def choose_colours(heat: np.ndarray, *, colours: Colours = "auto") -> str:

@@ -51,6 +51,7 @@ def test_the_photograph_itself_is_at_no_distance_in_any_view():
     assert float(terms["distance"]) < 1e-9
 
 
+@pytest.mark.slow
 def test_units_are_excited_more_and_the_heat_adds_up():
     found = accent(seeds=2)
     assert found.run.image.shape == (2, 2, SIDE, SIDE, 3)

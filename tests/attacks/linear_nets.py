@@ -29,6 +29,17 @@ def draw_images(count=3, side=SIDE):
     return rng.uniform(0.3, 0.7, (count, side, side, 3)).astype(np.float32)
 
 
+def choose_two(gap=1.5):
+    """Returns parameters of `linear` of which classes 0 and 1 alone can win.
+
+    Class 0 wins the first image of `draw_images` by `gap`, and z_1 - z_0 = w.x - b.
+    """
+    kernel = np.zeros_like(linear()[1]["kernel"])
+    kernel[1] = linear()[1]["kernel"][1]
+    lead = float(kernel[1] @ draw_images(1)[0].ravel()) + gap
+    return {"kernel": kernel, "bias": np.float32([lead, 0, lead - 100, lead - 100])}
+
+
 def find_scores(image, params=None):
     """Returns the scores of images `[..., side, side, 3]`, by NumPy."""
     params = linear()[1] if params is None else params
@@ -48,7 +59,9 @@ def find_boundary(image, norm, params=None):
         "l2": np.sqrt((slopes**2).sum(1)),
         "l1": np.abs(slopes).max(1),
     }[norm]
-    return ((scores[label] - scores[others]) / size).min()
+    # What no change of the image brings nearer is infinitely far away.
+    with np.errstate(divide="ignore"):
+        return ((scores[label] - scores[others]) / size).min()
 
 
 def measure(delta, norm):

@@ -104,6 +104,7 @@ def test_the_ranks_are_the_likeliest_wrong_classes():
     assert rank(1, 0, target=2) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", ("cross_entropy", "dlr"))
 def test_it_succeeds_just_beyond_the_boundary_and_not_before(loss):
     image = draw_images(1)[0]
@@ -113,6 +114,7 @@ def test_it_succeeds_just_beyond_the_boundary_and_not_before(loss):
     assert run.facts["success"].tolist() == [False, True]
 
 
+@pytest.mark.slow
 def test_one_class_after_another_until_one_succeeds():
     images = draw_images()
     least = [find_boundary(image, "linf") for image in images]
@@ -127,6 +129,7 @@ def test_one_class_after_another_until_one_succeeds():
         attacks.apgd_t(*linear(), images, epsilon=0.1, classes=0)
 
 
+@pytest.mark.slow
 def test_a_target_is_what_a_targeted_climb_reaches():
     labels = find_scores(draw_images()).argmax(-1)
     targets = (labels + 1) % CLASSES

@@ -91,6 +91,7 @@ def test_later_attacks_see_what_the_earlier_ones_left(monkeypatch):
     assert np.isnan(run.trace["square"][1]).all() and np.isfinite(run.trace["square"][0]).any()
 
 
+@pytest.mark.slow
 def test_what_is_misclassified_is_said_to_be():
     labels = find_scores(draw_images()).argmax(-1)
     labels[0] = (labels[0] + 1) % 4
@@ -104,12 +105,14 @@ def shift(key, image):
     return image + 0.01 * jax.random.normal(key)
 
 
+@pytest.mark.slow
 def test_a_random_network_is_attacked_through_its_views():
     run = attacks.autoattack(
         *linear(), draw_images(), epsilon=0.3, version="rand", view=shift, budget=0.1
     )
     assert run.facts["success"].all() and list(run.trace) == ["apgd_ce", "apgd_dlr"]
     assert (run.facts["queries"] % 2 == 0).all()  # two views of every gradient
+    assert run.facts["survival"].shape == (3,) and (run.facts["survival"] > 0.5).all()
 
 
 @pytest.mark.parametrize(

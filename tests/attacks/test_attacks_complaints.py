@@ -13,7 +13,7 @@ from attack_table import CASES
 from linear_nets import CLASSES, SIDE, draw_images, find_boundary, find_scores, linear, measure
 from PIL import Image
 
-from jaxvis import Run, attacks, from_function
+from jaxvis import Run, Status, attacks, from_function
 from jaxvis.attacks import programs
 from jaxvis.attacks.rounding import round_to_levels
 from jaxvis.attacks.rows import choose_victims, score_images
@@ -134,6 +134,7 @@ def test_autoattack_counts_what_any_of_its_attacks_broke_in_the_published_order(
     assert run.facts["queries"].tolist() == [1, 4, 3, 4]
 
 
+@pytest.mark.slow
 def test_autoattack_says_the_same_again_and_of_an_image_alone():
     options = {"epsilon": 0.4, "budget": 0.03, "chunk": 3}
     first, again = (attacks.autoattack(*linear(), draw_images(), **options) for _ in range(2))
@@ -154,6 +155,8 @@ def test_scores_that_become_nan_on_the_way_end_it_without_a_success():
     broken = from_function(score, params, input_size=(SIDE, SIDE), scores="scores", name="broken")
     run = climb(draw_images(1)[0], network=broken, epsilon=0.4)
     assert not run.facts["success"] and np.isfinite(run.image).all()
+    # Nobody takes it for robust.
+    assert run.status == Status.FAILED
     assert run.facts["distance"] <= 0.02 + 1e-6 and run.trace["loss"].shape == (STEPS,)
 
 
@@ -164,19 +167,17 @@ def test_what_is_misclassified_or_broken_takes_no_step(name, slots):
     assert run.facts["success"].all() and not run.facts["distance"].any() and not slots
 
 
-def test_each_norm_moves_an_image_along_its_own_direction():
+@pytest.mark.parametrize("norm", ("l2", pytest.param("linf", marks=pytest.mark.slow)))
+def test_a_norm_moves_an_image_along_its_own_direction(norm):
     image = draw_images(1)[0]
     scores, kernel = find_scores(image), linear()[1]["kernel"].astype(float)
-    label = scores.argmax()
     chance = np.exp(scores - scores.max())
-    gradient = (kernel.T @ (chance / chance.sum()) - kernel[label]).reshape(image.shape)
-    for norm, epsilon, direction in (
-        ("linf", 0.01, np.sign(gradient)),
-        ("l2", 0.1, gradient / np.linalg.norm(gradient)),
-    ):
-        run = attacks.fgsm(*linear(), image, epsilon=epsilon, norm=norm, keep="last")
-        np.testing.assert_allclose(run.image - image, epsilon * direction, atol=1e-5)
-        assert run.facts["distance"] == pytest.approx(epsilon, rel=1e-4)
+    slope = kernel.T @ (chance / chance.sum()) - kernel[scores.argmax()]
+    direction = np.sign(slope) if norm == "linf" else slope / np.linalg.norm(slope)
+    run = attacks.fgsm(*linear(), image, epsilon=0.05, norm=norm, keep="last", chunk=3)
+    moved = (run.image - image).ravel()
+    np.testing.assert_allclose(moved, 0.05 * direction, atol=1e-5)
+    assert run.facts["distance"] == pytest.approx(0.05, rel=1e-4)
 
 
 @every
@@ -186,10 +187,9 @@ def test_an_unknown_norm_is_refused_and_never_ignored(name):
 
 
 def test_images_are_attacked_together_and_not_one_by_one(slots):
-    images = np.concatenate([draw_images()] * 3)
-    run = climb(images, keep="best", epsilon=0.01, chunk=9)
+    run = climb(epsilon=1e-4)
     # One step more is begun than is needed, since reports are read late.
-    assert STEPS <= len(slots) <= STEPS + 2 and set(slots) == {9}
+    assert STEPS <= len(slots) <= STEPS + 2 and set(slots) == {3}
     assert (run.facts["queries"] == STEPS).all()
 
 
@@ -230,12 +230,12 @@ def test_a_network_that_answers_at_random_is_scored_over_new_answers():
     w = np.random.default_rng(1).normal(size=(SIDE, SIDE, 3)).astype(np.float32)
     network = from_function(bend, {"w": w}, input_size=(SIDE, SIDE), scores="scores")
     image = np.full((SIDE, SIDE, 3), 0.5, np.float32)
-    options = {"epsilon": 3 / float(np.abs(w).sum()), "version": "rand", "view": invert}
-    run = attacks.autoattack(*network, image, budget=0.1, **options)
+    epsilon = 3 / float(np.abs(w).sum())
+    run = attacks.pgd(*network, image, epsilon=epsilon, steps=10, view=invert, samples=8)
     # Single answers contradict each other; their mean points the right way.
-    assert run.facts["success"] and list(run.trace) == ["apgd_ce", "apgd_dlr"]
+    assert run.facts["success"] and run.facts["queries"] % 8 == 0
+    # A negative of the picture is sure of the class: about 7 of 10 answers are wrong.
     rate = attacks.survival_rate(*network, run.image, 0, view=invert, samples=400)
-    # A negative of the picture is sure of the class: no more than 7 of 10 answers are wrong.
     assert 0.6 < float(rate) < 0.8
     for wrong in ({"version": "rand"}, {"view": invert}):
         with pytest.raises(ValueError, match="is for a network with a view"):
@@ -247,7 +247,7 @@ def test_the_accuracy_is_that_of_the_saved_pictures_when_they_are_read_again(tmp
     labels = find_scores(images).argmax(-1)
     least = np.array([find_boundary(image, "linf") for image in images])
     epsilon = float(np.ceil(255 * np.median(least)) + 1) / 255
-    run = climb(images, epsilon=epsilon, loss="margin")
+    run = climb(images, epsilon=epsilon)
     rounded = round_to_levels(run.image, images, epsilon=epsilon, norm="linf")
     read = []
     for place, picture in enumerate(rounded):

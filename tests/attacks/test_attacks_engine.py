@@ -75,13 +75,16 @@ def find_victims(labels, epsilon=0.5):
 
 def attack(labels, *, epsilon=0.5, countdown=None, **options):
     countdown = countdown or Countdown("linf", 20)
+    options = {"chunk": 4, **options}
     return run_attack(countdown, *reader(), find_victims(labels, epsilon), **options)
 
 
 LABELS = [3, 0, 7, 1, 1, 5, 2, 9, 4]
 
 
-@pytest.mark.parametrize("chunk", (1, 2, 4, 9, 12))
+@pytest.mark.parametrize(
+    "chunk", (4, *(pytest.param(chunk, marks=pytest.mark.slow) for chunk in (1, 2, 9, 12)))
+)
 def test_a_slot_that_is_free_takes_the_next_image(chunk):
     run = attack(LABELS, chunk=chunk)
     # A step before it says so, and one query at the start.
@@ -91,6 +94,7 @@ def test_a_slot_that_is_free_takes_the_next_image(chunk):
         assert np.isnan(loss[label + 1 :]).all()
 
 
+@pytest.mark.slow
 def test_random_draws_do_not_depend_on_the_slot():
     alone, together = attack(LABELS, chunk=1), attack(LABELS, chunk=4)
     np.testing.assert_allclose(alone.image, together.image, atol=1e-6)
@@ -110,7 +114,31 @@ def test_steps_end_where_the_attack_does_not():
     assert run.facts["queries"].tolist() == [9, 5]
 
 
-@pytest.mark.parametrize("chunk", (1, 10))
+@pytest.mark.parametrize(
+    ("labels", "most", "calls"),
+    [
+        # What takes all steps is known to be done after them; what ends before is known one
+        # step later.
+        ([15, 15], 4, 4),
+        ([2, 2], 20, 4),
+        # One slot is free from the second step on: after two idle steps it is filled.
+        ([0, 15, 2], 20, 17),
+    ],
+)
+def test_no_step_is_taken_in_vain(labels, most, calls, monkeypatch):
+    taken, advance = [], programs.advance
+
+    def count(*arguments):
+        taken.append(1)
+        return advance(*arguments)
+
+    monkeypatch.setattr(programs, "advance", count)
+    monkeypatch.setattr("jaxvis.attacks.engine.find_devices", lambda _: jax.devices()[:1])
+    attack(labels, countdown=Countdown("linf", most), chunk=2)
+    assert len(taken) == calls
+
+
+@pytest.mark.parametrize("chunk", (4, pytest.param(10, marks=pytest.mark.slow)))
 def test_a_success_settles_the_larger_epsilons(chunk):
     epsilons = [0.9, 0.0, 0.75, 0.8, 0.1]
     countdown = Countdown("linf", 20, wins=0.75)
@@ -124,7 +152,7 @@ def test_a_success_settles_the_larger_epsilons(chunk):
 
 def test_a_success_at_a_large_epsilon_settles_no_smaller_one():
     victims = find_victims([3], [0.1, 0.9])
-    made = run_attack(Countdown("linf", 20, wins=0.75), *reader(), victims)
+    made = run_attack(Countdown("linf", 20, wins=0.75), *reader(), victims, chunk=4)
     assert made.facts["success"].tolist() == [[False, True]]
     line = Line(
         Row(victims.images, victims.labels, victims.targets, np.zeros(1)),
@@ -137,8 +165,8 @@ def test_a_success_at_a_large_epsilon_settles_no_smaller_one():
         True,
     )
     done = Result(victims.images[0], True, True, 0.5, 0, 3, np.zeros(3), True)
-    line.note(1, done)
     assert line.take(2) == [0, 1]
+    line.note(1, done)
     # After a restart for want of memory only the small one waits.
     again = replace(line)
     assert again.take(2) == [0]
@@ -160,7 +188,7 @@ def test_what_is_skipped_costs_nothing():
 def test_the_smallest_perturbation_is_counted_within_each_epsilon():
     victims = find_victims([3, 2], [0.0, 0.1, 0.9])
     once = victims._replace(epsilons=np.float32([np.inf]), lead=(2,))
-    found = run_attack(Countdown("linf", 20, wins=0.0), *reader(), once)
+    found = run_attack(Countdown("linf", 20, wins=0.0), *reader(), once, chunk=4)
     run = count_within(found, victims)
     assert run.facts["success"].tolist() == [[False, False, True]] * 2
     np.testing.assert_array_equal(run.image[:, 1], draw_victims([3, 2]))

@@ -1,5 +1,6 @@
 """FAB: steps to hyperplanes inside a box, and the least perturbation of a linear network."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -7,9 +8,10 @@ from linear_nets import draw_images, find_boundary, find_scores, linear, measure
 from scipy import optimize
 
 from jaxvis import attacks
-from jaxvis.attacks.fab_planes import step_to_plane
+from jaxvis.attacks import fab_planes
 
 COUNT = 9
+step_to_plane = jax.jit(fab_planes.step_to_plane, static_argnums=3)
 
 
 def solve_linear(image, normal, gap, norm):
@@ -102,6 +104,7 @@ def test_the_least_perturbation_of_a_linear_network(norm):
     np.testing.assert_allclose(aimed.facts["distance"], least, rtol=0.01)
 
 
+@pytest.mark.slow
 def test_it_counts_within_the_epsilons_of_a_curve():
     image = draw_images(1)[0]
     least = find_boundary(image, "linf")
@@ -111,6 +114,7 @@ def test_it_counts_within_the_epsilons_of_a_curve():
     assert len(set(run.facts["queries"].tolist())) == 1
 
 
+@pytest.mark.slow
 def test_the_loss_is_minus_the_least_norm_so_far():
     run = attacks.fab(*linear(), draw_images(), norm="l2", steps=20, chunk=3)
     loss = run.trace["loss"]
@@ -118,6 +122,7 @@ def test_the_loss_is_minus_the_least_norm_so_far():
     assert (-loss[:, -1] >= run.facts["distance"] - 1e-6).all()
 
 
+@pytest.mark.slow
 def test_a_target_and_restarts():
     labels = find_scores(draw_images()).argmax(-1)
     targets = (labels + 1) % 4

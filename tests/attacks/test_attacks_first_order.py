@@ -19,6 +19,7 @@ def two_classes():
     return net, {"kernel": kernel, "bias": bias}, kernel[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("norm", ("linf", "l2"))
 def test_one_step_is_the_optimum_of_a_linear_network(norm):
     net, params, slope = two_classes()
@@ -33,6 +34,7 @@ def test_one_step_is_the_optimum_of_a_linear_network(norm):
     np.testing.assert_allclose(many.image, expected, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_pgd_from_anywhere_ends_at_the_same_optimum():
     net, params, slope = two_classes()
     image = draw_images(1)[0]
@@ -41,6 +43,7 @@ def test_pgd_from_anywhere_ends_at_the_same_optimum():
     np.testing.assert_allclose(run.image, expected, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("norm", ("linf", "l2"))
 def test_an_attack_succeeds_just_beyond_the_boundary_and_not_before(norm):
     images = draw_images()
@@ -87,6 +90,7 @@ def test_momentum_by_hand():
     np.testing.assert_allclose(run.image.ravel(), x, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_what_is_kept():
     net, params, _ = two_classes()
     image = draw_images(1)[0]
@@ -107,6 +111,7 @@ def find_loss(scores):
     return float(np.log(np.exp(scores - scores.max()).sum()))
 
 
+@pytest.mark.slow
 def test_views_are_averaged_and_counted():
     def shift(key, image):
         del key
@@ -120,6 +125,7 @@ def test_views_are_averaged_and_counted():
     assert abs(run.trace["loss"][0] - start) < 0.05
 
 
+@pytest.mark.slow
 def test_a_network_without_gradient_is_dead():
     net, params = linear()
     still = {**params, "kernel": 0 * params["kernel"], "bias": np.float32([1, 0, 0, 0])}
@@ -127,6 +133,7 @@ def test_a_network_without_gradient_is_dead():
     assert (run.status == Status.DEAD).all() and not run.facts["success"].any()
 
 
+@pytest.mark.slow
 def test_all_epsilons_are_those_of_calls_of_their_own():
     epsilons = [0.001, 0.02, 0.3]
     images = draw_images()
@@ -139,6 +146,7 @@ def test_all_epsilons_are_those_of_calls_of_their_own():
         assert alone.image.shape == curve.image[:, at].shape
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("norm", ("l1", "l0"))
 def test_sparse_norms_change_few_values(norm):
     epsilon = {"l1": 1.5, "l0": 2}[norm]
@@ -154,7 +162,12 @@ def hill(params, image):
     return {"scores": jnp.stack([params["a"][0] * 0 + 99.0, params["a"] @ x - x @ x / 2])}
 
 
-@pytest.mark.parametrize("norm", ("linf", "l2", "l1"))
+SLOW = pytest.mark.slow
+
+
+@pytest.mark.parametrize(
+    "norm", ("linf", pytest.param("l2", marks=SLOW), pytest.param("l1", marks=SLOW))
+)
 def test_a_penalty_stops_where_the_score_rises_no_faster(norm):
     slope = np.float32([0.3, -0.2, 0.1, 0.05, 0, 0, 0.02, 0, 0.01, 0, 0, 0])
     net, params = from_function(hill, {"a": slope}, input_size=(2, 2), scores="scores", name="hill")
@@ -175,6 +188,7 @@ def test_a_penalty_stops_where_the_score_rises_no_faster(norm):
     assert not run.facts["success"] and run.status == Status.DONE
 
 
+@pytest.mark.slow
 def test_a_price_above_the_gradient_changes_nothing():
     net, params = linear()
     price = 2 * np.abs(params["kernel"]).sum(1).max()
@@ -186,6 +200,7 @@ def test_a_price_above_the_gradient_changes_nothing():
         attacks.penalty(net, params, draw_images(), penalty=-1)
 
 
+@pytest.mark.slow
 def test_a_target_of_a_penalty_is_reached():
     labels = find_scores(draw_images()).argmax(-1)
     targets = (labels + 1) % CLASSES

@@ -11,7 +11,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from attack_table import CASES, EPSILONS
-from linear_nets import CLASSES, SIDE, draw_images, find_scores, linear, measure
+from linear_nets import (
+    CLASSES,
+    SIDE,
+    choose_two,
+    draw_images,
+    find_boundary,
+    find_scores,
+    linear,
+    measure,
+)
 
 from jaxvis import Status
 
@@ -27,6 +36,8 @@ def list_rows(*, targeted=False):
 
 
 each = pytest.mark.parametrize(("name", "norm"), list_rows())
+CHUNK = 4
+"""As many as there are rows of most attacks, which then need no program that fills slots again."""
 
 
 def find_labels():
@@ -37,7 +48,7 @@ def find_labels():
 
 
 @cache
-def attack(name, norm, *, targeted=False, key=0, chunk=2, kind="linear"):
+def attack(name, norm, *, targeted=False, key=0, chunk=CHUNK, kind="linear"):
     """Returns the Run of an attack with all epsilons, once."""
     net, params = linear()
     params = CHANGES[kind](params)
@@ -135,12 +146,34 @@ def test_the_same_key_gives_the_same_pictures(name, norm):
     np.testing.assert_array_equal(first.image, again.image)
 
 
+@each
+def test_it_needs_the_least_perturbation_of_a_linear_network(name, norm):
+    if norm == "l0":
+        pytest.skip("see the tests of the attacks that change few pixels")
+    case, params, image = CASES[name], choose_two(), draw_images(1)[0]
+    least = find_boundary(image, norm, params)
+    options = {"norm": norm, "chunk": CHUNK, **case.options}
+    if case.smallest:
+        run = case.call(linear()[0], params, image, 0, **options)
+        assert run.facts["success"]
+        assert 1 - 1e-4 <= run.facts["distance"] / least <= 1 + case.slack
+    elif case.sure:
+        # Steps in L1 change several values, of which one alone would do.
+        enough = 2.0 if norm == "l1" else 1 + case.slack
+        epsilon = [0.98 * least, enough * least]
+        run = case.call(linear()[0], params, image, 0, epsilon=epsilon, **options)
+        assert run.facts["success"].tolist() == [False, True]
+    else:
+        run = case.call(linear()[0], params, image, 0, **options)
+        assert run.facts["success"] == (run.facts["distance"] >= least * (1 - 1e-4))
+
+
 @pytest.mark.slow  # other programs than those of the other tests
 @each
 def test_the_chunk_changes_nothing_but_rounding(name, norm):
-    two, six = attack(name, norm), attack(name, norm, chunk=6)
-    np.testing.assert_allclose(two.image, six.image, atol=1e-4)
-    assert (two.facts["success"] == six.facts["success"]).all()
+    many, few = attack(name, norm), attack(name, norm, chunk=CHUNK - 1)
+    np.testing.assert_allclose(many.image, few.image, atol=1e-4)
+    assert (many.facts["success"] == few.facts["success"]).all()
 
 
 @each

@@ -2,7 +2,6 @@
 
 from functools import cache
 
-import jax
 import numpy as np
 import pytest
 
@@ -15,14 +14,6 @@ QUICK = {"steps": 40, "runs": 6, "constant": 1.0, "step_size": 0.05}
 
 def score(params, image):
     return {"scores": params["kernel"] @ image.ravel() + params["bias"]}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quick_programs():
-    """Compiles without most optimisations, which pay only where programs run for long."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
 
 
 @cache
@@ -72,6 +63,7 @@ CASES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("call", "norm", "options", "tolerance"), CASES)
 def test_the_least_perturbation_of_a_linear_network_is_found(call, norm, options, tolerance):
     images, least = draw_near()
@@ -82,6 +74,7 @@ def test_the_least_perturbation_of_a_linear_network_is_found(call, norm, options
     assert ratio.max() <= 1 + tolerance
 
 
+@pytest.mark.slow
 def test_deepfool_crosses_by_its_overshoot():
     images, least = draw_near()
     run = attacks.deepfool(*linear(), images, overshoot=0.1, steps=3)
@@ -90,6 +83,7 @@ def test_deepfool_crosses_by_its_overshoot():
     assert (run.facts["queries"] == 3).all()
 
 
+@pytest.mark.slow
 def test_deepfool_takes_the_nearest_of_the_boundaries_that_it_looks_at():
     net, params = linear(classes=6)
     image = np.full((SIDE, SIDE, 3), 0.5, np.float32)
@@ -106,6 +100,7 @@ def test_deepfool_takes_the_nearest_of_the_boundaries_that_it_looks_at():
     assert run.facts["success"] and int(run.facts["label"]) == target
 
 
+@pytest.mark.slow
 def test_all_epsilons_share_one_search():
     images, _ = draw_near()
     plain = attacks.ddn(*linear(), images, steps=30, radius=0.05)
@@ -129,6 +124,7 @@ def test_epsilon_0_alone_takes_no_step():
     assert not run.facts["success"].any() and run.trace["loss"].shape == (4, 0)
 
 
+@pytest.mark.slow
 def test_confidence_is_the_margin_of_what_is_found():
     images, least = draw_near()
     net, params = linear()
@@ -140,6 +136,7 @@ def test_confidence_is_the_margin_of_what_is_found():
     assert (run.facts["distance"] > least["l2"]).all()
 
 
+@pytest.mark.slow
 def test_what_cannot_be_fooled_stays_as_it_is():
     net, params = linear()
     # The bias decides, whatever the image is.

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from jaxvis import attacks, from_function
-from jaxvis.attacks.minimal import constant, limit
+from jaxvis.attacks.minimal import constant, limit, smallest
 from jaxvis.attacks.minimal.ddn import anneal
-from jaxvis.attacks.minimal.smallest import SLACK, sure_margin
+from jaxvis.attacks.minimal.smallest import SLACK
 
 NO, YES = jnp.array(False), jnp.array(True)
 
@@ -66,6 +66,7 @@ def test_rates_fall_along_half_a_cosine():
 
 def test_a_class_wins_surely_by_more_than_rounding():
     label, none = jnp.int32(0), jnp.int32(-1)
+    sure_margin = jax.jit(smallest.sure_margin)
     near = jnp.array([100.0, 100.0 + 1e-4, 0.0])
     assert float(sure_margin(near, label, none)) < 0
     clear = jnp.array([100.0, 101.0, 0.0])
@@ -97,7 +98,10 @@ def find_best_pair(kernel, target, change):
     return set(np.unravel_index(product.argmax(), product.shape)), product.max()
 
 
-@pytest.mark.parametrize(("side", "candidates", "change"), [(3, 1024, 1.0), (12, 100, -0.25)])
+@pytest.mark.parametrize(
+    ("side", "candidates", "change"),
+    [(3, 1024, 1.0), pytest.param(12, 100, -0.25, marks=pytest.mark.slow)],
+)
 def test_jsma_changes_the_best_pair_of_all(side, candidates, change):
     net, params = linear_of_three(side)
     image = np.full((side, side, 3), 0.5, np.float32)
@@ -113,6 +117,7 @@ def test_jsma_changes_the_best_pair_of_all(side, candidates, change):
     np.testing.assert_allclose(run.image.ravel()[changed], wanted)
 
 
+@pytest.mark.slow
 def test_jsma_goes_on_until_the_target_wins():
     net, params = linear_of_three(3, seed=4)
     image = np.full((3, 3, 3), 0.5, np.float32)
@@ -130,6 +135,7 @@ def test_jsma_goes_on_until_the_target_wins():
     assert (free.image != image).sum() == 2
 
 
+@pytest.mark.slow
 def test_jsma_stops_where_no_pair_helps():
     def score(params, image):
         return {"scores": params["kernel"] * jnp.sum(image)}

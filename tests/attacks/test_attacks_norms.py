@@ -43,17 +43,16 @@ def test_norms_by_hand(norm, size):
     ],
 )
 def test_projections_by_hand(norm, epsilon, nearest):
-    found = geometry_of(norm).project(jnp.asarray(DELTA), jnp.float32(epsilon))
+    found = project(norm, jnp.asarray(DELTA), jnp.float32(epsilon))
     np.testing.assert_allclose(found.ravel(), nearest, atol=1e-5)
 
 
 @pytest.mark.parametrize("norm", NORMS)
 def test_a_projection_keeps_what_is_inside_and_ends_at_0(norm):
-    project = geometry_of(norm).project
-    np.testing.assert_array_equal(project(jnp.asarray(DELTA), jnp.float32(20)), DELTA)
-    np.testing.assert_array_equal(project(jnp.asarray(DELTA), jnp.inf), DELTA)
-    assert not np.asarray(project(jnp.asarray(DELTA), jnp.float32(0))).any()
-    assert not np.asarray(project(jnp.zeros((2, 2, 2)), jnp.float32(0))).any()
+    np.testing.assert_array_equal(project(norm, jnp.asarray(DELTA), jnp.float32(20)), DELTA)
+    np.testing.assert_array_equal(project(norm, jnp.asarray(DELTA), jnp.inf), DELTA)
+    assert not np.asarray(project(norm, jnp.asarray(DELTA), jnp.float32(0))).any()
+    assert not np.asarray(project(norm, jnp.zeros((2, 2, 2)), jnp.float32(0))).any()
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -100,7 +99,10 @@ def test_directions_of_tiny_and_of_no_gradients_are_numbers(norm):
         assert np.isfinite(direction).all() and (direction.any() or size == 0)
 
 
-@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize(
+    "norm",
+    [pytest.param(norm, marks=[pytest.mark.slow] * (norm != "l2")) for norm in NORMS],
+)
 def test_draws_fill_the_ball(norm):
     epsilon = {"linf": 0.1, "l2": 2.0, "l1": 3.0, "l0": 4.0}[norm]
     geometry = geometry_of(norm)
@@ -121,6 +123,7 @@ def test_an_unknown_norm_is_named():
         check_norm("l1", known=("linf", "l2"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("norm", NORMS)
 def test_a_projection_is_the_nearest_point_of_the_ball(norm, seed):

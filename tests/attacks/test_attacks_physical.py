@@ -11,14 +11,6 @@ from jaxvis.attacks.physical import SoftFocus
 SIDE = 8
 
 
-@pytest.fixture(scope="module", autouse=True)
-def quick_programs():
-    """Compiles without most optimisations, which pay only where programs run for long."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
-
-
 def score(params, image):
     """Computes (f, 0) of the picture's left edge and fine structure, which no turn keeps."""
     fine = jnp.sum(params["w"] * (image - 0.5))
@@ -49,6 +41,7 @@ def test_a_picture_made_for_views_survives_new_ones():
     assert rates[1] > rates[0] + 0.2, rates
 
 
+@pytest.mark.slow
 def test_the_view_is_that_of_a_camera(key):
     image = np.random.default_rng(0).uniform(size=(SIDE, SIDE, 3)).astype(np.float32)
     view = attacks.physical_view()
@@ -59,6 +52,7 @@ def test_the_view_is_that_of_a_camera(key):
     assert view == attacks.physical_view() and hash(view) == hash(attacks.physical_view())
 
 
+@pytest.mark.slow
 def test_without_any_change_the_view_shows_the_image(key):
     image = jnp.asarray(np.random.default_rng(0).uniform(size=(SIDE, SIDE, 3)), jnp.float32)
     still = attacks.physical_view(

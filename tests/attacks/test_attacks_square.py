@@ -44,7 +44,7 @@ def make_pattern(side):
     return pattern / np.linalg.norm(pattern)
 
 
-@pytest.mark.parametrize("side", (3, 5, 7))
+@pytest.mark.parametrize("side", (3, 5, pytest.param(7, marks=pytest.mark.slow)))
 def test_a_pattern_is_two_heaps_of_opposite_signs(side):
     corner = jnp.int32([1, 2])
     seen = set()
@@ -60,6 +60,7 @@ def test_a_pattern_is_two_heaps_of_opposite_signs(side):
     assert seen == {True, False}
 
 
+@pytest.mark.slow
 def test_corners_reach_all_places_inside():
     keys = jax.random.split(jax.random.key(0), 300)
     draw = jax.jit(jax.vmap(partial(draws.draw_corner, size=(5, 6)), (0, None)))
@@ -70,7 +71,13 @@ def test_corners_reach_all_places_inside():
     assert whole.tolist() == [0, 0]
 
 
-@pytest.mark.parametrize("size", ((12, 12), (4, 4), (3, 9)))
+@pytest.mark.parametrize(
+    "size",
+    (
+        (4, 4),
+        *(pytest.param(size, marks=pytest.mark.slow) for size in ((12, 12), (3, 9))),
+    ),
+)
 def test_the_start_in_l2_has_norm_1(size):
     tiles = draw_tiles(jax.random.key(0), (*size, 3))
     assert np.linalg.norm(tiles) == pytest.approx(1, rel=1e-5)
@@ -83,6 +90,7 @@ def test_the_start_in_linf_is_stripes():
     np.testing.assert_array_equal(stripes, np.broadcast_to(stripes[:1], (5, 6, 3)))
 
 
+@pytest.mark.slow
 def test_all_values_lie_at_the_edge_of_the_ball():
     run = attacks.square(*linear(), draw_images(), epsilon=0.01, steps=30)
     delta = np.abs(run.image - draw_images())
@@ -91,6 +99,7 @@ def test_all_values_lie_at_the_edge_of_the_ball():
     np.testing.assert_allclose(delta[changed], 0.01, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_whole_radius_is_used_in_l2():
     run = attacks.square(*linear(), draw_images(), epsilon=0.05, norm="l2", steps=30)
     length = measure(run.image - draw_images(), "l2")
@@ -98,6 +107,7 @@ def test_the_whole_radius_is_used_in_l2():
     np.testing.assert_allclose(length[length > 0], 0.05, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_queries_are_counted_and_end_with_the_budget():
     least = min(find_boundary(image, "linf") for image in draw_images())
     run = attacks.square(*linear(), draw_images(), epsilon=[0.5 * least, 0.5], steps=200)
@@ -105,12 +115,14 @@ def test_queries_are_counted_and_end_with_the_budget():
     assert run.facts["success"][:, 1].all() and (run.facts["queries"][:, 1] < 201).all()
 
 
+@pytest.mark.slow
 def test_the_loss_never_falls():
     run = attacks.square(*linear(), draw_images(), epsilon=0.02, steps=40, loss="cross_entropy")
     loss = run.trace["loss"]
     assert all((np.diff(one[np.isfinite(one)]) >= 0).all() for one in loss)
 
 
+@pytest.mark.slow
 def test_it_nearly_finds_the_optimum_of_a_linear_network():
     image = draw_images(1)[0]
     least = find_boundary(image, "linf")

@@ -199,7 +199,7 @@ def test_checks_take_the_networks_that_should_save_most(monkeypatch):
 
 def test_the_grid_has_what_the_zoo_has():
     found = find_layers(("squeezenet1_1", 128))
-    assert Layer(31, 3, 16, 64) in found and len(set(found)) == len(found)
+    assert Layer(31, 3, 16, 64, pictures=2) in found and len(set(found)) == len(found)
     grid = choose_grid((("squeezenet1_1", 128),), 2)
     assert len(grid) == 6 and {layer.taps for layer in grid} == {3, 4}
     assert {layer._replace(taps=3, learned=False) for layer in grid} <= set(found)

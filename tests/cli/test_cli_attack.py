@@ -11,21 +11,29 @@ import pytest
 import jaxvis
 from jaxvis.attacks.rows import score_images
 from jaxvis.cli import choices, main
-from jaxvis.cli.attack import find_attack
+from jaxvis.cli.attack import NORMS, choose_norm, find_attack
 from jaxvis.nets.demo.images import CLASSES, draw
 from jaxvis.output.io import read_image, write_image
 
 
-@pytest.fixture
-def photos(tmp_path, monkeypatch):
-    """Makes a folder of photographs in the current folder, and returns the current folder."""
-    monkeypatch.setattr("jaxvis.cli._setup.enable_compilation_cache", lambda: None)
-    monkeypatch.chdir(tmp_path)
+@pytest.fixture(scope="module")
+def drawings(tmp_path_factory):
+    """Returns a folder of drawings in folders that are named as their classes."""
+    folder = tmp_path_factory.mktemp("drawings")
     for name in ("red", "rings"):
         picture = jaxvis.jit(lambda name=name: draw(jax.random.key(4), name))()
-        (tmp_path / "photos" / name).mkdir(parents=True)
-        write_image(tmp_path / "photos" / name / "one.png", np.asarray(picture))
-    (tmp_path / "photos" / "notes.txt").write_text("no image")
+        (folder / name).mkdir()
+        write_image(folder / name / "one.png", np.asarray(picture))
+    (folder / "notes.txt").write_text("no image")
+    return folder
+
+
+@pytest.fixture
+def photos(drawings, tmp_path, monkeypatch):
+    """Puts the drawings into the current folder, a new one, and returns it."""
+    monkeypatch.setattr("jaxvis.cli._setup.enable_compilation_cache", lambda: None)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photos").symlink_to(drawings)
     return tmp_path
 
 
@@ -35,6 +43,21 @@ def test_every_attack_of_the_command_line_is_a_function_with_the_same_head():
         assert list(parameters)[:4] == ["net", "params", "images", "labels"], name
         shared = {"epsilon", "norm", "key", "chunk", "progress"}
         assert shared <= {*parameters}, (name, shared - {*parameters})
+
+
+@pytest.mark.parametrize("name", get_args(choices.AttackName))
+def test_the_norms_of_an_attack_are_those_that_it_does_not_refuse(name):
+    method, known = find_attack(name), NORMS.get(name, get_args(choices.NormName))
+    assert choose_norm(method, name, None) in known
+    net, params = jaxvis.load("demo")
+    for norm in get_args(choices.NormName):
+        if norm in known:
+            assert choose_norm(method, name, norm) == norm
+            continue
+        with pytest.raises(ValueError, match=f"choose one of {', '.join(known)}"):
+            method(net, params, np.zeros((8, 8, 3)), norm=norm, epsilon=0.1)
+        with pytest.raises(ValueError, match=f"{name} knows no --norm {norm}"):
+            choose_norm(method, name, norm)
 
 
 def test_the_record_says_what_the_files_say_when_they_are_read_again(photos, capsys):
@@ -58,7 +81,7 @@ def test_the_record_says_what_the_files_say_when_they_are_read_again(photos, cap
         np.testing.assert_allclose(one["distance"], distance, atol=1e-6)
         assert distance <= one["epsilon"] + 1e-6
     fooled = sum(one["success"] for one in record["pictures"][1::2])
-    assert f"{fooled} of 2 pictures within linf 0.251" in said and fooled > 0
+    assert f"{fooled} of 2 pictures within linf 64/255" in said and fooled > 0
     assert (photos / "found/attack.png").is_file()
 
 
@@ -73,8 +96,10 @@ def test_a_target_is_the_class_that_is_seen_in_the_end(photos):
     ("words", "said"),
     [
         ("attack demo photos/red/one.png --epsilon 8", "write 8/255"),
+        ("attack demo photos/red/one.png --epsilon 0.5/255", "pass --bits 16"),
         ("attack demo photos/red/one.png --epsilon some", "such as 2/255,0.5"),
         ("attack demo photos/red/one.png --norm l2", "pass --epsilon"),
+        ("attack demo photos/red/one.png --attack ddn --norm l1", "ddn knows no --norm l1"),
         ("attack demo photos/red/one.png --target redd", "did you mean red"),
         ("attack demo photos/red/one.png --label red --target red", "is the true class"),
         ("attack demo photos/red/one.png --attack fgsm --restarts 3", "fgsm has no --restarts"),

@@ -9,6 +9,7 @@ from jaxvis.attacks.norms import Norm
 from jaxvis.attribution.masks.baselines import Word
 from jaxvis.cli import choices
 from jaxvis.cli.classical import ALGORITHMS
+from jaxvis.defences.training import hardening
 from jaxvis.evaluate.robustness import curves
 from jaxvis.loss.matching.terms import STATISTIC_WEIGHTS
 from jaxvis.methods.ranvgg.candidates import SCHEMES
@@ -37,6 +38,7 @@ TABLES = {
     "Scheme": SCHEMES,
     "StylePreset": STYLES,
     "TexturePreset": TEXTURES,
+    "TrainingName": typing.get_args(hardening.Method),
     "Whose": WHOSE,
 }
 

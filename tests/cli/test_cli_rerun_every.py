@@ -21,6 +21,11 @@ def work(tmp_path_factory):
     (work / "large").mkdir()
     for i in range(4):
         write_image(work / f"large/{i}.png", np.random.default_rng(i).random((40, 40, 3)))
+    for i, name in enumerate(("red", "blue")):
+        (work / "classes" / name).mkdir(parents=True)
+        for j in range(2):
+            pixels = np.random.default_rng(2 * i + j).random((20, 20, 3))
+            write_image(work / f"classes/{name}/{j}.png", pixels)
     means = {f"relu{i}_1": np.full(16 * i, 2.0, np.float32) for i in (1, 2)}
     np.savez(work / "means.npz", **means)
     return work

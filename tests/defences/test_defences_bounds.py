@@ -80,12 +80,8 @@ NETS = {
 }
 
 
-QUICK = ("branches",)
-
-
-@pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=() if n in QUICK else pytest.mark.slow) for n in NETS]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NETS)
 def test_no_image_of_the_ball_leaves_the_bounds(name):
     net, params = build(*NETS[name], Layer("end", "fc", 3), Layer("prob", "softmax"), scores="end")
     image = jax.random.uniform(jax.random.key(3), (SIDE, SIDE, 3))

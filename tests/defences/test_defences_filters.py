@@ -47,21 +47,24 @@ def save(levels, quality, subsampling):
     return np.asarray(Image.open(file)).astype(float)
 
 
-@pytest.mark.parametrize("quality", [90, 50, 10])
+@pytest.mark.parametrize(
+    "quality", [50, *(pytest.param(quality, marks=pytest.mark.slow) for quality in (90, 10))]
+)
 def test_jpeg_is_what_pillow_reads_back(photo, quality):
     levels = np.round(np.asarray(photo) * 255).astype(np.uint8)
     for halve, code in ((False, 0), (True, 2)):
         wanted = save(levels, quality, code)
-        found = np.asarray(Jpeg(quality=quality, halve=halve)(photo)) * 255
+        found = np.asarray(jax.jit(Jpeg(quality=quality, halve=halve))(photo)) * 255
         apart, lost = np.abs(found - wanted).mean(), np.abs(levels - wanted).mean()
         assert apart < 1.2 and apart < 0.35 * lost
     np.testing.assert_allclose(
         np.asarray(JpegFile(quality=quality)(photo)) * 255, save(levels, quality, -1), atol=1e-3
     )
-    grey = np.asarray(Jpeg(quality=quality)(photo[..., :1])) * 255
+    grey = np.asarray(jax.jit(Jpeg(quality=quality))(photo[..., :1])) * 255
     assert np.abs(grey[..., 0] - save(levels[..., 0], quality, -1)).mean() < 0.5
 
 
+@pytest.mark.slow
 def test_gradients_pass_filters(photo):
     image = photo[:16, :16]
     weights = jax.random.normal(jax.random.key(0), image.shape)
@@ -81,6 +84,7 @@ def test_gradients_pass_filters(photo):
     assert jnp.isfinite(soft).all() and jnp.any(soft != 0)
 
 
+@pytest.mark.slow
 def test_a_network_sees_the_filtered_image():
     net, params = tiny_nets.conv_net()
     images = jnp.stack([tiny_nets.photograph(16), 1 - tiny_nets.photograph(16)])
@@ -97,6 +101,7 @@ def test_a_network_sees_the_filtered_image():
     )
 
 
+@pytest.mark.slow
 def test_an_attack_that_knows_the_filter_sees_through_it():
     net, params = tiny_nets.conv_net()
     images = jax.random.uniform(jax.random.key(6), (8, 16, 16, 3))

@@ -13,6 +13,8 @@ from jaxvis.nets.table.forward import build_network
 from jaxvis.nets.table.layers import Layer
 from tests import tiny_nets
 
+SLOW = pytest.mark.slow
+
 
 def build(*rows, side=6):
     net = build_network("tiny", rows, input_size=(side, side))
@@ -24,11 +26,11 @@ def build(*rows, side=6):
     "row",
     [
         Layer("end", "conv", 4, 3, pad=1),
-        pytest.param(Layer("end", "conv", 5, 3), marks=pytest.mark.slow),
-        pytest.param(Layer("end", "conv", 4, 3, stride=2, pad=1), marks=pytest.mark.slow),
-        Layer("end", "conv", 4, (2, 5), stride=3, pad=(0, 2)),
-        pytest.param(Layer("end", "conv", 6, 3, pad=1, groups=3), marks=pytest.mark.slow),
-        pytest.param(Layer("end", "up", 4, 3, pad=1), marks=pytest.mark.slow),
+        pytest.param(Layer("end", "conv", 5, 3), marks=SLOW),
+        pytest.param(Layer("end", "conv", 4, 3, stride=2, pad=1), marks=SLOW),
+        pytest.param(Layer("end", "conv", 4, (2, 5), stride=3, pad=(0, 2)), marks=SLOW),
+        pytest.param(Layer("end", "conv", 6, 3, pad=1, groups=3), marks=SLOW),
+        pytest.param(Layer("end", "up", 4, 3, pad=1), marks=SLOW),
         Layer("end", "fc", 4),
     ],
     ids=lambda row: f"{row.op} {row.size} {row.stride} {row.groups}",
@@ -47,16 +49,25 @@ def test_norms_are_singular_values(row):
 @pytest.mark.parametrize(
     "rows",
     [
-        (Layer("p", "max", size=3, stride=2, pad=1), Layer("r", "leaky", alpha=0.1)),
-        (Layer("p", "avg", size=3, stride=1, pad=1), Layer("r", "silu")),
-        (
-            Layer("c", "conv", 3, 3, pad=1),
-            Layer("a", "add", inputs=("c", "input")),
-            Layer("j", "concat", inputs=("a", "c")),
-            Layer("g", "gelu"),
-            Layer("b", "bn"),
+        pytest.param(
+            (Layer("p", "max", size=3, stride=2, pad=1), Layer("r", "leaky", alpha=0.1)),
+            marks=SLOW,
         ),
-        (Layer("l", "lrn", size=3, alpha=1.0), Layer("h", "hswish"), Layer("m", "gap")),
+        (Layer("p", "avg", size=3, stride=1, pad=1), Layer("r", "silu")),
+        pytest.param(
+            (
+                Layer("c", "conv", 3, 3, pad=1),
+                Layer("a", "add", inputs=("c", "input")),
+                Layer("j", "concat", inputs=("a", "c")),
+                Layer("g", "gelu"),
+                Layer("b", "bn"),
+            ),
+            marks=SLOW,
+        ),
+        pytest.param(
+            (Layer("l", "lrn", size=3, alpha=1.0), Layer("h", "hswish"), Layer("m", "gap")),
+            marks=SLOW,
+        ),
     ],
     ids=["max", "avg", "branches", "lrn"],
 )

@@ -46,7 +46,7 @@ def test_the_radius_on_a_plane_is_the_distance_from_it():
     assert found.counts.sum() == 20000
     # An image on the plane has no class.
     net, params, image = plane_net(0.0)
-    found = jaxvis.smooth(net, params, image, sigma=0.25, samples=200, trials=20)
+    found = jaxvis.smooth(net, params, image, sigma=0.25, samples=2000, trials=50, chunk=2000)
     assert found.label == ABSTAIN and found.radius == 0
 
 
@@ -59,6 +59,7 @@ def test_no_attack_gets_through_within_the_radius():
     assert run.facts["success"].tolist() == [False, True]
 
 
+@pytest.mark.slow
 def test_an_image_is_counted_alike_in_any_chunk_and_company():
     net, params = tiny_nets.conv_net()
     images = jnp.stack([jnp.full((16, 16, 3), level) for level in (0.3, 0.6)])

@@ -60,13 +60,8 @@ def harden(task, method, **changes):
     )
 
 
-@pytest.mark.parametrize(
-    "method",
-    [
-        "pgd",
-        *(pytest.param(m, marks=pytest.mark.slow) for m in ("trades", "free", "ibp", "crown_ibp")),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ("pgd", "trades", "free", "ibp", "crown_ibp"))
 def test_training_makes_a_network_robust(task, method):
     steps = {"free": 20, "ibp": 150, "crown_ibp": 150}.get(method, 60)
     found = harden(task, method, steps=steps)
@@ -120,6 +115,7 @@ def test_losses_are_their_definitions():
     np.testing.assert_allclose(divergence(others, scores), wanted, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_batch_is_scored_as_its_images_are(task):
     photos = jnp.stack([tiny_nets.photograph(16), 1 - tiny_nets.photograph(16)])
     for net, params, images in ((*task[:2], task[2][:3]), (*tiny_nets.conv_net(), photos)):
@@ -130,6 +126,7 @@ def test_a_batch_is_scored_as_its_images_are(task):
     assert score_batch(own, weights, photos).shape == (2, 4)
 
 
+@pytest.mark.slow
 def test_bounds_without_radius_are_the_clean_loss():
     net, params = tiny_nets.conv_net()
     images = jax.random.uniform(jax.random.key(0), (3, 16, 16, 3))

@@ -60,6 +60,7 @@ def items_of(count):
     return jax.vmap(lambda index: Excite("relu2", index))(jnp.arange(count))
 
 
+@pytest.mark.slow
 def test_without_a_weight_a_group_is_the_sum_of_its_pictures():
     priors = (Weighted("l2", 0.5, L2()),)
     single, coupled, params = build(0.0, priors=priors)

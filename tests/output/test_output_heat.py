@@ -44,7 +44,9 @@ def test_maps_far_from_zero_begin_at_their_least_heat():
     np.testing.assert_allclose(scale_heat(below, percentile=100)[0], [1, 0.5])
     near = np.array([[0.5, 4.0]])  # near enough to 0 to be drawn from there
     assert scale_heat(near, percentile=100).tolist() == [[0.125, 1]]
-    assert describe_colours(np.full((2, 2), 7.0)) == "no heat anywhere"
+    # A map of one value has heat everywhere.
+    assert scale_heat(np.full((2, 2), 7.0)).tolist() == [[1, 1], [1, 1]]
+    assert describe_colours(np.full((2, 2), 7.0)) == "clipped at percentile 99.5"
 
 
 def test_sequential_colours_grow_lighter():

@@ -1,9 +1,11 @@
-"""What several comparisons with torch and torchvision need."""
+"""What several comparisons with torch, torchvision and foolbox need."""
 
 import importlib
 import importlib.machinery
 import importlib.util
 import os
+import sys
+import types
 from pathlib import Path
 
 import pytest
@@ -31,6 +33,17 @@ def models():
         operators = _declare_operators()
     yield importlib.import_module("torchvision").models
     del operators
+
+
+@pytest.fixture(scope="session")
+def foolbox():
+    """Returns foolbox, or skips. It asks for Git's package, for data that nobody fetches here."""
+    if "git" not in sys.modules:
+        git = types.ModuleType("git")
+        git.Repo, git.exc = None, types.ModuleType("git.exc")
+        git.exc.GitCommandError = OSError
+        sys.modules |= {"git": git, "git.exc": git.exc}
+    return pytest.importorskip("foolbox")
 
 
 def _load_extension(torch, folder):

@@ -1,18 +1,15 @@
 """Attacks beside torchattacks, foolbox and AutoAttack's own code, on the same weights."""
 
-import sys
-import types
-from dataclasses import asdict
-
 import jax
 import numpy as np
 import pytest
 from tiny_nets import conv_net
 
 from jaxvis import attacks
-from jaxvis.nets.table.layers import shapes
 
 torch = pytest.importorskip("torch")
+
+from tests.peers.torch_pictures import build_torch, measure, to_numpy, to_torch  # noqa: E402
 
 FLIPPED = 2e-3
 """The part of all values that may differ where an attack follows the sign of the gradient: the
@@ -24,34 +21,6 @@ IMAGES = 4
 def torchattacks():
     """Returns torchattacks, or skips."""
     return pytest.importorskip("torchattacks")
-
-
-@pytest.fixture(scope="module")
-def foolbox():
-    """Returns foolbox, or skips. It asks for Git's package, for data that nobody fetches here."""
-    if "git" not in sys.modules:
-        git = types.ModuleType("git")
-        git.Repo, git.exc = None, types.ModuleType("git.exc")
-        git.exc.GitCommandError = OSError
-        sys.modules |= {"git": git, "git.exc": git.exc}
-    return pytest.importorskip("foolbox")
-
-
-def build_torch(net, params):
-    """Returns a torch module of a network's rows and parameters."""
-    from benchmarks.peers.torch_net import Net
-
-    rows = [asdict(row) for row in net.rows]
-    arrays = jax.tree.map(np.asarray, dict(params))
-    return Net(rows, arrays, net.scores, shapes(net.rows, net.input_size), inplace=False).eval()
-
-
-def to_torch(images):
-    return torch.tensor(np.ascontiguousarray(np.transpose(images, (0, 3, 1, 2))))
-
-
-def to_numpy(images):
-    return images.detach().numpy().transpose(0, 2, 3, 1)
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +41,19 @@ def assert_equal_but_for_signs(ours, theirs, step):
     assert difference.max() <= 2 * step + 1e-6
 
 
+@pytest.fixture
+def quick_programs():
+    """Compiles without most optimisations, which pay only where programs run for long."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+
+
+def mark_slow(cases, *slow):
+    """Returns the names of cases, some of which take long to compile."""
+    return [pytest.param(name, marks=[pytest.mark.slow] if name in slow else []) for name in cases]
+
+
 CLIMBS = {
     "fgsm": (attacks.fgsm, {}, lambda t, m: t.FGSM(m, eps=0.05), 0.05),
     "bim": (
@@ -82,8 +64,8 @@ CLIMBS = {
     ),
     "pgd": (
         attacks.pgd,
-        {"steps": 7, "step_size": 0.3, "random_start": False},
-        lambda t, m: t.PGD(m, eps=0.05, alpha=0.015, steps=7, random_start=False),
+        {"steps": 6, "step_size": 0.2, "random_start": False},
+        lambda t, m: t.PGD(m, eps=0.05, alpha=0.01, steps=6, random_start=False),
         0.05,
     ),
     "mi_fgsm": (
@@ -95,20 +77,24 @@ CLIMBS = {
 }
 
 
-@pytest.mark.parametrize("name", CLIMBS)
+@pytest.mark.usefixtures("quick_programs")
+@pytest.mark.parametrize("name", mark_slow(CLIMBS, "bim", "mi_fgsm"))
 def test_climbs_in_linf_are_those_of_torchattacks(torchattacks, tiny, name):
     net, params, module, images, labels = tiny
     attack, options, peer, epsilon = CLIMBS[name]
     theirs = peer(torchattacks, module)(to_torch(images), torch.tensor(labels))
-    ours = attack(net, params, images, labels, epsilon=epsilon, keep="last", **options)
+    ours = attack(
+        net, params, images, labels, epsilon=epsilon, keep="last", chunk=IMAGES, **options
+    )
     assert_equal_but_for_signs(ours.image, to_numpy(theirs), epsilon)
     assert np.abs(ours.image - images).max() > 0.04
 
 
+@pytest.mark.usefixtures("quick_programs")
 @pytest.mark.parametrize("targeted", (False, True))
 def test_pgd_in_l2_is_that_of_torchattacks(torchattacks, tiny, targeted):
     net, params, module, images, labels = tiny
-    peer = torchattacks.PGDL2(module, eps=0.8, alpha=0.3, steps=5, random_start=False)
+    peer = torchattacks.PGDL2(module, eps=0.8, alpha=0.24, steps=6, random_start=False)
     wanted = (labels + 1) % 5
     if targeted:
         peer.set_mode_targeted_by_label(quiet=True)
@@ -120,8 +106,9 @@ def test_pgd_in_l2_is_that_of_torchattacks(torchattacks, tiny, targeted):
         labels,
         epsilon=0.8,
         norm="l2",
-        steps=5,
-        step_size=0.375,
+        steps=6,
+        step_size=0.3,
+        chunk=IMAGES,
         targets=wanted if targeted else None,
         random_start=False,
         keep="last",
@@ -153,7 +140,8 @@ FOOLBOX = {
 }
 
 
-@pytest.mark.parametrize("case", FOOLBOX)
+@pytest.mark.usefixtures("quick_programs")
+@pytest.mark.parametrize("case", mark_slow(FOOLBOX, "fgsm-l2", "bim-linf"))
 def test_climbs_are_those_of_foolbox(foolbox, tiny, case):
     net, params, module, images, labels = tiny
     name, norm, make, options = FOOLBOX[case]
@@ -163,7 +151,8 @@ def test_climbs_are_those_of_foolbox(foolbox, tiny, case):
         model, to_torch(images), torch.tensor(labels), epsilons=epsilons
     )
     attack = getattr(attacks, name)
-    ours = attack(net, params, images, labels, epsilon=epsilons, norm=norm, keep="last", **options)
+    options = {"norm": norm, "keep": "last", "chunk": IMAGES, **options}
+    ours = attack(net, params, images, labels, epsilon=epsilons, **options)
     for at, epsilon in enumerate(epsilons):
         theirs = to_numpy(clipped[at])
         if norm == "linf":
@@ -241,8 +230,7 @@ def test_fab_finds_as_small_perturbations(torchattacks, trained, norm):
     peer = torchattacks.FAB(module, norm=norm.title(), eps=None, steps=20)
     images, labels = images[:12], labels[:12]
     delta = to_numpy(peer(to_torch(images), torch.tensor(labels))) - images
-    flat = np.abs(delta).reshape(len(delta), -1)
-    theirs = flat.max(1) if norm == "linf" else np.sqrt((flat**2).sum(1))
+    theirs = measure(delta, norm)
     ours = attacks.fab(net, params, images, labels, norm=norm, steps=20)
     found = (theirs > 0) & ours.facts["success"]
     assert found.mean() > 0.8

@@ -2,17 +2,19 @@
 
 import numpy as np
 import pytest
-from test_peers_attacks import build_torch, foolbox, to_numpy, to_torch  # noqa: F401
 
 from benchmarks.quality.robust import FILES, load_task
 from jaxvis import attacks
 from jaxvis.attacks.rows import score_images
 
 torch = pytest.importorskip("torch")
+
+from tests.peers.torch_pictures import build_torch, measure, to_numpy, to_torch  # noqa: E402
+
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 IMAGES = 50
-STEPS = 16
+STEPS = 8
 
 
 @pytest.fixture(scope="module", params=["cifar", "mnist"])
@@ -37,7 +39,7 @@ def find_starts(images, labels):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("norm", ["l2", "linf"])
-def test_hop_skip_jump_comes_as_near_as_foolbox(foolbox, real, norm):  # noqa: F811
+def test_hop_skip_jump_comes_as_near_as_foolbox(foolbox, real, norm):
     net, params, module, images, labels = real
     starts = find_starts(images, labels)
     peer = foolbox.attacks.HopSkipJumpAttack(steps=STEPS, constraint=norm)
@@ -45,17 +47,18 @@ def test_hop_skip_jump_comes_as_near_as_foolbox(foolbox, real, norm):  # noqa: F
     wrong = foolbox.criteria.Misclassification(torch.tensor(labels.astype(np.int64)))
     torch.manual_seed(0)
     theirs = to_numpy(peer.run(model, to_torch(images), wrong, starting_points=to_torch(starts)))
-    delta = np.abs(theirs - images)
-    distance = delta.max((1, 2, 3)) if norm == "linf" else np.sqrt((delta**2).sum((1, 2, 3)))
+    distance = measure(theirs - images, norm)
     run = attacks.hop_skip_jump(net, params, images, labels, norm=norm, steps=STEPS, starts=starts)
     assert run.facts["success"].all()
     assert np.median(run.facts["distance"]) <= 1.1 * np.median(distance)
+    if net.channels > 1:
+        return  # one network says enough of starts from noise
     with_noise = attacks.hop_skip_jump(net, params, images, labels, norm=norm, steps=STEPS)
     assert np.median(with_noise.facts["distance"]) <= 1.1 * np.median(distance)
 
 
 @pytest.mark.slow
-def test_the_boundary_attack_comes_as_near_as_foolbox(foolbox, real):  # noqa: F811
+def test_the_boundary_attack_comes_as_near_as_foolbox(foolbox, real):
     net, params, module, images, labels = (one if i < 3 else one[:16] for i, one in enumerate(real))
     starts = find_starts(images, labels)
     peer = foolbox.attacks.BoundaryAttack(steps=2000)
@@ -63,7 +66,7 @@ def test_the_boundary_attack_comes_as_near_as_foolbox(foolbox, real):  # noqa: F
     wrong = foolbox.criteria.Misclassification(torch.tensor(labels.astype(np.int64)))
     torch.manual_seed(0)
     theirs = to_numpy(peer.run(model, to_torch(images), wrong, starting_points=to_torch(starts)))
-    distance = np.sqrt(((theirs - images) ** 2).sum((1, 2, 3)))
+    distance = measure(theirs - images, "l2")
     # As many queries: 2000 of theirs, and every tenth one looks aside too.
     run = attacks.boundary(net, params, images, labels, steps=10_000, budget=2200, starts=starts)
     assert np.median(run.facts["distance"]) <= 1.1 * np.median(distance)

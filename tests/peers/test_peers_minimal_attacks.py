@@ -1,56 +1,28 @@
 """The attacks for the smallest perturbation beside foolbox's, on the same weights."""
 
-import sys
-import types
-from dataclasses import asdict
 from functools import cache
 
-import jax
 import numpy as np
 import pytest
 from tiny_nets import conv_net, fc_net
 
 from jaxvis import attacks
-from jaxvis.nets.table.layers import shapes
 
 torch = pytest.importorskip("torch")
+
+from tests.peers.torch_pictures import build_torch, measure, to_torch  # noqa: E402
+
 IMAGES = 50
-
-
-@pytest.fixture(scope="module")
-def foolbox():
-    """Returns foolbox, or skips. It asks for Git's package, for data that nobody fetches here."""
-    if "git" not in sys.modules:
-        git = types.ModuleType("git")
-        git.Repo, git.exc = None, types.ModuleType("git.exc")
-        git.exc.GitCommandError = OSError
-        sys.modules |= {"git": git, "git.exc": git.exc}
-    return pytest.importorskip("foolbox")
 
 
 @cache
 def subjects(which):
     """Returns (net, params, module, images, labels) of a small network of random weights."""
-    from benchmarks.peers.torch_net import Net
-
     net, params = fc_net() if which == "fc" else conv_net(16)
-    rows = [asdict(row) for row in net.rows]
-    arrays = jax.tree.map(np.asarray, dict(params))
-    module = Net(rows, arrays, net.scores, shapes(net.rows, net.input_size), inplace=False).eval()
+    module = build_torch(net, params)
     images = np.random.default_rng(0).uniform(0.1, 0.9, (IMAGES, 16, 16, 3)).astype(np.float32)
     labels = module(to_torch(images)).argmax(1).numpy()
     return net, params, module, images, labels
-
-
-def to_torch(images):
-    return torch.tensor(np.ascontiguousarray(np.transpose(images, (0, 3, 1, 2))))
-
-
-def measure(delta, norm):
-    flat = np.abs(delta).reshape(len(delta), -1)
-    if norm == "l0":
-        return (flat > 0).sum(1)
-    return {"linf": flat.max(1), "l1": flat.sum(1), "l2": np.sqrt((flat**2).sum(1))}[norm]
 
 
 def run_foolbox(foolbox, attack, which, norm):

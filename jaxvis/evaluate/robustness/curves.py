@@ -8,10 +8,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxvis.attacks.black_box.spsa import spsa
 from jaxvis.attacks.first_order import pgd
 from jaxvis.attacks.norms import Norm, check_norm, geometry_of
 from jaxvis.attacks.rows import Classes, Epsilons, choose_victims, score_images
+from jaxvis.attacks.square import square
 from jaxvis.evaluate.robustness.verdict import Check, check_curves
 from jaxvis.network import Network
 from jaxvis.optimize.keys import fold_name
@@ -90,7 +90,7 @@ def measure_robustness(
     """Measures accuracy against epsilon by four attacks, and whether they can be trusted.
 
     They are random noise, one step (FGSM), many steps (PGD), and one that sees scores alone
-    (SPSA). Then come the signs of obfuscated gradients: one step must not beat many, a black
+    (Square). Then come the signs of obfuscated gradients: one step must not beat many, a black
     box not the white one, an attack without a bound must reach every image, more restarts
     must find little more, and gradients must arrive.
 
@@ -102,7 +102,7 @@ def measure_robustness(
       epsilons: the radii; None takes seven that double, from 0.5 / 255 in "linf".
       steps: of PGD.
       restarts: of PGD, in the check that more of them find little more.
-      queries: that the black box may ask of an image.
+      queries: that the black box may ask of an image and a radius.
       names: of the classes, where they are not ImageNet's.
       key: a seed, or a typed random key.
       chunk: images that a device attacks together; None chooses.
@@ -133,7 +133,7 @@ def measure_robustness(
     runs = {
         "one step": attack(pgd, radii, steps=1, step_size=1.0, random_start=False, key=key),
         "many steps": attack(pgd, radii, steps=steps, key=key),
-        "scores alone": attack(spsa, radii, **_share_queries(queries), key=key),
+        "scores alone": attack(square, radii, steps=max(queries - 1, 1), key=key),
     }
     accuracy = {name: _keep_right(run) for name, run in runs.items()}
     noise = _draw_noise(victims.images, norm, radii, fold_name(key, "noise"))
@@ -180,12 +180,6 @@ def _attack(
         progress=progress,
         **options,
     )
-
-
-def _share_queries(queries: int) -> dict[str, int]:
-    """Shares the queries of the black box between its steps."""
-    pairs = max(1, min(32, queries // 8))
-    return {"steps": max(1, queries // (1 + 2 * pairs)), "pairs": pairs}
 
 
 def _keep_right(run: Run) -> np.ndarray:

@@ -43,20 +43,13 @@ def least(norm):
     return np.abs(f) / (w.sum() if norm == "linf" else np.sqrt((w**2).sum()))
 
 
-@pytest.fixture(scope="module", autouse=True)
-def quick_programs():
-    """Compiles without most optimisations, which pay only where programs run for long."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
-
-
 @pytest.fixture(scope="module", params=["l2", "linf"])
 def found(request):
     """Returns (norm, Run) of HopSkipJump."""
     return request.param, attacks.hop_skip_jump(*make(), draw(), norm=request.param, steps=20)
 
 
+@pytest.mark.slow
 def test_it_comes_near_the_least_perturbation(found):
     norm, run = found
     ratio = run.facts["distance"] / least(norm)
@@ -64,6 +57,7 @@ def test_it_comes_near_the_least_perturbation(found):
     assert (ratio > 1 - 1e-4).all() and (ratio < (1.06 if norm == "l2" else 1.12)).all()
 
 
+@pytest.mark.slow
 def test_the_distance_never_grows(found):
     _, run = found
     trace = run.trace["loss"]
@@ -72,6 +66,7 @@ def test_the_distance_never_grows(found):
         assert (np.diff(row[np.isfinite(row)]) >= 0).all()
 
 
+@pytest.mark.slow
 def test_labels_are_all_that_it_looks_at(found):
     norm, run = found
     if norm == "linf":
@@ -81,6 +76,7 @@ def test_labels_are_all_that_it_looks_at(found):
     np.testing.assert_array_equal(labels.facts["queries"], run.facts["queries"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("budget", [10, 333])
 def test_a_budget_is_kept(budget):
     net, params = make()
@@ -91,6 +87,7 @@ def test_a_budget_is_kept(budget):
         assert (run.facts["queries"] == budget).all() and run.facts["success"].all()
 
 
+@pytest.mark.slow
 def test_epsilons_share_one_search():
     net, params = make()
     least_one = least("l2")
@@ -100,6 +97,7 @@ def test_epsilons_share_one_search():
     assert (run.facts["queries"][:, 0] == run.facts["queries"][:, 1]).all()
 
 
+@pytest.mark.slow
 def test_a_start_that_is_given_costs_no_search():
     net, params = make()
     # Against w the score falls.
@@ -116,6 +114,7 @@ def test_a_start_that_does_not_fool_is_refused():
         attacks.hop_skip_jump(net, params, draw(), starts=draw()[:2])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("attack", "steps"), [(attacks.hop_skip_jump, 20), (attacks.boundary, 400)]
 )
@@ -128,12 +127,14 @@ def test_where_no_start_is_found_it_ends_with_the_image(attack, steps):
     assert (run.facts["queries"] == 32 * 32 + 1).all()
 
 
+@pytest.mark.slow
 def test_the_boundary_attack_comes_near_the_least_perturbation():
     run = attacks.boundary(*make(), draw(), steps=400)
     ratio = run.facts["distance"] / least("l2")
     assert run.facts["success"].all() and (ratio > 1 - 1e-4).all() and (ratio < 1.01).all()
 
 
+@pytest.mark.slow
 def test_the_boundary_attack_keeps_its_budget():
     run = attacks.boundary(*make(), draw(), budget=101)
     assert (run.facts["queries"] <= 101).all() and run.facts["success"].all()
@@ -154,6 +155,7 @@ def test_bad_numbers_are_refused(options, message):
             attack(*make(), draw(), **options)
 
 
+@pytest.mark.slow
 def test_a_target_is_reached_from_noise_of_its_class():
     net, params = linear()
     images = draw_images()

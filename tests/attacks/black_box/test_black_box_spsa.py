@@ -13,14 +13,6 @@ from jaxvis.attacks.losses import margin
 SIDE = 4
 
 
-@pytest.fixture(scope="module", autouse=True)
-def quick_programs():
-    """Compiles without most optimisations, which pay only where programs run for long."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
-
-
 def score(params, image):
     """Computes the scores (f, 0), f = w (x - 1/2) + 0.2, in steps of 1/1000."""
     f = jnp.sum(params["w"] * (image - 0.5)) + 0.2
@@ -45,6 +37,7 @@ def test_the_estimate_points_along_the_gradient(key):
     assert not fooled
 
 
+@pytest.mark.slow
 def test_it_fools_a_network_without_a_gradient():
     net, params = make()
     image = np.full((SIDE, SIDE, 3), 0.5, np.float32)

@@ -11,14 +11,6 @@ from jaxvis.attacks.sets.patch import Place, stick
 SIDE = 16
 
 
-@pytest.fixture(scope="module", autouse=True)
-def quick_programs():
-    """Compiles without most optimisations, which pay only where programs run for long."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
-
-
 def score(params, image):
     """Computes the mean of every colour: the class is the colour that is strongest."""
     return {"scores": params["scale"] * jnp.mean(image, axis=(0, 1))}
@@ -61,6 +53,7 @@ def test_a_patch_is_turned_and_enlarged():
     np.testing.assert_allclose(found[10, 8], found[21, 8], atol=1e-3)
 
 
+@pytest.mark.slow
 def test_places_lie_inside_and_differ():
     images = np.zeros((5, SIDE, 24, 3), np.float32)
     found = np.asarray(attacks.apply_patch(images, np.ones((4, 4, 3), np.float32)))
@@ -81,6 +74,7 @@ def found():
     )
 
 
+@pytest.mark.slow
 def test_a_patch_becomes_the_colour_that_is_wanted(found):
     # Seen where it is: the middle of the circle.
     middle = np.asarray(found.image)[2:6, 2:6]
@@ -89,6 +83,7 @@ def test_a_patch_becomes_the_colour_that_is_wanted(found):
     assert found.status == Status.DONE and found.trace["loss"][-1] > found.trace["loss"][0]
 
 
+@pytest.mark.slow
 def test_it_is_the_same_for_a_key(found):
     again = attacks.adversarial_patch(*make(), draw(6)[:4], targets=2, steps=40, batch=4)
     np.testing.assert_array_equal(again.image, found.image)

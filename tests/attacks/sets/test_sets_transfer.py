@@ -2,7 +2,6 @@
 
 from functools import partial
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -11,14 +10,6 @@ from tiny_nets import conv_net, fc_net
 from jaxvis import attacks, from_function
 
 SIDE = 4
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quick_programs():
-    """Compiles without most optimisations, which pay only where programs run for long."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
 
 
 def score(params, image):
@@ -36,14 +27,15 @@ IMAGES = np.full((2, SIDE, SIDE, 3), 0.5, np.float32)
 
 def test_what_fools_a_network_fools_its_twin_and_not_its_opposite():
     attack = partial(attacks.fgsm, epsilon=0.05)
-    other = -W
-    table = attacks.transfer_table([make(W), make(W), make(other)], IMAGES, 0, attack=attack)
+    one = make(W)
+    table = attacks.transfer_table([one, one, make(-W)], IMAGES, 0, attack=attack)
     # What lowers w x raises -w x.
     np.testing.assert_array_equal(table.rates, [[1, 1, 0], [1, 1, 0], [0, 0, 1]])
     np.testing.assert_array_equal(table.counts, np.full((3, 3), 2))
     assert table.names == ("linear", "linear #2", "linear #3") and len(table.runs) == 3
 
 
+@pytest.mark.slow
 def test_images_that_are_misclassified_do_not_count():
     attack = partial(attacks.fgsm, epsilon=0.05)
     table = attacks.transfer_table({"a": make(W)}, IMAGES, [0, 1], attack=attack)
@@ -52,12 +44,14 @@ def test_images_that_are_misclassified_do_not_count():
     assert table.counts.tolist() == [[0]] and np.isnan(table.rates[0, 0])
 
 
+@pytest.mark.slow
 def test_targets_must_be_reached():
     attack = partial(attacks.fgsm, epsilon=0.05)
     table = attacks.transfer_table([make(W), make(-W)], IMAGES, 0, targets=1, attack=attack)
     np.testing.assert_array_equal(table.rates, [[1, 0], [0, 1]])
 
 
+@pytest.mark.slow
 def test_networks_of_one_size_get_it_and_others_keep_the_images():
     rng = np.random.default_rng(0)
     images = rng.uniform(size=(2, 20, 20, 3)).astype(np.float32)
@@ -67,6 +61,7 @@ def test_networks_of_one_size_get_it_and_others_keep_the_images():
     assert table.rates.shape == table.counts.shape == (2, 2)
 
 
+@pytest.mark.slow
 def test_bad_input_is_refused():
     attack = partial(attacks.fgsm, epsilon=[0.1, 0.2])
     with pytest.raises(ValueError, match="attack of one epsilon"):

@@ -1,6 +1,5 @@
 """The universal perturbation: its optimum on a linear network, its rates, its bounds."""
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -8,14 +7,6 @@ import pytest
 from jaxvis import Status, attacks, from_function
 
 SIDE, COUNT = 4, 6
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quick_programs():
-    """Compiles without most optimisations, which pay only where programs run for long."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
 
 
 def score(params, image):
@@ -35,7 +26,7 @@ def draw(seed=2):
     return rng.uniform(0.45, 0.55, (COUNT, SIDE, SIDE, 3)).astype(np.float32)
 
 
-@pytest.fixture(scope="module", params=["linf", "l2"])
+@pytest.fixture(scope="module", params=["linf", pytest.param("l2", marks=pytest.mark.slow)])
 def found(request):
     """Returns (norm, epsilon, Run) of a perturbation half as large again as the least one."""
     net, params = make()
@@ -71,12 +62,14 @@ def test_the_picture_is_the_perturbation_magnified(found):
     np.testing.assert_allclose((run.image - 0.5) * 2 * np.abs(run.z).max(), run.z, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_too_small_a_perturbation_fools_nobody():
     net, params = make()
     run = attacks.universal(net, params, draw(), epsilon=1e-4, steps=3, batch=4)
     assert run.facts["fooling_rate"] == 0 and np.isnan(run.facts["held_out_rate"])
 
 
+@pytest.mark.slow
 def test_broken_and_constant_networks_end_with_a_defined_result():
     net, params = make()
     broken = {**params, "b": np.float32(np.nan)}

@@ -123,6 +123,16 @@ def _limit_memory() -> int:
 
 
 def _read_peak() -> int:
+    """Returns the most memory since `_forget_peak`.
+
+    Not `ru_maxrss` where the kernel tells more: that begins with what the process that
+    started this one had.
+    """
+    try:
+        status = Path("/proc/self/status").read_text()
+        return 1024 * int(status.partition("VmHWM:")[2].split()[0])
+    except (OSError, IndexError, ValueError):
+        pass
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 

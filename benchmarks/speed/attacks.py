@@ -189,12 +189,12 @@ def measure_hop_skip_jump(setting: Setting, subject: Subject, *, target: float |
     """Measures a row: HopSkipJump in L2 against foolbox', from the same starts.
 
     Args:
-      setting: the size of the measurement; a tenth of its steps are jumps.
+      setting: the size of the measurement; a tenth of its steps are jumps, four at least.
       subject: what is attacked.
       target: the least ratio aimed at.
     """
     net, params, images, labels = subject
-    jumps = max(setting.steps // 10, 1)
+    jumps = max(setting.steps // 10, 4)
     starts = _find_starts(subject)
     keep = starts is not None
     case = _name(setting, f"HopSkipJump, {jumps} jumps", target)

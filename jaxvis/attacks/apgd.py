@@ -264,7 +264,7 @@ def apgd(
 
     >>> import jaxvis
     >>> net, params = jaxvis.load("demo")
-    >>> photo = jaxvis.nets.demo.images.draw(jax.random.key(0), "disk")
+    >>> photo = jaxvis.nets.demo.images.draw(jax.random.key(0), "disc")
     >>> run = jaxvis.attacks.apgd(net, params, photo, epsilon=8 / 255, steps=5, loss="dlr")
     >>> run.image.shape
     (64, 64, 3)

@@ -53,7 +53,7 @@ def apgd_t(
 
     >>> import jaxvis
     >>> net, params = jaxvis.load("demo")
-    >>> photo = jaxvis.nets.demo.images.draw(jax.random.key(0), "disk")
+    >>> photo = jaxvis.nets.demo.images.draw(jax.random.key(0), "disc")
     >>> run = jaxvis.attacks.apgd_t(net, params, photo, epsilon=4 / 255, steps=3, classes=2)
     >>> run.image.shape
     (64, 64, 3)

@@ -99,7 +99,7 @@ def autoattack(
 
     >>> import jaxvis
     >>> net, params = jaxvis.load("demo")
-    >>> photo = jaxvis.nets.demo.images.draw(jax.random.key(0), "disk")
+    >>> photo = jaxvis.nets.demo.images.draw(jax.random.key(0), "disc")
     >>> run = jaxvis.attacks.autoattack(net, params, photo, epsilon=1 / 255, budget=0.01)
     >>> str(run.facts["attack"]) in ("", "apgd_ce", "apgd_t", "fab_t", "square")
     True

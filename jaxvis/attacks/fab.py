@@ -183,7 +183,7 @@ def fab(
 
     >>> import jaxvis
     >>> net, params = jaxvis.load("demo")
-    >>> photo = jaxvis.nets.demo.images.draw(jax.random.key(0), "disk")
+    >>> photo = jaxvis.nets.demo.images.draw(jax.random.key(0), "disc")
     >>> run = jaxvis.attacks.fab(net, params, photo, steps=2, classes=2)
     >>> run.image.shape
     (64, 64, 3)
@@ -240,7 +240,7 @@ def fab_t(
 
     >>> import jaxvis
     >>> net, params = jaxvis.load("demo")
-    >>> photo = jaxvis.nets.demo.images.draw(jax.random.key(0), "disk")
+    >>> photo = jaxvis.nets.demo.images.draw(jax.random.key(0), "disc")
     >>> run = jaxvis.attacks.fab_t(net, params, photo, epsilon=0.1, steps=2, classes=2)
     >>> run.image.shape
     (64, 64, 3)

@@ -214,7 +214,7 @@ def pgd(
 
     >>> import jaxvis
     >>> net, params = jaxvis.load("demo")
-    >>> photo = jaxvis.nets.demo.images.draw(jax.random.key(0), "disk")
+    >>> photo = jaxvis.nets.demo.images.draw(jax.random.key(0), "disc")
     >>> run = jaxvis.attacks.pgd(net, params, photo, epsilon=[2 / 255, 16 / 255], steps=5)
     >>> run.image.shape, run.facts["success"].shape
     ((2, 64, 64, 3), (2,))

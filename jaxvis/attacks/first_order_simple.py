@@ -49,7 +49,7 @@ def fgsm(
 
     >>> import jaxvis
     >>> net, params = jaxvis.load("demo")
-    >>> photo = jaxvis.nets.demo.images.draw(jax.random.key(0), "disk")
+    >>> photo = jaxvis.nets.demo.images.draw(jax.random.key(0), "disc")
     >>> run = jaxvis.attacks.fgsm(net, params, photo, epsilon=8 / 255)
     >>> bool(run.facts["distance"] <= 8 / 255 + 1e-6)
     True
@@ -110,7 +110,7 @@ def bim(
 
     >>> import jaxvis
     >>> net, params = jaxvis.load("demo")
-    >>> photo = jaxvis.nets.demo.images.draw(jax.random.key(0), "disk")
+    >>> photo = jaxvis.nets.demo.images.draw(jax.random.key(0), "disc")
     >>> run = jaxvis.attacks.bim(net, params, photo, epsilon=8 / 255, steps=3)
     >>> run.image.shape
     (64, 64, 3)
@@ -176,7 +176,7 @@ def mi_fgsm(
 
     >>> import jaxvis
     >>> net, params = jaxvis.load("demo")
-    >>> photo = jaxvis.nets.demo.images.draw(jax.random.key(0), "disk")
+    >>> photo = jaxvis.nets.demo.images.draw(jax.random.key(0), "disc")
     >>> run = jaxvis.attacks.mi_fgsm(net, params, photo, epsilon=8 / 255, steps=3)
     >>> run.image.shape
     (64, 64, 3)

@@ -163,7 +163,7 @@ def penalty(
 
     >>> import jaxvis
     >>> net, params = jaxvis.load("demo")
-    >>> photo = jaxvis.nets.demo.images.draw(jax.random.key(0), "disk")
+    >>> photo = jaxvis.nets.demo.images.draw(jax.random.key(0), "disc")
     >>> run = jaxvis.attacks.penalty(net, params, photo, penalty=10.0, steps=3)
     >>> run.image.shape
     (64, 64, 3)

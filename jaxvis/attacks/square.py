@@ -188,7 +188,7 @@ def square(
 
     >>> import jaxvis
     >>> net, params = jaxvis.load("demo")
-    >>> photo = jaxvis.nets.demo.images.draw(jax.random.key(0), "disk")
+    >>> photo = jaxvis.nets.demo.images.draw(jax.random.key(0), "disc")
     >>> run = jaxvis.attacks.square(net, params, photo, epsilon=8 / 255, steps=5)
     >>> int(run.facts["queries"]) <= 6
     True

@@ -163,7 +163,7 @@ def ddn(
 
     >>> import jaxvis
     >>> net, params = jaxvis.load("demo")
-    >>> photo = jaxvis.nets.demo.images.draw(jax.random.key(0), "disk")
+    >>> photo = jaxvis.nets.demo.images.draw(jax.random.key(0), "disc")
     >>> run = jaxvis.attacks.ddn(net, params, photo, steps=40)
     >>> bool(run.facts["success"])
     True

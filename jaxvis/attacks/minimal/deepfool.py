@@ -163,7 +163,7 @@ def deepfool(
 
     >>> import jaxvis
     >>> net, params = jaxvis.load("demo")
-    >>> photo = jaxvis.nets.demo.images.draw(jax.random.key(0), "disk")
+    >>> photo = jaxvis.nets.demo.images.draw(jax.random.key(0), "disc")
     >>> run = jaxvis.attacks.deepfool(net, params, photo, epsilon=[0.5, 50.0], steps=20)
     >>> run.facts["success"].shape
     (2,)

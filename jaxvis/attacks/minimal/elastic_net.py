@@ -191,7 +191,7 @@ def elastic_net(
 
     >>> import jaxvis
     >>> net, params = jaxvis.load("demo")
-    >>> photo = jaxvis.nets.demo.images.draw(jax.random.key(0), "disk")
+    >>> photo = jaxvis.nets.demo.images.draw(jax.random.key(0), "disc")
     >>> run = jaxvis.attacks.elastic_net(
     ...     net, params, photo, steps=20, runs=2, constant=10.0, step_size=0.1
     ... )

@@ -174,7 +174,7 @@ def fmn(
 
     >>> import jaxvis
     >>> net, params = jaxvis.load("demo")
-    >>> photo = jaxvis.nets.demo.images.draw(jax.random.key(0), "disk")
+    >>> photo = jaxvis.nets.demo.images.draw(jax.random.key(0), "disc")
     >>> run = jaxvis.attacks.fmn(net, params, photo, norm="linf", steps=40)
     >>> bool(run.facts["success"])
     True

@@ -176,7 +176,7 @@ def jsma(
 
     >>> import jaxvis
     >>> net, params = jaxvis.load("demo")
-    >>> photo = jaxvis.nets.demo.images.draw(jax.random.key(0), "disk")
+    >>> photo = jaxvis.nets.demo.images.draw(jax.random.key(0), "disc")
     >>> run = jaxvis.attacks.jsma(net, params, photo, steps=10)
     >>> bool(run.facts["distance"] <= 20)
     True

@@ -116,7 +116,7 @@ def measure_robustness(
 
     >>> import jax, jaxvis
     >>> net, params = jaxvis.load("demo")
-    >>> disk = jaxvis.nets.demo.images.draw(jax.random.key(0), "disk")
+    >>> disk = jaxvis.nets.demo.images.draw(jax.random.key(0), "disc")
     >>> found = jaxvis.measure_robustness(
     ...     net, params, disk[None], epsilons=[8 / 255], steps=4, restarts=2, queries=64)
     >>> sorted(found.accuracy)

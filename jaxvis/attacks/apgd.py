@@ -262,6 +262,7 @@ def apgd(
     Source: Croce & Hein, Reliable evaluation of adversarial robustness with an ensemble of
     diverse parameter-free attacks (ICML 2020), algorithm 1.
 
+    >>> import jax
     >>> import jaxvis
     >>> net, params = jaxvis.load("demo")
     >>> photo = jaxvis.nets.demo.images.draw(jax.random.key(0), "disc")

@@ -51,6 +51,7 @@ def apgd_t(
 
     Source: Croce & Hein (ICML 2020), section 5.
 
+    >>> import jax
     >>> import jaxvis
     >>> net, params = jaxvis.load("demo")
     >>> photo = jaxvis.nets.demo.images.draw(jax.random.key(0), "disc")

@@ -97,6 +97,7 @@ def autoattack(
     Source: Croce & Hein, Reliable evaluation of adversarial robustness with an ensemble of
     diverse parameter-free attacks (ICML 2020).
 
+    >>> import jax
     >>> import jaxvis
     >>> net, params = jaxvis.load("demo")
     >>> photo = jaxvis.nets.demo.images.draw(jax.random.key(0), "disc")

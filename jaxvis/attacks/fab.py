@@ -181,6 +181,7 @@ def fab(
     Source: Croce & Hein, Minimally distorted adversarial examples with a fast adaptive
     boundary attack (ICML 2020).
 
+    >>> import jax
     >>> import jaxvis
     >>> net, params = jaxvis.load("demo")
     >>> photo = jaxvis.nets.demo.images.draw(jax.random.key(0), "disc")
@@ -238,6 +239,7 @@ def fab_t(
 
     Source: Croce & Hein, Reliable evaluation of adversarial robustness (ICML 2020).
 
+    >>> import jax
     >>> import jaxvis
     >>> net, params = jaxvis.load("demo")
     >>> photo = jaxvis.nets.demo.images.draw(jax.random.key(0), "disc")

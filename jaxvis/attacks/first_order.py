@@ -212,6 +212,7 @@ def pgd(
 
     Source: Madry et al. (ICLR 2018); the step 2.5 epsilon / steps is theirs too.
 
+    >>> import jax
     >>> import jaxvis
     >>> net, params = jaxvis.load("demo")
     >>> photo = jaxvis.nets.demo.images.draw(jax.random.key(0), "disc")

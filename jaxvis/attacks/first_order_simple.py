@@ -47,6 +47,7 @@ def fgsm(
 
     Source: Goodfellow et al., Explaining and harnessing adversarial examples (ICLR 2015).
 
+    >>> import jax
     >>> import jaxvis
     >>> net, params = jaxvis.load("demo")
     >>> photo = jaxvis.nets.demo.images.draw(jax.random.key(0), "disc")
@@ -108,6 +109,7 @@ def bim(
 
     Source: Kurakin et al., Adversarial examples in the physical world (ICLR workshop 2017).
 
+    >>> import jax
     >>> import jaxvis
     >>> net, params = jaxvis.load("demo")
     >>> photo = jaxvis.nets.demo.images.draw(jax.random.key(0), "disc")
@@ -174,6 +176,7 @@ def mi_fgsm(
 
     Source: Dong et al., Boosting adversarial attacks with momentum (CVPR 2018).
 
+    >>> import jax
     >>> import jaxvis
     >>> net, params = jaxvis.load("demo")
     >>> photo = jaxvis.nets.demo.images.draw(jax.random.key(0), "disc")

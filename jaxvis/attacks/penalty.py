@@ -161,6 +161,7 @@ def penalty(
     Source: Szegedy et al., Intriguing properties of neural networks (ICLR 2014) have the
     penalty on the distance; the proximal step is Moreau's.
 
+    >>> import jax
     >>> import jaxvis
     >>> net, params = jaxvis.load("demo")
     >>> photo = jaxvis.nets.demo.images.draw(jax.random.key(0), "disc")

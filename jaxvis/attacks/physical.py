@@ -79,6 +79,7 @@ def physical_view(
 
     >>> import jax
     >>> import jax.numpy as jnp
+    >>> import jax
     >>> import jaxvis
     >>> view = jaxvis.attacks.physical_view(degrees=30)
     >>> jax.jit(view)(jax.random.key(0), jnp.full((32, 32, 3), 0.5)).shape

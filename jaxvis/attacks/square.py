@@ -186,6 +186,7 @@ def square(
     Source: Andriushchenko et al., Square attack: a query-efficient black-box adversarial attack
     via random search (ECCV 2020).
 
+    >>> import jax
     >>> import jaxvis
     >>> net, params = jaxvis.load("demo")
     >>> photo = jaxvis.nets.demo.images.draw(jax.random.key(0), "disc")

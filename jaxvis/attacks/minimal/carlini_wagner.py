@@ -227,6 +227,7 @@ def carlini_wagner(
 
     Source: Carlini & Wagner (IEEE S&P 2017), with f_6.
 
+    >>> import jax
     >>> import jaxvis
     >>> net, params = jaxvis.load("demo")
     >>> photo = jaxvis.nets.demo.images.draw(jax.random.key(0), "disc")

@@ -161,6 +161,7 @@ def ddn(
 
     Source: Rony et al. (CVPR 2019), algorithm 1, without rounding to 8 bits.
 
+    >>> import jax
     >>> import jaxvis
     >>> net, params = jaxvis.load("demo")
     >>> photo = jaxvis.nets.demo.images.draw(jax.random.key(0), "disc")

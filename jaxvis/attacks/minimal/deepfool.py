@@ -161,6 +161,7 @@ def deepfool(
 
     Source: Moosavi-Dezfooli et al. (CVPR 2016), algorithm 2.
 
+    >>> import jax
     >>> import jaxvis
     >>> net, params = jaxvis.load("demo")
     >>> photo = jaxvis.nets.demo.images.draw(jax.random.key(0), "disc")

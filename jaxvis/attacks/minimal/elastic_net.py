@@ -189,6 +189,7 @@ def elastic_net(
 
     Source: Chen et al. (AAAI 2018), algorithm 1.
 
+    >>> import jax
     >>> import jaxvis
     >>> net, params = jaxvis.load("demo")
     >>> photo = jaxvis.nets.demo.images.draw(jax.random.key(0), "disc")

@@ -172,6 +172,7 @@ def fmn(
     Source: Pintor et al. (NeurIPS 2021), algorithm 1; the part of the gradient that points
     out of [0, 1] is left out here.
 
+    >>> import jax
     >>> import jaxvis
     >>> net, params = jaxvis.load("demo")
     >>> photo = jaxvis.nets.demo.images.draw(jax.random.key(0), "disc")

@@ -174,6 +174,7 @@ def jsma(
 
     Source: Papernot et al. (EuroS&P 2016), algorithms 2 and 3, of scores before softmax.
 
+    >>> import jax
     >>> import jaxvis
     >>> net, params = jaxvis.load("demo")
     >>> photo = jaxvis.nets.demo.images.draw(jax.random.key(0), "disc")

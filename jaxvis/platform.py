@@ -29,6 +29,7 @@ def platform_of(tree: Any) -> str:
     Args:
       tree: any pytree.
 
+    >>> import jax
     >>> platform_of({"kernel": jax.device_put(1.0, jax.devices("cpu")[0])})
     'cpu'
     """
@@ -41,6 +42,7 @@ def place_of(tree: Any) -> tuple[str, int]:
     Args:
       tree: any pytree; see `platform_of`.
 
+    >>> import jax
     >>> place_of({"kernel": jax.device_put(1.0, jax.devices("cpu")[0])})
     ('cpu', 1)
     """

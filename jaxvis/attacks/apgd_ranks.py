@@ -3,6 +3,7 @@
 import jax.numpy as jnp
 
 from jaxvis.attacks.attack import Model, Row
+from jaxvis.attacks.losses import leave_out
 from jaxvis.attacks.rows import Victims
 from jaxvis.types import Array
 
@@ -15,7 +16,7 @@ def rank_class(model: Model, row: Row) -> Array:
       row: its `restart` counts from 0; a target of its own is taken as it is.
     """
     scores = model.scores(row.image)
-    others = jnp.where(jnp.arange(scores.size) == row.label, -jnp.inf, scores)
+    others = leave_out(scores, row.label)
     order = jnp.argsort(-others, stable=True)
     assert row.restart is not None
     ranked = order[jnp.minimum(row.restart, scores.size - 1)].astype(jnp.int32)

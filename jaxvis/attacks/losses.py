@@ -19,6 +19,16 @@ LossName = Literal["cross_entropy", "margin", "dlr"]
 """The losses that have names."""
 
 
+def leave_out(scores: Array, index: Array) -> Array:
+    """Returns scores `[K]` in which one class never is the largest: its score is -infinity.
+
+    Args:
+      scores: of the classes.
+      index: `[]`, the class that is left out.
+    """
+    return jnp.where(jnp.arange(scores.size) == index, -jnp.inf, scores)
+
+
 def is_fooled(scores: Array, label: Array, target: Array) -> Array:
     """Says whether scores `[K]` are what an attack wants, `[]` bool.
 
@@ -45,7 +55,7 @@ def cross_entropy(scores: Array, label: Array, target: Array) -> Array:
     if scores.size == 1:
         return 0.0 * scores[0]
     mine = jnp.where(target < 0, label, target)
-    others = jnp.where(jnp.arange(scores.size) == mine, -jnp.inf, scores)
+    others = leave_out(scores, mine)
     found = jax.nn.softplus(jax.nn.logsumexp(others) - scores[mine])
     return jnp.where(target < 0, found, -found)
 
@@ -64,7 +74,7 @@ def margin(scores: Array, label: Array, target: Array) -> Array:
     Source: Carlini & Wagner (2017), f_6.
     """
     mine = jnp.where(target < 0, label, target)
-    others = jnp.where(jnp.arange(scores.size) == mine, -jnp.inf, scores)
+    others = leave_out(scores, mine)
     gap = jnp.max(others) - scores[mine]
     return jnp.where(scores.size > 1, jnp.where(target < 0, gap, -gap), 0.0)
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 
 from jaxvis.attacks.attack import Attack, Model, Report, Row
+from jaxvis.attacks.losses import leave_out
 from jaxvis.attacks.norms import DUAL, TINY, Norm, check_norm, geometry_of
 from jaxvis.attacks.rows import Classes, Epsilons, choose_victims
 from jaxvis.attacks.run import search_smallest
@@ -110,7 +111,7 @@ def score_wanted(scores: Array, label: Array, target: Array) -> Array:
       scores: z `[K]` before softmax.
       label, target: see `jaxvis.attacks.losses.is_fooled`.
     """
-    others = jnp.where(jnp.arange(scores.size) == label, -jnp.inf, scores)
+    others = leave_out(scores, label)
     best = jnp.max(others) if scores.size > 1 else 0.0 * scores[0]
     return jnp.where(target < 0, best, scores[jnp.maximum(target, 0)])
 

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxvis.attacks.attack import Attack, Model, Report, Row
+from jaxvis.attacks.losses import leave_out
 from jaxvis.attacks.minimal.smallest import SLACK, check_above, sure_margin
 from jaxvis.attacks.norms import DUAL, TINY, check_norm, geometry_of
 from jaxvis.attacks.rows import Classes, Epsilons, choose_victims
@@ -51,7 +52,7 @@ class DeepFool(Attack):
         """
         del key
         scores = model.scores(row.image)
-        others = jnp.where(jnp.arange(scores.size) == row.label, -jnp.inf, scores)
+        others = leave_out(scores, row.label)
         count = max(min(self.candidates, scores.size) - 1, 1)
         _, classes = jax.lax.top_k(others, count)
         zero = jnp.zeros_like(row.image)
@@ -102,7 +103,7 @@ class DeepFool(Attack):
 
     def _choose_pairs(self, scores: Array, row: Row, classes: Array) -> tuple[Array, Array]:
         """Returns the class that must lose `[]`, and those that may win `[k]`."""
-        others = jnp.where(jnp.arange(scores.size) == row.target, -jnp.inf, scores)
+        others = leave_out(scores, row.target)
         from_class = jnp.where(row.target < 0, row.label, jnp.argmax(others))
         return from_class, jnp.where(row.target < 0, classes, row.target)
 

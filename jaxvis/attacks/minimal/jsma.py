@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxvis.attacks.attack import Attack, Model, Report, Row
-from jaxvis.attacks.losses import margin
+from jaxvis.attacks.losses import leave_out, margin
 from jaxvis.attacks.minimal.smallest import check_above, sure_margin
 from jaxvis.attacks.norms import TINY, check_norm
 from jaxvis.attacks.rows import Classes, Epsilons, choose_victims
@@ -54,7 +54,7 @@ class SaliencyMap(Attack):
         """
         del key
         scores = model.scores(row.image)
-        others = jnp.where(jnp.arange(scores.size) == row.label, -jnp.inf, scores)
+        others = leave_out(scores, row.label)
         target = jnp.where(row.target < 0, jnp.argmax(others).astype(jnp.int32), row.target)
         return SaliencyState(row.image, target), jnp.int32(1)
 

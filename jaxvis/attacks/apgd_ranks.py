@@ -5,6 +5,7 @@ import jax.numpy as jnp
 from jaxvis.attacks.attack import Model, Row
 from jaxvis.attacks.losses import leave_out
 from jaxvis.attacks.rows import Victims
+from jaxvis.optimize.check import check_counts
 from jaxvis.types import Array
 
 
@@ -33,6 +34,5 @@ def count_ranks(classes: int, victims: Victims) -> int:
     Raises:
       ValueError: for less than one.
     """
-    if classes < 1:
-        raise ValueError(f"classes must be at least 1, got {classes}")
+    check_counts(classes=classes)
     return max(1, min(classes, victims.clean.shape[-1] - 1))

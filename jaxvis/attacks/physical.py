@@ -13,6 +13,7 @@ from jaxvis.attacks.rows import Classes, choose_victims
 from jaxvis.compiler import jit
 from jaxvis.loss.views import Blur, ColourShift, InOrder, Noise, Rotate, Scale, in_order
 from jaxvis.network import Network
+from jaxvis.optimize.check import check_counts
 from jaxvis.optimize.keys import keys_of_places, unroll_draws
 from jaxvis.types import Array, Image, ImageLike, Key, Params, View, as_key
 
@@ -136,8 +137,7 @@ def survival_rate(
     >>> float(jaxvis.attacks.survival_rate(net, params, photo, 7, samples=4))
     1.0
     """
-    if samples < 1:
-        raise ValueError(f"samples must be at least 1, got {samples}")
+    check_counts(samples=samples)
     victims = choose_victims(
         net, params, pictures, labels, norm="linf", epsilon=None, targets=targets, names=names
     )

@@ -44,6 +44,15 @@ class Victims(NamedTuple):
     lead: tuple[int, ...]
     clean: np.ndarray
 
+    def find_fooled(self, scores: np.ndarray) -> np.ndarray:
+        """Says which scores are what an attack of their image wants, `[N]` bool.
+
+        Args:
+          scores: `[N, K]`, of one picture for each image.
+        """
+        what = map(jnp.asarray, (scores, self.labels, self.targets))
+        return np.asarray(jax.vmap(is_fooled)(*what))
+
 
 def choose_victims(
     net: Network,
@@ -127,9 +136,9 @@ def check_starts(
         )
     found = np.broadcast_to(np.asarray(batch), victims.images.shape)
     scores = np.broadcast_to(score_images(net, params, batch), victims.clean.shape)
-    fools = jax.vmap(is_fooled)(*map(jnp.asarray, (scores, victims.labels, victims.targets)))
+    fools = victims.find_fooled(scores)
     if not np.all(fools):
-        wrong = int(np.flatnonzero(~np.asarray(fools))[0])
+        wrong = int(np.flatnonzero(~fools)[0])
         said = int(np.argmax(scores[wrong]))
         raise ValueError(
             f"the start of image {wrong} is classified as {said}, which is not what the attack "

@@ -11,6 +11,7 @@ from jaxvis.attacks.line import Line, Result
 from jaxvis.attacks.programs import Program
 from jaxvis.attacks.rows import Victims
 from jaxvis.network import Network
+from jaxvis.optimize.check import check_counts
 from jaxvis.optimize.keys import item_keys
 from jaxvis.types import Interrupted, Key, Params, Run, Status, View, as_key
 
@@ -59,7 +60,7 @@ def run_attack(
         without steps.
       Interrupted: on Ctrl-C; it carries what there is.
     """
-    _check_counts(restarts=restarts, samples=samples, chunk=chunk, steps=attack.steps)
+    check_counts(restarts=restarts, samples=samples, chunk=chunk, steps=attack.steps)
     if skip is None:
         skip = np.zeros((len(victims.images), len(victims.epsilons)), bool)
     line = _make_line(attack, victims, as_key(key), restarts, starts, skip)
@@ -70,12 +71,6 @@ def run_attack(
     if interrupted:
         raise Interrupted(run)
     return run
-
-
-def _check_counts(**counts: int | None) -> None:
-    for name, count in counts.items():
-        if count is not None and count < 1:
-            raise ValueError(f"{name} must be at least 1, got {count}")
 
 
 def _make_line(
@@ -111,8 +106,7 @@ def _settle(victims: Victims, image: np.ndarray, fixed: np.ndarray) -> dict[int,
     """Returns the results of rows that need no attack: they are `fixed`, or it succeeded."""
     best = np.argmax(victims.clean, axis=-1)
     finite = np.all(np.isfinite(victims.clean), axis=-1)
-    wanted = np.where(victims.targets < 0, best != victims.labels, best == victims.targets)
-    wanted &= finite
+    wanted = victims.find_fooled(victims.clean)
     found = {}
     for row in np.flatnonzero(wanted[image] | ~finite[image] | fixed):
         one = int(image[row])

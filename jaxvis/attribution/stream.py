@@ -21,6 +21,7 @@ from jaxvis.devices import AXIS, WHOLE, copy_to_all, count_devices, find_devices
 from jaxvis.loss.algebra import Algebra
 from jaxvis.network import Network
 from jaxvis.optimize import memory
+from jaxvis.optimize.check import check_counts
 from jaxvis.platform import platform_of
 from jaxvis.types import Array, Params
 
@@ -80,8 +81,7 @@ def explain(
     Raises:
       ValueError: for a chunk below 1.
     """
-    if chunk is not None and chunk < 1:
-        raise ValueError(f"chunk must be at least 1, got {chunk}")
+    check_counts(chunk=chunk)
     work = _Work(method, params, subject, samples, keep)
     mesh, axis, chunks = _plan(work, chunk)
     work = work.share(mesh, axis)

@@ -1,4 +1,4 @@
-"""A check that a network's parameters are finite."""
+"""Checks of what a computation is given: counts, and finite parameters."""
 
 from typing import Any
 
@@ -8,6 +8,21 @@ import numpy as np
 
 from jaxvis.compiler import jit
 from jaxvis.types import Array, Params
+
+
+def check_counts(**counts: Any) -> None:
+    """Checks options that are whole numbers from 1; None, where one was left out, is right.
+
+    Args:
+      **counts: name and value of each.
+
+    Raises:
+      ValueError: names the option.
+    """
+    for name, count in counts.items():
+        whole = isinstance(count, int | np.integer) and not isinstance(count, bool)
+        if count is not None and not (whole and count >= 1):
+            raise ValueError(f"{name} must be at least 1, a whole number, got {count!r}")
 
 
 @jit

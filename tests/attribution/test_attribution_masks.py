@@ -196,7 +196,7 @@ def test_without_scikit_image_the_extra_is_named(monkeypatch):
     [
         ("occlusion", {"patch": 16}, "larger than the image"),
         ("occlusion", {"patch": 4, "stride": 5}, "skips pixels"),
-        ("occlusion", {"patch": 0}, "patch is a whole number from 1"),
+        ("occlusion", {"patch": 0}, "patch must be at least 1, a whole number"),
         ("occlusion", {"patch": 4, "baseline": "gray"}, "baseline is grey"),
         ("occlusion", {"patch": 4, "baseline": np.zeros((4, 4, 3))}, "resize it"),
         ("rise", {"probability": 1.0}, "between 0 and 1"),

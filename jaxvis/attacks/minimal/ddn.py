@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jaxvis.attacks.attack import Attack, Model, Report, Row
 from jaxvis.attacks.losses import cross_entropy
 from jaxvis.attacks.minimal.smallest import (
-    Best,
+    BallState,
     check_above,
     is_surely_fooled,
     keep_nearest,
@@ -36,20 +36,6 @@ def anneal(first: float, last: float, step: Array, steps: int) -> Array:
     return last + (first - last) * (1 + jnp.cos(jnp.pi * step / steps)) / 2
 
 
-class DdnState(NamedTuple):
-    """Where the attack is.
-
-    Attributes:
-      image: `[H, W, C]`.
-      radius: `[]`, of the sphere on which it lies, but for [0, 1].
-      best: the nearest picture that fools the network.
-    """
-
-    image: Array
-    radius: Array
-    best: Best
-
-
 @dataclass(frozen=True)
 class Ddn(Attack):
     """Steps along the gradient, each put on a sphere that shrinks or grows.
@@ -63,18 +49,18 @@ class Ddn(Attack):
     radius: float = 1.0
     gamma: float = 0.05
 
-    def begin(self, model: Model, row: Row, key: Key) -> tuple[DdnState, Array]:
+    def begin(self, model: Model, row: Row, key: Key) -> tuple[BallState, Array]:
         """Starts at the image.
 
         Args:
           model, row: see `Attack.begin`; the image is `[H, W, C]`.
         """
         del model, key
-        return DdnState(row.image, jnp.float32(self.radius), start_best(row)), jnp.int32(0)
+        return BallState(row.image, jnp.float32(self.radius), start_best(row)), jnp.int32(0)
 
     def step(
-        self, model: Model, row: Row, state: DdnState, key: Key, step: Array
-    ) -> tuple[DdnState, Report]:
+        self, model: Model, row: Row, state: BallState, key: Key, step: Array
+    ) -> tuple[BallState, Report]:
         """Looks at the picture, shrinks the sphere if it fools, and moves on it.
 
         Args:
@@ -100,9 +86,9 @@ class Ddn(Attack):
         delta = state.image - row.image + length * geometry.point(slope)
         delta *= radius / jnp.maximum(geometry.measure(delta), TINY)
         image = jnp.clip(row.image + delta, 0.0, 1.0)
-        return DdnState(image, radius, best), Report(value, jnp.array(False), jnp.int32(1))
+        return BallState(image, radius, best), Report(value, jnp.array(False), jnp.int32(1))
 
-    def end(self, model: Model, row: Row, state: DdnState) -> Image:
+    def end(self, model: Model, row: Row, state: BallState) -> Image:
         """Gives the nearest picture that fools the network; the last one is looked at here.
 
         Args:

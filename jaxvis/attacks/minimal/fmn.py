@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import jax.numpy as jnp
 
 from jaxvis.attacks.attack import Attack, Model, Report, Row
 from jaxvis.attacks.minimal.ddn import anneal
 from jaxvis.attacks.minimal.smallest import (
-    Best,
+    BallState,
     check_above,
     is_surely_fooled,
     keep_nearest,
@@ -22,20 +21,6 @@ from jaxvis.attacks.rows import Classes, Epsilons, choose_victims
 from jaxvis.attacks.run import search_smallest
 from jaxvis.network import Network
 from jaxvis.types import Array, Image, ImageLike, Key, Params, Run
-
-
-class FmnState(NamedTuple):
-    """Where the attack is.
-
-    Attributes:
-      image: `[H, W, C]`.
-      radius: `[]`, of the ball.
-      best: the nearest picture that fools the network.
-    """
-
-    image: Array
-    radius: Array
-    best: Best
 
 
 @dataclass(frozen=True)
@@ -51,7 +36,7 @@ class Fmn(Attack):
     step_size: float = 1.0
     gamma: float = 0.05
 
-    def begin(self, model: Model, row: Row, key: Key) -> tuple[FmnState, Array]:
+    def begin(self, model: Model, row: Row, key: Key) -> tuple[BallState, Array]:
         """Starts at the image.
 
         Args:
@@ -59,11 +44,11 @@ class Fmn(Attack):
         """
         del model, key
         radius = jnp.float32(1 if self.norm == "l0" else jnp.inf)
-        return FmnState(row.image, radius, start_best(row)), jnp.int32(0)
+        return BallState(row.image, radius, start_best(row)), jnp.int32(0)
 
     def step(
-        self, model: Model, row: Row, state: FmnState, key: Key, step: Array
-    ) -> tuple[FmnState, Report]:
+        self, model: Model, row: Row, state: BallState, key: Key, step: Array
+    ) -> tuple[BallState, Report]:
         """Looks at the picture, chooses the radius, and moves inside the ball.
 
         Args:
@@ -85,9 +70,9 @@ class Fmn(Attack):
             delta = jnp.clip(row.image + delta, 0.0, 1.0) - row.image
         image = jnp.clip(row.image + geometry.project(delta, radius), 0.0, 1.0)
         report = Report(look.value, jnp.array(False), jnp.int32(model.samples))
-        return FmnState(image, radius, best), report
+        return BallState(image, radius, best), report
 
-    def end(self, model: Model, row: Row, state: FmnState) -> Image:
+    def end(self, model: Model, row: Row, state: BallState) -> Image:
         """Gives the nearest picture that fools the network; the last one is looked at here.
 
         Args:
@@ -98,7 +83,7 @@ class Fmn(Attack):
         return keep_nearest(state.best, state.image, fooled, distance).image
 
     def _choose_radius(
-        self, row: Row, state: FmnState, value: Array, slope: Array, gamma: Array
+        self, row: Row, state: BallState, value: Array, slope: Array, gamma: Array
     ) -> Array:
         """Returns the radius of the next ball.
 

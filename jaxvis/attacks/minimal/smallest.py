@@ -34,6 +34,20 @@ class Best(NamedTuple):
     distance: Array
 
 
+class BallState(NamedTuple):
+    """Where an attack is whose ball, or sphere, shrinks and grows.
+
+    Attributes:
+      image: `[H, W, C]`, inside the ball.
+      radius: `[]`, of the ball.
+      best: the nearest picture that fools the network.
+    """
+
+    image: Array
+    radius: Array
+    best: Best
+
+
 class Look(NamedTuple):
     """What the network says of a picture.
 

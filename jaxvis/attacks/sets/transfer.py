@@ -95,9 +95,8 @@ def transfer_table(
     for a in range(len(runs)):
         for b, (net, params) in enumerate(subjects.values()):
             before, after = (_ask(net, params, shown[a]) for shown in (clean, crafted))
-            right = before == wanted[a].labels
-            aims = wanted[a].targets
-            fooled = np.where(aims < 0, after != wanted[a].labels, after == aims)
+            right = np.argmax(before, axis=-1) == wanted[a].labels
+            fooled = wanted[a].find_fooled(after)
             counts[a, b] = right.sum()
             rates[a, b] = fooled[right].mean() if right.any() else np.nan
     return Transfer(rates, counts, tuple(subjects), tuple(runs))
@@ -134,6 +133,6 @@ def _fit(net: Network, params: Params, images: Array) -> Array:
 
 
 def _ask(net: Network, params: Params, images: Array) -> np.ndarray:
-    """Returns what a network says of another one's images, `[N]`."""
+    """Returns a network's scores of another one's images, `[N, K]`."""
     own = check_images(images, "the images", channels=net.channels)
-    return np.argmax(score_images(net, params, _fit(net, params, own)), axis=-1)
+    return score_images(net, params, _fit(net, params, own))

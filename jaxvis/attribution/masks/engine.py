@@ -153,17 +153,3 @@ def enlarge_cells(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 @jit(static_argnums=0)
 def _enlarge(size: tuple[int, int], values: Array) -> Array:
     return jax.image.resize(values, (*values.shape[:2], *size), "cubic")
-
-
-def check_counts(**counts: int) -> None:
-    """Checks options that are whole numbers from 1.
-
-    Args:
-      **counts: name and value of each.
-
-    Raises:
-      ValueError: names the option.
-    """
-    for name, count in counts.items():
-        if not isinstance(count, int | np.integer) or count < 1:
-            raise ValueError(f"{name} is a whole number from 1, not {count!r}")

@@ -8,11 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxvis.attribution.masks.baselines import Baseline
-from jaxvis.attribution.masks.engine import Masking, check_counts, score_masks
+from jaxvis.attribution.masks.engine import Masking, score_masks
 from jaxvis.attribution.masks.superpixels import Segments, find_segments
 from jaxvis.attribution.subject import Index, choose_subject
 from jaxvis.compiler import jit
 from jaxvis.network import Network
+from jaxvis.optimize.check import check_counts
 from jaxvis.recipes.targets import AnyObjective
 from jaxvis.types import Array, ImageLike, Key, Params, as_key
 

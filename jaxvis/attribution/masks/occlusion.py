@@ -8,9 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxvis.attribution.masks.baselines import Baseline
-from jaxvis.attribution.masks.engine import Masking, Scene, check_counts, score_masks
+from jaxvis.attribution.masks.engine import Masking, Scene, score_masks
 from jaxvis.attribution.subject import Index, choose_subject
 from jaxvis.network import Network
+from jaxvis.optimize.check import check_counts
 from jaxvis.recipes.targets import AnyObjective
 from jaxvis.types import Array, ImageLike, Key, Params
 

@@ -7,15 +7,10 @@ import numpy as np
 from scipy.stats import qmc
 
 from jaxvis.attribution.masks.baselines import Baseline
-from jaxvis.attribution.masks.engine import (
-    Masking,
-    check_counts,
-    enlarge_cells,
-    number_cells,
-    score_masks,
-)
+from jaxvis.attribution.masks.engine import Masking, enlarge_cells, number_cells, score_masks
 from jaxvis.attribution.subject import Index, choose_subject
 from jaxvis.network import Network
+from jaxvis.optimize.check import check_counts
 from jaxvis.recipes.targets import AnyObjective
 from jaxvis.types import ImageLike, Key, Params, as_key
 

@@ -8,10 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxvis.attribution.masks.baselines import Baseline
-from jaxvis.attribution.masks.engine import Scene, check_counts, score_masks
+from jaxvis.attribution.masks.engine import Scene, score_masks
 from jaxvis.attribution.subject import Index
 from jaxvis.evaluate.heatmaps.judging import Case, Judged, choose_case, rank_pixels
 from jaxvis.network import Network
+from jaxvis.optimize.check import check_counts
 from jaxvis.recipes.targets import AnyObjective
 from jaxvis.types import Array, ArrayLike, ImageLike, Key, Params
 

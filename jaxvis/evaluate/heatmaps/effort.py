@@ -8,13 +8,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxvis.attribution.masks.baselines import Baseline
-from jaxvis.attribution.masks.engine import check_counts
 from jaxvis.attribution.subject import Index
 from jaxvis.evaluate.heatmaps.curves import Removal, trace_curve
 from jaxvis.evaluate.heatmaps.fidelity import split_key
 from jaxvis.evaluate.heatmaps.judging import Case, choose_case
 from jaxvis.loss.objectives import Margin
 from jaxvis.network import Network
+from jaxvis.optimize.check import check_counts
 from jaxvis.types import ArrayLike, ImageLike, Key, Params, as_key
 
 Effort = Literal["area", "flip"]

@@ -10,11 +10,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxvis.attribution.masks.baselines import Baseline
-from jaxvis.attribution.masks.engine import check_counts, hide, score_masks
+from jaxvis.attribution.masks.engine import hide, score_masks
 from jaxvis.attribution.subject import Index
 from jaxvis.compiler import jit
 from jaxvis.evaluate.heatmaps.judging import Judged, choose_case
 from jaxvis.network import Network
+from jaxvis.optimize.check import check_counts
 from jaxvis.recipes.targets import AnyObjective
 from jaxvis.types import Array, ArrayLike, ImageLike, Key, Params, as_key
 

@@ -7,11 +7,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxvis.attribution.masks.engine import check_counts
 from jaxvis.compiler import jit
 from jaxvis.evaluate.heatmaps.fidelity import split_key
 from jaxvis.evaluate.heatmaps.judging import check_heat
 from jaxvis.images import check_images
+from jaxvis.optimize.check import check_counts
 from jaxvis.types import Array, ArrayLike, ImageLike, Key, as_key
 
 

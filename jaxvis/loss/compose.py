@@ -114,12 +114,7 @@ class Composed(Loss):
         Args:
           params: the network's parameters; leading axes of items are kept.
         """
-        return self.net.prepare(params, size=self._size_seen())
-
-    def _size_seen(self) -> tuple[int, int]:
-        size = self.canvas.image_size()
-        image = jax.ShapeDtypeStruct((*size, self.net.channels), jnp.float32)
-        return jax.eval_shape(self.view, jax.random.key(0), image).shape[:2]
+        return self.net.prepare(params, size=find_size_seen(self.canvas, self.view, self.net))
 
     def rematerialise(self) -> "Composed":
         """Makes a loss of the same value whose gradient takes less memory.
@@ -128,6 +123,22 @@ class Composed(Loss):
           ValueError: where the network is an adapted one, which cannot be cut.
         """
         return replace(self, net=self.net.rematerialise())
+
+
+def find_size_seen(canvas: Canvas, view: View | None, net: Network) -> tuple[int, int]:
+    """Finds (H, W) of what a network sees of a canvas.
+
+    Args:
+      canvas: it has a size.
+      view: `(key, image) -> image`; None shows the whole picture.
+      net: whose channels the picture has.
+    """
+    size = canvas.image_size()
+    if view is None:
+        return size
+    image = jax.ShapeDtypeStruct((*size, net.channels), jnp.float32)
+    height, width, _ = jax.eval_shape(view, jax.random.key(0), image).shape
+    return height, width
 
 
 def compose(

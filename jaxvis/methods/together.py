@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxvis.loss.algebra import Algebra, Sum
-from jaxvis.loss.compose import Weighted
+from jaxvis.loss.compose import Weighted, find_size_seen
 from jaxvis.loss.couplings import Alignment, Diversity, WeightedCoupling
 from jaxvis.loss.objectives import as_objective
 from jaxvis.network import Network
@@ -270,16 +270,7 @@ def _find_map(net: Network, params: Params, items: Algebra, recipe: Recipe, *, o
     """Finds the layer where pictures are compared, below the first of those maximised."""
     names = items.taps or net.taps[-1:]
     tap = min(names, key=net.taps.index)
-    return find_map(net, params, tap, _size_seen(net, recipe), own=own)
-
-
-def _size_seen(net: Network, recipe: Recipe) -> Size:
-    """Gives (H, W) of what the network sees of a picture."""
-    if recipe.view is None:
-        return recipe.canvas.image_size()
-    image = jax.ShapeDtypeStruct((*recipe.canvas.image_size(), net.channels), jnp.float32)
-    height, width, _ = jax.eval_shape(recipe.view, jax.random.key(0), image).shape
-    return height, width
+    return find_map(net, params, tap, find_size_seen(recipe.canvas, recipe.view, net), own=own)
 
 
 def _repeat_members(items: Any, count: int) -> Any:

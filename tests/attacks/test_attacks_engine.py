@@ -234,10 +234,10 @@ def test_a_batch_that_does_not_fit_is_halved(monkeypatch, caplog):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"restarts": 0}, "restarts must be at least 1, got 0"),
-        ({"samples": 0}, "samples must be at least 1, got 0"),
-        ({"chunk": 0}, "chunk must be at least 1, got 0"),
-        ({"countdown": Countdown("linf", 0)}, "steps must be at least 1, got 0"),
+        ({"restarts": 0}, "restarts must be at least 1, a whole number, got 0"),
+        ({"samples": 0}, "samples must be at least 1, a whole number, got 0"),
+        ({"chunk": 0}, "chunk must be at least 1, a whole number, got 0"),
+        ({"countdown": Countdown("linf", 0)}, "steps must be at least 1, a whole number, got 0"),
     ],
 )
 def test_numbers_below_1_are_refused(options, message):

@@ -103,7 +103,7 @@ def test_a_network_without_scores_cannot_be_attacked():
 
 @pytest.mark.parametrize("steps", (0, -3))
 def test_a_budget_of_nothing_is_refused(steps):
-    with pytest.raises(ValueError, match=f"steps must be at least 1, got {steps}"):
+    with pytest.raises(ValueError, match=f"steps must be at least 1, a whole number, got {steps}"):
         attacks.pgd(*linear(), draw_images(), epsilon=0.1, steps=steps)
 
 

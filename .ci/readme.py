@@ -22,8 +22,8 @@ README = ROOT / "README.md"
 
 
 def list_pages() -> list[Path]:
-    """Lists the README and the pages of docs/."""
-    return [README, *sorted((ROOT / "docs").glob("*.md"))]
+    """Lists the README and the pages of docs/, those in its folders too."""
+    return [README, *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 class Block(NamedTuple):

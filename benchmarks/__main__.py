@@ -40,9 +40,10 @@ def make_parser(names: Sequence[str]) -> argparse.ArgumentParser:
     budget = "seconds after which the benchmark gpu begins no case; 540 if left out"
     add("--budget", type=float, metavar="SECONDS", help=budget)
     rows = "write the rows; other names' rows that the file has stay (tune: write the numbers)"
+    shown = "rewrite the README's table and docs/benchmarks.md from the rows, or all of --out"
     add("--out", **file, help=rows)
     add("--rows", **file, help="measure nothing, take the rows of this file")
-    add("--readme", **switch, help="rewrite the README's table from the rows, or all of --out")
+    add("--readme", **switch, help=shown)
     add("--cost", **switch, help="rewrite docs/cost.md and its figures from the rows of curves")
     return parser
 
@@ -53,7 +54,7 @@ def main(argv: Sequence[str] | None = None, *, readme: Path = README, docs: Path
     Args:
       argv: the words after `python -m benchmarks`; None takes the process's own.
       readme: the README that --readme rewrites.
-      docs: the folder of the page that --cost rewrites.
+      docs: the folder of the pages that --readme and --cost rewrite.
 
     Returns:
       int: the exit code: 0; 1 where outputs differ; 2 for a mistake in the command
@@ -94,7 +95,7 @@ def _run(args: argparse.Namespace, readme: Path, docs: Path) -> int:
         rows, missing = _measure(args, names, kept)
     print("\n".join(table.format_lines(rows)))
     if args.readme:
-        table.write_readme(readme, rows)
+        table.write_tables(readme, docs / table.PAGE, rows)
     if args.cost:
         cost_page.write_page(docs, rows)
     if find_wrong(rows):

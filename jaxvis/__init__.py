@@ -26,11 +26,12 @@ Everything that a user needs is one dot away and listed in `jaxvis.__all__`:
   `pointing_game`, `infidelity`, `max_sensitivity`, `sparseness`, `effort_ratio`,
   `model_randomisation`, `logit_randomisation`,
 - adversarial images: `attacks` (`attacks.pgd`, `attacks.autoattack`...),
+- sweeps: `sweep` (`sweep.plan_sweep`, `sweep.make_sweep`, `sweep.open_store`),
 - defences: `defences`, `with_filters`, `ensemble`, `adversarial_train`, `score_bounds`,
   `certified_accuracy`, `margin_bounds`, `lipschitz_bounds`, `smooth`,
 - what methods are made of: `objectives`, `canvases` (`Canvas` for one of your own),
   `views`, `priors`, `optimizers`, `recipes`, `Status`, `Interrupted`,
-- figures: `plot`,
+- figures: `plot`; pictures to browse in a notebook: `browse`,
 - devices and compilation: `use_cores`, `jit`, `compiles_wrongly`.
 """
 
@@ -40,7 +41,7 @@ from typing import TYPE_CHECKING, Any
 from jaxvis.exports import MODULES, PLACES
 
 if TYPE_CHECKING:
-    from jaxvis import attacks, defences, recipes
+    from jaxvis import attacks, defences, recipes, sweep
     from jaxvis.analysis.accentuate import accentuate
     from jaxvis.analysis.activations import activations
     from jaxvis.analysis.atlas import activation_cells, activation_grid, atlas
@@ -123,6 +124,7 @@ if TYPE_CHECKING:
     from jaxvis.output import plot
     from jaxvis.output.embedding import draw_embedding
     from jaxvis.output.io import read_image, write_image
+    from jaxvis.site.browser import browse
     from jaxvis.types import Canvas, Interrupted, Run, Status
     from jaxvis.weights.load import load
 
@@ -143,6 +145,7 @@ __all__ = [
     "attention_rollout",
     "average_drop",
     "average_increase",
+    "browse",
     "cam",
     "canvases",
     "caricature",
@@ -233,6 +236,7 @@ __all__ = [
     "sparseness",
     "style",
     "stylize",
+    "sweep",
     "texture",
     "threshold_segment",
     "tsne",

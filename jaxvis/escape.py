@@ -5,6 +5,7 @@ ends, which would otherwise reach the terminal.
 """
 
 import os
+import re
 
 LONGEST = 80
 """Characters of a text that are shown."""
@@ -58,3 +59,13 @@ def describe_shape(shape: tuple[int, ...]) -> str:
       shape: as the file states it.
     """
     return str(tuple(shape)) if len(shape) <= MOST_AXES else f"({len(shape)} axes)"
+
+
+def slug(text: str) -> str:
+    """Makes a text part of a file name: "tench, Tinca tinca" -> "tench".
+
+    Args:
+      text: a label; what follows its first comma is left out.
+    """
+    words = re.findall(r"[^\W_]+", text.partition(",")[0].lower())
+    return "_".join(words)[:40]

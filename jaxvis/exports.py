@@ -9,6 +9,7 @@ MODULES = {
     "plot": "jaxvis.output.plot",
     "priors": "jaxvis.loss.priors",
     "recipes": "jaxvis.recipes",
+    "sweep": "jaxvis.sweep",
     "views": "jaxvis.loss.views",
 }
 """Public name -> the module that it is."""
@@ -29,6 +30,7 @@ PLACES = {
     "attention_rollout": "jaxvis.attribution.cam.tokens",
     "average_drop": "jaxvis.evaluate.heatmaps.confidence",
     "average_increase": "jaxvis.evaluate.heatmaps.confidence",
+    "browse": "jaxvis.site.browser",
     "cam": "jaxvis.attribution.cam.heads",
     "caricature": "jaxvis.methods.preimage.caricature",
     "certified_accuracy": "jaxvis.defences.certify.certify",

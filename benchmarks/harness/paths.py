@@ -7,7 +7,7 @@ ROOT = Path(__file__).resolve().parents[2]
 """The checkout."""
 README = ROOT / "README.md"
 ROWS = ROOT / "benchmarks" / "rows.json"
-"""The rows that the README shows."""
+"""The rows that the README and docs/benchmarks.md show."""
 DOCS = ROOT / "docs"
 CURVES = ROOT / "benchmarks" / "curves.json"
 """The rows that the page on cost shows."""

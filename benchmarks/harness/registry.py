@@ -34,6 +34,7 @@ NAMES = {
     "dream": "benchmarks.speed.dream",
     "patches": "benchmarks.speed.patches",
     "efros_leung": "benchmarks.speed.efros_leung",
+    "heatmaps": "benchmarks.speed.heatmaps",
     "attacks": "benchmarks.speed.attacks",
     "curves": "benchmarks.speed.curves",
     "ranvgg_claims": "benchmarks.papers.ranvgg_claims",

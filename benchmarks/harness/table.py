@@ -1,4 +1,4 @@
-"""Rows as text: for the screen, and as the README's tables between their markers."""
+"""Rows as text: for the screen, and as tables of pages between their markers."""
 
 import math
 from collections.abc import Sequence
@@ -7,6 +7,28 @@ from pathlib import Path
 from benchmarks.harness.rows import Row
 
 BEGIN, END = "<!-- benchmarks -->", "<!-- /benchmarks -->"
+PAGE = "benchmarks.md"
+"""The page of docs/ that shows every row."""
+CHOSEN = (
+    ("step", "squeezenet1_1, 224 px, batch 1"),
+    ("step", "googlenet, 224 px, batch 1"),
+    ("step", "vgg19, 224 px, batch 4"),
+    ("step", "resnet50, 224 px, batch 8"),
+    ("step", "mobilenet_v2, 224 px, batch 1"),
+    ("step", "convnext_tiny, 224 px, batch 1"),
+    ("sweep", "squeezenet1_1, 128 px, a picture and step"),
+    ("lbfgs", "8 inversions of vgg19 relu2_1, 32 px"),
+    ("texture", "brick, 128 px, 100 evaluations: time"),
+    ("style", "vgg19, 512 px, adam, 3 steps"),
+    ("stylize", "transform_reflect, 512 px"),
+    ("dream", "googlenet inception_4c/output, 256 px, 3 octaves of 5 steps"),
+    ("start", "squeezenet1_1, first picture of 32 steps, warm"),
+    ("memory", "googlenet, batch 1, 224 px, peak of a process"),
+)
+"""The name and the case of the rows that the README shows: one of each kind of work, those
+in which the peer is ahead as well."""
+OTHER_WAYS = ("jaxvis,", "optax.lbfgs", "torch.optim.LBFGS")
+"""How peers of these cases begin that the README leaves out: other ways to do the same."""
 
 
 def format_amount(value: float | None, unit: str) -> str:
@@ -99,8 +121,35 @@ def format_lines(rows: Sequence[Row]) -> list[str]:
     ]
 
 
+def choose_rows(rows: Sequence[Row]) -> list[Row]:
+    """Chooses the rows that the README shows, in their order in `CHOSEN`.
+
+    Args:
+      rows: rows of any benchmarks.
+    """
+    return [
+        row
+        for wanted in CHOSEN
+        for row in rows
+        if (row["name"], row["case"]) == wanted and not row["peer_name"].startswith(OTHER_WAYS)
+    ]
+
+
+def format_short(rows: Sequence[Row]) -> str:
+    """Formats the rows that the README shows: one table, without notes and targets.
+
+    Args:
+      rows: rows of any benchmarks.
+    """
+    out = ["| | case | jaxvis | peer | peer / jaxvis (quartiles) |", "|---|---|---|---|---|"]
+    for row in choose_rows(rows):
+        cells = (f"`{row['name']}`", row["case"], *_format_figures(row)[:3])
+        out.append("| " + " | ".join(cell.replace("|", "/") for cell in cells) + " |")
+    return "\n".join(out)
+
+
 def format_markdown(rows: Sequence[Row]) -> str:
-    """Formats the rows as the README shows them: the machine, then one table.
+    """Formats the rows as the page on benchmarks shows them: the machines, then one table.
 
     Args:
       rows: rows of any benchmarks; at least one.
@@ -136,22 +185,30 @@ def describe_machines(rows: Sequence[Row]) -> list[str]:
     return [f"{', '.join(names)}: {text}." for text, names in found.items()]
 
 
-def write_readme(path: Path, rows: Sequence[Row]) -> None:
-    """Rewrites a README's benchmark section, the text between its two markers.
+def write_tables(readme: Path, page: Path, rows: Sequence[Row]) -> None:
+    """Rewrites the short table of a README and the whole one of the page on benchmarks.
 
     Args:
-      path: the README.
+      readme: the README.
+      page: the page; both have the two markers, between which the text is replaced.
       rows: rows of any benchmarks; at least one.
 
     Raises:
-      ValueError: if there are no rows, or the markers are not there, once each, in
-        order.
+      ValueError: if there are no rows, or in one of the files the markers are not there,
+        once each, in order; then neither is written.
     """
     if not rows:
-        raise ValueError("there are no rows to write into the README")
-    text = path.read_text(encoding="utf-8")
-    before, begin, rest = text.partition(BEGIN + "\n")
+        raise ValueError("there are no rows to write into the README and the page")
+    tables = {page: format_markdown(rows), readme: format_short(rows)}
+    texts = {path: _replace_section(path, table) for path, table in tables.items()}
+    for path, text in texts.items():
+        path.write_text(text, "utf-8")
+
+
+def _replace_section(path: Path, table: str) -> str:
+    """Gives a file's text with another table between its markers."""
+    before, begin, rest = path.read_text(encoding="utf-8").partition(BEGIN + "\n")
     _, end, after = rest.partition(END)
     if not (begin and end) or END in before or BEGIN in rest or END in after:
         raise ValueError(f"{path} must have the lines {BEGIN} and {END}, once each")
-    path.write_text(f"{before}{BEGIN}\n{format_markdown(rows)}\n{END}{after}", "utf-8")
+    return f"{before}{BEGIN}\n{table}\n{END}{after}"

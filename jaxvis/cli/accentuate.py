@@ -23,9 +23,9 @@ from jaxvis.cli.flags import (
     flatten_flags,
 )
 from jaxvis.cli.opening import describe_network
-from jaxvis.cli.parsing import slug
 from jaxvis.cli.saving import end_command, open_output, save_run
 from jaxvis.cli.target_flags import TARGET, TargetFlags
+from jaxvis.escape import slug
 from jaxvis.output.heat import colour_heat, describe_colours
 from jaxvis.output.io import write_image
 from jaxvis.output.sheet import contact_sheet

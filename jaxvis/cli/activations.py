@@ -10,9 +10,10 @@ from jaxvis.cli.checksums import hash_inputs
 from jaxvis.cli.flags import NETWORK, OUTPUT, NetworkFlags, OutputFlags, flatten_flags
 from jaxvis.cli.opening import open_net
 from jaxvis.cli.pages import CELL, magnify, write_pages
-from jaxvis.cli.parsing import parse_indices, slug, split_words
+from jaxvis.cli.parsing import parse_indices, split_words
 from jaxvis.cli.photographs import read_for
 from jaxvis.cli.saving import open_output
+from jaxvis.escape import slug
 from jaxvis.output.sheet import contact_sheet
 
 LIT = 2 * CELL

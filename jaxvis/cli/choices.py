@@ -109,7 +109,7 @@ Rates = Literal["dirichlet", "normal"]
 """How the energy of filters is reallocated."""
 Scheme = Literal["he", "gaussian", "unit"]
 """How random kernels are drawn."""
-StylePreset = Literal["gatys", "ranvgg", "ranvgg_strong", "pmci"]
+StylePreset = Literal["relative", "gatys", "ranvgg", "ranvgg_strong", "pmci"]
 """Settings of a style transfer."""
 TexturePreset = Literal["gatys", "ranvgg"]
 """Settings of a texture."""

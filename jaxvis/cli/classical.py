@@ -11,9 +11,10 @@ from jaxvis.cli.checksums import hash_inputs
 from jaxvis.cli.choices import Algorithm
 from jaxvis.cli.flags import RESUMABLE, ResumeFlags, default_of, flatten_flags
 from jaxvis.cli.ledger import open_ledger
-from jaxvis.cli.parsing import parse_size, slug
+from jaxvis.cli.parsing import parse_size
 from jaxvis.cli.parts import Part, Saving, make_parts, save_pictures
 from jaxvis.cli.photographs import read_photograph
+from jaxvis.escape import slug
 from jaxvis.methods.classical_texture.efros_leung import efros_leung
 from jaxvis.methods.classical_texture.wei_levoy import wei_levoy
 from jaxvis.optimize.runs import change_when_interrupted

@@ -11,9 +11,9 @@ from jaxvis.cli.checksums import hash_inputs
 from jaxvis.cli.flags import NetworkFlags
 from jaxvis.cli.judging import Ranks, judge_by_network
 from jaxvis.cli.opening import describe_network, open_net
-from jaxvis.cli.parsing import slug
 from jaxvis.cli.saving import Output, end_command, new_folder, run_or_interrupt, save_run
 from jaxvis.cli.unit_sweep import name_files
+from jaxvis.escape import slug
 from jaxvis.methods.maximize import maximize
 from jaxvis.methods.preimage.invert import invert
 from jaxvis.optimize.runs import join_items

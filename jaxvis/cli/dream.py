@@ -18,9 +18,9 @@ from jaxvis.cli.flags import (
 )
 from jaxvis.cli.ledger import open_ledger
 from jaxvis.cli.opening import describe_network, open_net
-from jaxvis.cli.parsing import slug
 from jaxvis.cli.parts import Saving, cut_seeds, make_parts, save_pictures
 from jaxvis.cli.photographs import read_for
+from jaxvis.escape import slug
 from jaxvis.methods.dream import dream as amplify
 from jaxvis.recipes.dreams import DreamRecipe
 

@@ -21,10 +21,11 @@ from jaxvis.cli.flags import (
 )
 from jaxvis.cli.ledger import open_ledger
 from jaxvis.cli.opening import describe_network, open_pooled
-from jaxvis.cli.parsing import parse_indices, slug, split_words
+from jaxvis.cli.parsing import parse_indices, split_words
 from jaxvis.cli.parts import Part, Saving, make_parts, save_pictures
 from jaxvis.cli.photographs import read_for, read_photograph
 from jaxvis.cli.style_flags import POOL, PoolFlags
+from jaxvis.escape import slug
 from jaxvis.methods.style.feature_maps import feature_maps as invert_filters
 from jaxvis.methods.style.feature_maps import random_codes, rank_codes
 from jaxvis.recipes.styles import MapRecipe

@@ -9,8 +9,9 @@ from jaxvis.analysis.filters import filters as read_filters
 from jaxvis.cli.flags import NETWORK, OUTPUT, NetworkFlags, OutputFlags, flatten_flags
 from jaxvis.cli.opening import open_net
 from jaxvis.cli.pages import MOST, draw_rows, magnify, write_pages
-from jaxvis.cli.parsing import parse_indices, parse_words, slug
+from jaxvis.cli.parsing import parse_indices, parse_words
 from jaxvis.cli.saving import open_output
+from jaxvis.escape import slug
 from jaxvis.output.sheet import contact_sheet
 
 

@@ -23,14 +23,15 @@ from jaxvis.cli.flags import (
 from jaxvis.cli.judging import Ranks, judge_by_network
 from jaxvis.cli.ledger import open_ledger
 from jaxvis.cli.opening import describe_network, open_net
-from jaxvis.cli.parsing import parse_indices, slug, split_list, split_words
+from jaxvis.cli.parsing import parse_indices, split_list, split_words
 from jaxvis.cli.progress import Progress
-from jaxvis.cli.recipe_facts import describe_problem
 from jaxvis.cli.saving import end_command
 from jaxvis.cli.unit_sweep import caption_units
+from jaxvis.escape import slug
 from jaxvis.generators.deep import DeepGenerator
 from jaxvis.methods.coupled.autoencode import decoder_of, load_autoencoder
 from jaxvis.methods.coupled.generate import choose_generator, plan_generate
+from jaxvis.optimize.describe import describe_problem
 from jaxvis.recipes.generators import GENERATORS, GeneratorRecipe
 
 STRETCHED = default_of(GeneratorRecipe, "stretched")

@@ -18,8 +18,9 @@ from jaxvis.cli.flags import (
 from jaxvis.cli.grouped import spread_groups
 from jaxvis.cli.ledger import open_ledger
 from jaxvis.cli.opening import describe_network, open_net
-from jaxvis.cli.parsing import parse_indices, parse_size, parse_units, slug
+from jaxvis.cli.parsing import parse_indices, parse_size, parse_units
 from jaxvis.cli.parts import Part, Saving, make_parts, save_pictures
+from jaxvis.escape import slug
 from jaxvis.loss.objectives import Excite
 from jaxvis.methods.together import interpolate as interpolate_units
 from jaxvis.optimize.runs import change_when_interrupted

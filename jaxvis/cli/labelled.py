@@ -7,8 +7,9 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxvis.attacks.rows import score_images
-from jaxvis.cli.parsing import parse_indices, slug
+from jaxvis.cli.parsing import parse_indices
 from jaxvis.cli.photographs import choose_size, read_for
+from jaxvis.escape import slug
 from jaxvis.images import to_channels
 from jaxvis.network import Network
 from jaxvis.train.images import Images, open_folder

@@ -17,6 +17,7 @@ from jaxvis.cli.maximize_flags import TOGETHER, TogetherFlags
 from jaxvis.cli.opening import open_net
 from jaxvis.cli.parsing import parse_position, parse_size
 from jaxvis.cli.peaks import find_peaks
+from jaxvis.cli.sweep_flags import UNPLANNED, PlanFlags, refuse_unplanned
 from jaxvis.cli.unit_sweep import UnitSweep
 from jaxvis.methods.maximize import maximize as maximize_units
 from jaxvis.output.io import SAMPLES
@@ -105,13 +106,15 @@ def sweep(
     size: str | None = None,
     run: SeedFlags = SEEDS,
     network: NetworkFlags = NETWORK,
+    planned: PlanFlags = UNPLANNED,
     output: ResumeFlags = RESUMABLE,
 ) -> int:
-    """Makes a picture of every class of a network, many at a time.
+    """Makes a picture of every class of a network, or plans a sweep of any size.
 
     Each picture is written when its chunk is done; contact sheet and record come last.
     Ctrl-C keeps what is finished, and --resume goes on. For example:
     jaxvis sweep squeezenet1_1 --classes 0:100 --out classes
+    jaxvis sweep vgg19 --taps all --seeds 4 --plan plan.json
 
     Args:
       net: the network's name, such as squeezenet1_1, or a file that describes one (.toml, .py).
@@ -126,9 +129,24 @@ def sweep(
       ValueError: for a flag that does not fit the network.
     """
     arguments = flatten_flags(locals())
+    pixels = parse_size(size) if size else None
+    if planned.plan is not None:
+        from jaxvis.cli.sweep_plan import plan_sweep  # everything that can be swept
+
+        return plan_sweep(
+            net,
+            classes=classes,
+            recipe=recipe,
+            steps=steps,
+            size=pixels,
+            run=run,
+            network=network,
+            flags=planned,
+        )
+    refuse_unplanned(planned)
+    arguments = {k: v for k, v in arguments.items() if not hasattr(UNPLANNED, k)}
     opened = open_net(net, network)
     if opened.net.classes is None:
         raise ValueError(f"{net} names no class scores: use jaxvis maximize --tap")
     sweep = UnitSweep("sweep", opened, arguments, None, classes, "class", run, output)
-    pixels = parse_size(size) if size else None
     return sweep.run(recipe, steps=steps, size=pixels, facts={"inputs": {}})

@@ -196,16 +196,6 @@ def parse_units(text: str) -> list[tuple[str, int, float]]:
     return units
 
 
-def slug(text: str) -> str:
-    """Makes a text part of a file name: "tench, Tinca tinca" -> "tench".
-
-    Args:
-      text: a label; what follows its first comma is left out.
-    """
-    words = re.findall(r"[^\W_]+", text.partition(",")[0].lower())
-    return "_".join(words)[:40]
-
-
 def _beyond(number: int, count: int, what: str) -> ValueError:
     return ValueError(f"there is no {what} {number}: they go from 0 to {count - 1}")
 

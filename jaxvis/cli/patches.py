@@ -19,9 +19,10 @@ from jaxvis.cli.flags import (
 )
 from jaxvis.cli.opening import open_net
 from jaxvis.cli.pages import CELL, MOST, draw_rows, magnify, write_pages
-from jaxvis.cli.parsing import parse_indices, parse_size, slug, split_words
+from jaxvis.cli.parsing import parse_indices, parse_size, split_words
 from jaxvis.cli.saving import open_output
 from jaxvis.cli.skipping import describe_images
+from jaxvis.escape import slug
 from jaxvis.output.files import write_atomically
 from jaxvis.output.folder import list_images
 from jaxvis.weights.load import LoadedNetwork

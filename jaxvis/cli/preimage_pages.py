@@ -8,9 +8,9 @@ import numpy as np
 
 from jaxvis.cli.flags import WatchFlags
 from jaxvis.cli.ledger import Ledger
-from jaxvis.cli.parsing import slug
 from jaxvis.cli.parts import Part, Saving, make_parts
 from jaxvis.cli.saving import save_run
+from jaxvis.escape import slug
 from jaxvis.optimize.runs import split_axis
 from jaxvis.types import Run
 

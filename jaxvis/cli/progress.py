@@ -19,7 +19,7 @@ from jaxvis.display import join_planes
 from jaxvis.interrupts import hold_interrupts
 from jaxvis.optimize.job import Job
 from jaxvis.output.arrays import blend_over
-from jaxvis.output.io import read_image, write_image
+from jaxvis.output.io import check_format, read_image, write_image
 from jaxvis.output.record import make_record, write_record
 from jaxvis.output.resample import resample
 from jaxvis.types import Run, Status
@@ -37,11 +37,16 @@ class Progress:
       names: of every picture, without ending, by its number.
       alpha: whether the last channel of the pictures is their opacity, which files keep, and
         through which sheets show white.
+
+    Raises:
+      ValueError: for one file of a format that cannot hold such pictures.
     """
 
     def __init__(self, ledger: Ledger, names: Sequence[str], *, alpha: bool = False) -> None:
         self.ledger, self.output, self.names = ledger, ledger.output, names
         self.alpha = alpha
+        if self.output.file is not None:
+            check_format(self.output.file, bits=self.output.bits, alpha=alpha)
         self.thumbnails: dict[int, np.ndarray] = {}
 
     @property

@@ -23,12 +23,13 @@ from jaxvis.cli.flags import (
 )
 from jaxvis.cli.ledger import Ledger, open_ledger
 from jaxvis.cli.opening import describe_network, open_net
-from jaxvis.cli.parsing import parse_size, slug, split_words
+from jaxvis.cli.parsing import parse_size, split_words
 from jaxvis.cli.parts import Part, Saving, make_parts
 from jaxvis.cli.photographs import read_photograph
 from jaxvis.cli.ranvgg_folder import build_sized, list_networks, read_networks
 from jaxvis.cli.saving import save_run
 from jaxvis.cli.style_flags import POOL, PoolFlags
+from jaxvis.escape import slug
 from jaxvis.methods.ranvgg.candidates import Distribution, draw_networks, list_inverted_layers
 from jaxvis.methods.ranvgg.reconstruct import Inversion, reconstruct
 from jaxvis.network import Network

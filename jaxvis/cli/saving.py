@@ -3,7 +3,8 @@
 Pictures go to `--out DIR`, else to `jaxvis-COMMAND` in the current folder, with -2,
 -3... where that is taken. A folder named by --out must be new or empty; --overwrite
 writes into it all the same, replacing files of the same name and leaving the others.
-`--out art.png` is that file alone, with its record art.json beside it.
+`--out art.png` is that file alone, with its record art.json beside it; its ending chooses
+the format (`jaxvis.output.io.FORMATS`).
 """
 
 import sys
@@ -21,13 +22,18 @@ from jaxvis.cli.flags import OutputFlags
 from jaxvis.cli.locking import is_leftover, lock_file, lock_folder
 from jaxvis.cli.sheets import write_sheet
 from jaxvis.display import join_planes
-from jaxvis.output.io import write_image
+from jaxvis.output.io import FORMATS, check_format, write_image
 from jaxvis.output.record import make_record, write_record
 from jaxvis.platform import platform_of
 from jaxvis.types import Interrupted, Run, Status
 
-ONE_FILE = (".png",)
+ONE_FILE = tuple(FORMATS)
 """Endings of `--out` that name a picture, not a folder."""
+REFUSED = tuple(
+    ".gif .avif .heic .heif .jp2 .jxl .jfif .ico .tga .exr .hdr .psd .svg .pdf .eps .ps .pgm "
+    ".pbm .npy .npz .json .html .mp4 .apng .txt .csv".split()
+)
+"""Endings of files that pictures are not written as; no folder is meant by them."""
 BAD = {
     Status.FAILED: "failed: a value was not finite; try fewer steps or another --seed",
     Status.DEAD: "dead: no gradient ever reached the canvas, or the objective never moved; "
@@ -74,20 +80,41 @@ def open_output(flags: OutputFlags, command: str, *, count: int | None = None) -
 
     Raises:
       OSError: if it cannot be made.
-      ValueError: if something is there already and --overwrite is off, or if one file is
-        asked for and there will be several pictures.
+      ValueError: if something is there already and --overwrite is off, if one file is
+        asked for and there will be several pictures, or for an ending or a number of bits
+        that pictures are not written with.
     """
     out = flags.out
-    if out is not None and out.suffix.lower() in ONE_FILE and not out.is_dir():
-        if count != 1:
-            what = f"{count} pictures" if count else "a folder of files"
-            raise ValueError(f"{out} is one picture and {command} makes {what}: name a folder")
-        if out.exists() and not flags.overwrite:
-            raise ValueError(f"{out} is there already: name another file, or pass --overwrite")
-        out.parent.mkdir(parents=True, exist_ok=True)
-        lock_file(out)
-        return Output(out.parent, out, flags.bits)
+    if out is not None and not out.is_dir():
+        _refuse_ending(out)
+        if out.suffix.lower() in ONE_FILE:
+            return _open_file(out, flags, command, count)
     return Output(new_folder(out, command, overwrite=flags.overwrite), None, flags.bits)
+
+
+def _refuse_ending(out: Path) -> None:
+    """Refuses a file of a format that pictures are not written in."""
+    if out.suffix.lower() in REFUSED:
+        raise ValueError(
+            f"{out}: a picture ends in {', '.join(ONE_FILE)}, not {out.suffix}: name another "
+            "file, or a folder"
+        )
+
+
+def _open_file(out: Path, flags: OutputFlags, command: str, count: int | None) -> Output:
+    """Makes the folder of the one picture to write; see `open_output`."""
+    if count != 1:
+        what = f"{count} pictures" if count else "a folder of files"
+        raise ValueError(f"{out} is one picture and {command} makes {what}: name a folder")
+    check_format(out, bits=flags.bits)
+    # art.png and art.jpg would share one record.
+    record = out.with_suffix(".json")
+    if not flags.overwrite and (out.exists() or record.exists()):
+        there = out if out.exists() else f"{record}, where the record of {out.name} goes,"
+        raise ValueError(f"{there} is there already: name another file, or pass --overwrite")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    lock_file(out)
+    return Output(out.parent, out, flags.bits)
 
 
 def new_folder(out: Path | None, command: str, *, overwrite: bool = False) -> Path:

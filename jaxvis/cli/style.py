@@ -13,21 +13,25 @@ from jaxvis.cli.flags import (
     NETWORK,
     SEEDS,
     WATCHED,
+    Count,
     NetworkFlags,
     SeedFlags,
+    Text,
     WatchFlags,
     default_of,
     flatten_flags,
 )
 from jaxvis.cli.ledger import Ledger, open_ledger
 from jaxvis.cli.opening import describe_network, open_pooled
-from jaxvis.cli.parsing import parse_numbers, parse_words, slug
+from jaxvis.cli.parsing import parse_numbers, parse_words
 from jaxvis.cli.parts import Saving, cut_seeds, make_parts
 from jaxvis.cli.photographs import read_for, read_photograph
 from jaxvis.cli.saving import save_run
 from jaxvis.cli.style_flags import BALANCE, POOL, BalanceFlags, PoolFlags
+from jaxvis.escape import slug
 from jaxvis.images import sides_of_area
 from jaxvis.loss.matching.transfer import StyleRecipe
+from jaxvis.methods.style.scales import list_sizes
 from jaxvis.methods.style.style import style as paint
 from jaxvis.network import Network
 from jaxvis.optimize.runs import split_axis
@@ -53,7 +57,8 @@ def style(
     colour: Colour = COLOUR,
     noise: float | None = None,
     denoise: float | None = None,
-    scales: int = default_of(StyleRecipe, "scales"),
+    scales: Count = None,
+    init: Text = None,
     tile: int | None = None,
     steps: int | None = None,
     optimizer: PixelOptimizer | None = None,
@@ -71,8 +76,8 @@ def style(
       net: the network's name, such as vgg19, or a file that describes one (.toml, .py).
       content: a file, or astronaut, chelsea, coffee or rocket.
       styles: one file or several.
-      preset: gatys, pmci, or with --weights random:0 ranvgg (the paper's ratio) or
-        ranvgg_strong (more style).
+      preset: relative, which keeps the content at any size; gatys or pmci as published;
+        or with --weights random:0 ranvgg (the paper's ratio) or ranvgg_strong (more style).
       mix: a weight for each style, such as 1,0.5; equal parts if left out.
       masks: a picture for each style, A.png,B.png, white where on the content it
         applies.
@@ -82,9 +87,13 @@ def style(
         out.
       denoise: weight of the total variation filter on the last picture, 0 for none; the
         preset's if left out.
-      scales: sizes, coarse to fine, each sqrt 2 times the one before.
+      scales: sizes, coarse to fine, each sqrt 2 times the one before; the preset's if left
+        out: of relative as many as have a shorter side of 90 pixels, else 1.
+      init: a picture that the coarsest size begins from, in place of the content; --scales 1
+        keeps its details.
       tile: side in pixels of the tiles that the network sees one by one, to save memory.
-      steps: updates of every scale, of lbfgs evaluations; the preset's, 300, if left out.
+      steps: updates of every scale, of lbfgs evaluations; the preset's, 100 of relative and
+        300 of the others, if left out.
       optimizer: the preset's if left out.
       size: the content is cropped to it, 256 or 256x384 (H x W), or own.
 
@@ -97,15 +106,10 @@ def style(
         raise ValueError("name at least one style: a file")
     shares = parse_numbers(mix, "weights")
     opened = open_pooled(net, network, pool)
-    given = _read_pictures(content, styles, masks, opened.net, size)
-    inputs = hash_inputs(content, *styles, *(parse_words(masks) or ()))
-    changes: dict[str, Any] = {
-        "noise": noise,
-        "denoise": denoise,
-        "optimizer": optimizer,
-        "steps": steps,
-    }
-    changes |= {"style_scale": style_scale, "colour": colour, "scales": scales}
+    given = _read_pictures(content, styles, masks, init, opened.net, size)
+    inputs = hash_inputs(content, *styles, *(parse_words(masks) or ()), init)
+    changes: dict[str, Any] = {"noise": noise, "denoise": denoise, "optimizer": optimizer}
+    changes |= {"steps": steps, "style_scale": style_scale, "colour": colour, "scales": scales}
     recipe = choose_style(opened.net, preset, **balance.changes(), **changes)
     key, name = jax.random.key(run.seed), "_".join(slug(stem) for stem in given.stems[:2])
     method = partial(
@@ -118,6 +122,7 @@ def style(
         mix=shares,
         masks=given.masks or None,
         tile=tile,
+        init=given.start,
         seeds=run.seeds,
         key=key,
         chunk=run.chunk,
@@ -125,8 +130,8 @@ def style(
     same = {"weights": opened.sha256, "inputs": inputs}
     ledger = open_ledger(output, "style", arguments, count=run.seeds, **same)
     parts = cut_seeds(method, name, run.seeds, chunk=run.chunk)
-    facts: dict[str, Any] = {"arguments": arguments, "key": key, "recipe": recipe}
-    facts |= {"steps": recipe.steps * scales, "inputs": inputs, **describe_network(opened)}
+    facts: dict[str, Any] = {"arguments": arguments, "key": key, "inputs": inputs}
+    facts |= {**_describe_scales(recipe, given.photo), **describe_network(opened)}
     save = partial(_save, ledger, name, run.seeds, given, **facts)
     return make_parts(ledger, parts, Saving(save, output.save_every))
 
@@ -139,12 +144,14 @@ class _Given(NamedTuple):
       photo: the content, `[H, W, C]`.
       paintings: the styles, `[H, W, C]` each.
       masks: where on the content each style applies, `[H, W]`; empty where there are none.
+      start: what is painted over, `[H, W, C]`; None is the content.
     """
 
     files: tuple[str, ...]
     photo: np.ndarray
     paintings: list[np.ndarray]
     masks: list[np.ndarray]
+    start: np.ndarray | None
 
     @property
     def stems(self) -> list[str]:
@@ -153,13 +160,27 @@ class _Given(NamedTuple):
 
 
 def _read_pictures(
-    content: str, styles: tuple[str, ...], masks: str | None, net: Network, size: str
+    content: str,
+    styles: tuple[str, ...],
+    masks: str | None,
+    init: str | None,
+    net: Network,
+    size: str,
 ) -> _Given:
     photo = read_for(net, content, size)
     paintings = [read_for(net, one, "own") for one in styles]
     whole = photo.shape[0], photo.shape[1]
     where = [read_photograph(one, size=whole).mean(-1) for one in parse_words(masks) or ()]
-    return _Given((content, *styles), photo, paintings, where)
+    start = None
+    if init is not None:
+        start = read_photograph(init, size=whole, channels=net.channels)
+    return _Given((content, *styles), photo, paintings, where, start)
+
+
+def _describe_scales(recipe: StyleRecipe, photo: np.ndarray) -> dict[str, Any]:
+    """Gives what a record says of the recipe and its scales."""
+    sizes = list_sizes((photo.shape[0], photo.shape[1]), recipe.scales)
+    return {"recipe": recipe, "steps": recipe.steps * len(sizes), "scales": sizes}
 
 
 def _save(

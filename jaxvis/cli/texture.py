@@ -21,10 +21,11 @@ from jaxvis.cli.flags import (
 )
 from jaxvis.cli.ledger import open_ledger
 from jaxvis.cli.opening import describe_network, open_pooled
-from jaxvis.cli.parsing import parse_indices, parse_size, parse_words, slug
+from jaxvis.cli.parsing import parse_indices, parse_size, parse_words
 from jaxvis.cli.parts import Part, Saving, cut_seeds, make_parts, save_pictures
 from jaxvis.cli.photographs import read_for
 from jaxvis.cli.style_flags import POOL, PoolFlags
+from jaxvis.escape import slug
 from jaxvis.methods.style.texture import texture as synthesise
 from jaxvis.nets.wrappers.rescaled import rescale
 from jaxvis.recipes.styles import choose_texture, list_block_taps

@@ -11,7 +11,6 @@ import numpy as np
 from jaxvis.cli.checksums import hash_inputs, hash_outputs
 from jaxvis.cli.choices import Fit
 from jaxvis.cli.flags import default_of, flatten_flags
-from jaxvis.cli.recipe_facts import describe_optimizer
 from jaxvis.cli.saving import new_folder
 from jaxvis.cli.skipping import describe_skipped
 from jaxvis.generators.autoencoder import AUTOENCODERS
@@ -22,6 +21,7 @@ from jaxvis.methods.coupled.autoencode import (
     reconstruct_images,
     train_autoencoder,
 )
+from jaxvis.optimize.describe import describe_optimizer
 from jaxvis.output.io import write_image
 from jaxvis.output.record import make_record, write_record
 from jaxvis.output.sheet import contact_sheet

@@ -14,10 +14,10 @@ from jaxvis.cli.judging import Ranks, judge_by_network
 from jaxvis.cli.ledger import open_ledger
 from jaxvis.cli.maximize_flags import TOGETHER, TogetherFlags
 from jaxvis.cli.opening import describe_network
-from jaxvis.cli.parsing import parse_indices, parse_units, slug
+from jaxvis.cli.parsing import parse_indices, parse_units
 from jaxvis.cli.progress import Progress
-from jaxvis.cli.recipe_facts import describe_problem
 from jaxvis.cli.saving import end_command
+from jaxvis.escape import slug
 from jaxvis.loss.algebra import Algebra
 from jaxvis.loss.alpha import Alpha
 from jaxvis.loss.objectives import Excite
@@ -25,6 +25,7 @@ from jaxvis.methods.maximize import plan_maximize
 from jaxvis.methods.together import plan_diverse
 from jaxvis.nets.wrappers.leaky import with_leaky_relus
 from jaxvis.network import Network
+from jaxvis.optimize.describe import describe_problem
 from jaxvis.optimize.job import Job
 from jaxvis.recipes.choose import choose_recipe
 from jaxvis.recipes.natural import Natural

@@ -4,8 +4,10 @@ Arrays here live on the host: numpy float32 RGB in [0, 1], `[H, W, 3]`.
 """
 
 import io
+from collections.abc import Iterable
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image as Pillow
@@ -27,6 +29,23 @@ FORMATS = {
     ".tiff": "TIFF",
 }
 """File name endings that are written."""
+OPTIONS: dict[str, dict[str, Any]] = {
+    # Without subsampling (4:4:4): thin coloured strokes keep their colours.
+    "JPEG": {"quality": 95, "subsampling": 0},
+    "WEBP": {"lossless": True, "exact": True, "method": 4},
+}
+"""Format -> how Pillow writes it, where that is not its own way."""
+WORDS = {
+    "PNG": "PNG, lossless",
+    "JPEG": "JPEG, quality 95, 4:4:4",
+    "WEBP": "WebP, lossless",
+    "BMP": "BMP, lossless",
+    "PPM": "PPM, lossless",
+    "TIFF": "TIFF, lossless",
+}
+"""Format -> what records call it."""
+LONGEST = {"WEBP": 16383, "JPEG": 65535}
+"""Format -> the most pixels of a side that a file of it can have."""
 STRIP = 1 << 18
 """Pixels of an image that are converted at a time."""
 SAMPLES = ("astronaut", "chelsea", "coffee", "rocket")
@@ -82,8 +101,8 @@ def write_image(path: str | Path, image: np.ndarray, *, bits: int = 8, alpha: bo
     """Writes an image under a temporary name, then renames: never half a file.
 
     Args:
-      path: the file; its ending chooses the format: .png, .jpg, .webp (both at
-        quality 95), .bmp, .ppm, .tif.
+      path: the file; its ending chooses the format: .png, .jpg (quality 95, without
+        subsampling of colours), .webp (lossless), .bmp, .ppm, .tif.
       image: `[H, W, 3]` or grey `[H, W]`, float RGB in [0, 1], where values outside are
         clipped, or uint8.
       bits: 8, or 16 for PNG.
@@ -92,33 +111,71 @@ def write_image(path: str | Path, image: np.ndarray, *, bits: int = 8, alpha: bo
 
     Raises:
       OSError: if the folder is missing or cannot be written.
-      ValueError: for another ending, shape or number of bits, for other integers, and
-        for values that are not finite.
+      ValueError: for another ending, shape or number of bits, for other integers, for
+        values that are not finite, and for a side that the format cannot have.
+
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from jaxvis.output.io import read_image, write_image
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_image(f"{folder}/grey.webp", np.full((4, 6, 3), 0.5))
+    ...     print(read_image(f"{folder}/grey.webp").shape)
+    (4, 6, 3)
     """
     path = Path(path)
-    kind = FORMATS.get(path.suffix.lower())
-    if kind is None:
-        raise ValueError(f"{path} must end in {', '.join(FORMATS)} to be written")
-    if bits not in (8, 16) or (bits == 16 and kind != "PNG"):
-        raise ValueError(f"{path}: bits is 8, or 16 for PNG files, not {bits}")
+    kind = check_format(path, bits=bits, alpha=alpha)
     if alpha:
-        image = _check_transparent(path, kind, image)
+        image = _check_transparent(path, image)
     else:
         image = check_pixels(image, str(path))
+    if max(image.shape[:2]) > LONGEST.get(kind, max(image.shape[:2])):
+        raise ValueError(
+            f"{path}: a side has at most {LONGEST[kind]} pixels in this format, not "
+            f"{max(image.shape[:2])}: write a .png or .tif"
+        )
     levels = np.clip(image, 0, 1) * (2**bits - 1) + 0.5
     if bits == 16:
         write_atomically(path, encode_png_16(levels.astype(np.uint16)))
         return
     pixels, file = levels.astype(np.uint8), io.BytesIO()
     picture = Pillow.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
-    picture.save(file, kind, **({"quality": 95} if kind in ("JPEG", "WEBP") else {}))
+    picture.save(file, kind, **OPTIONS.get(kind, {}))
     write_atomically(path, file.getvalue())
 
 
-def _check_transparent(path: Path, kind: str, image: np.ndarray) -> np.ndarray:
-    """Checks an image whose last channel is its opacity."""
-    if kind not in ("PNG", "WEBP", "TIFF"):
+def check_format(path: Path, *, bits: int = 8, alpha: bool = False) -> str:
+    """Checks that pictures can be written to a file, and gives its format, such as "PNG".
+
+    Args:
+      path: the file; its ending chooses the format.
+      bits: of a channel, 8, or 16 for PNG.
+      alpha: whether they have an opacity.
+
+    Raises:
+      ValueError: for another ending, another number of bits, or a format without opacity.
+    """
+    kind = FORMATS.get(path.suffix.lower())
+    if kind is None:
+        raise ValueError(f"{path} must end in {', '.join(FORMATS)} to be written")
+    if bits not in (8, 16) or (bits == 16 and kind != "PNG"):
+        raise ValueError(f"{path}: bits is 8, or 16 for PNG files, not {bits}")
+    if alpha and kind not in ("PNG", "WEBP", "TIFF"):
         raise ValueError(f"{path}: only PNG, WebP and TIFF files have an opacity")
+    return kind
+
+
+def describe_formats(names: Iterable[str]) -> dict[str, str]:
+    """Describes how files were written, for records: name -> "JPEG, quality 95, 4:4:4".
+
+    Args:
+      names: of files; those that are no pictures, and PNG files, are left out.
+    """
+    kinds = {name: FORMATS.get(Path(name).suffix.lower(), "PNG") for name in names}
+    return {name: WORDS[kind] for name, kind in kinds.items() if kind != "PNG"}
+
+
+def _check_transparent(path: Path, image: np.ndarray) -> np.ndarray:
+    """Checks an image whose last channel is its opacity."""
     image = np.asarray(image)
     if image.ndim != 3 or image.shape[-1] not in (2, 4):
         raise ValueError(

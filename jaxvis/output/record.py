@@ -22,6 +22,7 @@ import numpy as np
 
 from jaxvis.escape import escape, escape_path
 from jaxvis.output.files import read_regular_file, write_atomically
+from jaxvis.output.io import describe_formats
 from jaxvis.processor import find_processor
 from jaxvis.tuning import find_tuning
 from jaxvis.types import Run, Status
@@ -74,7 +75,8 @@ def make_record(
       dict: "schema", "command", "arguments", "network", "inputs", "key", "steps",
       "chunk" (how many items were optimised together; None where that was not always
       the same number), "seconds", "loss", "status", "facts", "pictures", "files",
-      "versions", "device", "tuning" (the numbers that replace the default ones of
+      "formats" (how those were written that are pictures and no PNG files), "versions",
+      "device", "tuning" (the numbers that replace the default ones of
       `jaxvis.tuning`, or None), "created" (UTC), and `facts`, which come last and win.
 
     Raises:
@@ -96,6 +98,7 @@ def make_record(
         "facts": {} if run is None else run.facts,
         "pictures": list(pictures),
         "files": dict(files or {}),
+        "formats": describe_formats(files or ()),
         "versions": read_versions(),
         "device": describe_device(),
         "tuning": find_tuning().changes() or None,

@@ -12,6 +12,17 @@ BLOCKS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 """The first rectified layer of every block of a VGG network."""
 
 STYLES = {
+    "relative": StyleRecipe(
+        ("relu4_2",),
+        BLOCKS,
+        beta=1.5,
+        gamma=1.0,
+        content_weights="relative",
+        style_weights="relative",
+        variation="mean",
+        scales=None,
+        steps=100,
+    ),
     "gatys": StyleRecipe(("relu4_2",), BLOCKS, beta=1e3),
     "ranvgg": StyleRecipe(
         ("relu2_2",),
@@ -43,7 +54,23 @@ STYLES = {
         denoise=0.2,
     ),
 }
-"""Name -> recipe of `jaxvis.style`, from Gatys' code, He et al. (Eq. 9) and Xia et al. (Eq. 5).
+"""Name -> recipe of `jaxvis.style`: the default, and the published ones, from Gatys' code,
+He et al. (Eq. 9) and Xia et al. (Eq. 5).
+
+"relative", the default, keeps the content at every size. Every loss is relative to its own
+target: 1 where the code, or the Gram matrix of a layer, is 0. So a layer counts as much in
+every network, and a content as much beside every style. All are means over positions, as
+the total variation is here, so that one balance fits every size; and the coarse sizes come
+first, which brings the large motifs of a style.
+
+"gatys" weighs the fourth powers of activations (squared Gram matrices) against their squares
+(the content). With the activations of VGG-19 as it was trained, its style begins at 8.4e6
+where losing the whole content costs 5.6e4, so the style takes all of the picture; and
+relu5_1, whose activations are small, hardly counts. Measured with |F - F0|^2 / |F0|^2 of
+relu4_2, which is about 1 where the content is gone (a town, a bridge and a cat in the styles
+of The Starry Night, The Great Wave and Udnie, at 160 pixels): "gatys" 1.03, 0.70 and 1.25
+after 150 evaluations, with beta = 100 0.57 (town) and 0.75 (cat); "relative" 0.43, 0.48 and
+0.53, and for the town 0.45 at 256 pixels (80 evaluations a scale) and 0.47 at 512 (40).
 
 "ranvgg" has the printed 100 : 1 : 1000. With layers balanced as
 `jaxvis.loss.matching.balance` reads the paper, content and smoothness outweigh the style,

@@ -1,4 +1,4 @@
-"""The command: names, exit codes, files of rows and the README's table."""
+"""The command: names, exit codes, files of rows, the tables of the README and the page."""
 
 import json
 import sys
@@ -143,44 +143,63 @@ def test_a_file_that_holds_no_rows_is_found_before_measuring(stubs, tmp_path, ca
     assert "lacks case" in capsys.readouterr().err
 
 
-def test_the_readme_shows_the_rows_of_a_file(stubs, tmp_path):
-    readme, out = tmp_path / "README.md", tmp_path / "rows.json"
-    readme.write_text("# a\n\n<!-- benchmarks -->\nold\n<!-- /benchmarks -->\n\nend\n")
-    stubs["step"] = [make_row(target=1.25, note="a note")]
+MARKED = "# a\n\n<!-- benchmarks -->\nold\n<!-- /benchmarks -->\n\nend\n"
+
+
+def test_the_readme_and_the_page_show_the_rows_of_a_file(stubs, tmp_path):
+    readme, page, out = (tmp_path / name for name in ("README.md", table.PAGE, "rows.json"))
+    readme.write_text(MARKED)
+    page.write_text(MARKED)
+    name, case = table.CHOSEN[0]
+    shown = make_row(name, target=1.25, note="a note") | {"case": case}
+    stubs["step"] = [make_row(target=1.25, note="a note"), shown]
     assert command.main(["step", "--out", str(out)]) == 0
-    shown = command.main(["--rows", str(out), "--readme"], readme=readme)
-    text = readme.read_text()
-    assert shown == 0 and "old" not in text
-    assert text.startswith("# a\n\n<!-- benchmarks -->\nMeasured on: ")
+    words = ["--rows", str(out), "--readme"]
+    assert command.main(words, readme=readme, docs=tmp_path) == 0
+    text = page.read_text()
+    assert text.startswith("# a\n\n<!-- benchmarks -->\nMeasured on: ") and "old" not in text
     assert text.endswith("|\n<!-- /benchmarks -->\n\nend\n")
     assert (
         "| `step` | step of a net; a note | 200 ms | 250 ms, torch 2 channels_last "
         "| 1.25 (1.25-1.25) | >= 1.25, met |"
     ) in text
-    command.main(["--rows", str(out), "--readme"], readme=readme)
-    assert readme.read_text() == text
+    short = readme.read_text()
+    assert short.startswith("# a\n\n<!-- benchmarks -->\n| | case |") and "old" not in short
+    line = f"| `step` | {case} | 200 ms | 250 ms, torch 2 channels_last | 1.25 (1.25-1.25) |"
+    assert line in short.splitlines() and "of a net" not in short
+    command.main(words, readme=readme, docs=tmp_path)
+    assert (page.read_text(), readme.read_text()) == (text, short)
 
 
 @pytest.mark.parametrize(
     "text", ["", "<!-- benchmarks -->\n", "<!-- /benchmarks -->\n<!-- benchmarks -->\n"]
 )
-def test_a_readme_without_markers_is_left_alone(text, tmp_path):
-    readme = tmp_path / "README.md"
-    readme.write_text(text)
+@pytest.mark.parametrize("broken", ["README.md", table.PAGE])
+def test_files_without_markers_are_left_alone(broken, text, tmp_path):
+    texts = {"README.md": MARKED, table.PAGE: MARKED, broken: text}
+    for name, words in texts.items():
+        (tmp_path / name).write_text(words)
     with pytest.raises(ValueError, match="once each"):
-        table.write_readme(readme, [make_row()])
-    assert readme.read_text() == text
+        table.write_tables(tmp_path / "README.md", tmp_path / table.PAGE, [make_row()])
+    assert {name: (tmp_path / name).read_text() for name in texts} == texts
 
 
-def test_the_projects_readme_has_the_markers_once_in_order():
-    text = command.README.read_text()
+def read_section(path):
+    """Returns what stands between the markers of a file, which has them once, in order."""
+    text = path.read_text()
     assert text.count(table.BEGIN + "\n") == text.count(table.END + "\n") == 1
-    assert text.index(table.BEGIN) < text.index(table.END)
+    return text.split(table.BEGIN)[1].split(table.END)[0].strip()
 
 
-def test_the_projects_readme_shows_the_rows_that_are_kept():
-    shown = command.README.read_text().split(table.BEGIN)[1].split(table.END)[0]
-    assert shown.strip() == table.format_markdown(command.read_rows(ROWS))
+def test_the_projects_readme_and_page_show_the_rows_that_are_kept():
+    kept = command.read_rows(ROWS)
+    assert read_section(command.DOCS / table.PAGE) == table.format_markdown(kept)
+    assert read_section(command.README) == table.format_short(kept)
+
+
+def test_every_row_that_the_readme_wants_is_kept():
+    found = [(row["name"], row["case"]) for row in table.choose_rows(command.read_rows(ROWS))]
+    assert set(found) == set(table.CHOSEN)
 
 
 @pytest.mark.parametrize(

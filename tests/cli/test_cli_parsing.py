@@ -10,8 +10,8 @@ from jaxvis.cli.parsing import (
     parse_position,
     parse_size,
     parse_words,
-    slug,
 )
+from jaxvis.escape import slug
 
 LABELS = ("tench, Tinca", "goldfish, Carassius auratus", "crane", "crane, bird", "white shark")
 

@@ -144,6 +144,45 @@ def test_out_may_name_the_one_picture_that_a_command_makes(tmp_path):
     assert open_output(OutputFlags(out=file, overwrite=True), "x", count=1).file == file
 
 
+@pytest.mark.parametrize("name", ["a.jpg", "a.JPEG", "a.webp", "a.tif", "a.tiff", "a.bmp"])
+def test_the_ending_of_the_one_picture_chooses_its_format(tmp_path, name):
+    output = open_output(OutputFlags(out=tmp_path / name), "maximize", count=1)
+    pictures = save_run(output, one_picture(), ["a"], command="maximize", arguments={})
+    assert {path.name for path in tmp_path.iterdir()} == {name, "a.json"}
+    assert pictures[0]["file"] == name
+    np.testing.assert_allclose(read_image(tmp_path / name), 0.5, atol=0.01)
+    found = read_record(tmp_path / "a.json")
+    assert list(found["files"]) == [name] == list(found["formats"])
+    assert found["formats"][name].split(",")[0].upper().startswith(name[2:4].upper())
+
+
+def test_two_pictures_never_share_a_record(tmp_path):
+    (tmp_path / "art.json").write_text("{}")
+    with pytest.raises(ValueError, match=r"art\.json, where .* art\.webp goes, is there"):
+        open_output(OutputFlags(out=tmp_path / "art.webp"), "x", count=1)
+    assert open_output(OutputFlags(out=tmp_path / "art.webp", overwrite=True), "x", count=1).file
+
+
+@pytest.mark.parametrize("ending", ["gif", "pdf", "SVG", "avif", "json"])
+@pytest.mark.parametrize("count", [1, None])
+def test_other_endings_are_refused_with_those_that_are_written(tmp_path, ending, count):
+    with pytest.raises(ValueError, match=rf"ends in \.png, \.jpg.*not \.{ending}: name another"):
+        open_output(OutputFlags(out=tmp_path / f"art.{ending}"), "x", count=count)
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_folder_may_have_a_dot_in_its_name(tmp_path):
+    assert open_output(OutputFlags(out=tmp_path / "run.v2"), "x", count=1).file is None
+    (tmp_path / "old.gif").mkdir()
+    assert open_output(OutputFlags(out=tmp_path / "old.gif"), "x").folder == tmp_path / "old.gif"
+
+
+def test_16_bits_are_for_png_alone_and_said_before_any_work(tmp_path):
+    with pytest.raises(ValueError, match=r"a\.jpg: bits is 8, or 16 for PNG files"):
+        open_output(OutputFlags(out=tmp_path / "a.jpg", bits=16), "x", count=1)
+    assert open_output(OutputFlags(out=tmp_path / "a.png", bits=16), "x", count=1).bits == 16
+
+
 @pytest.mark.parametrize("count", [2, None])
 def test_several_pictures_want_a_folder(tmp_path, count):
     with pytest.raises(ValueError, match="art.png is one picture and x makes"):

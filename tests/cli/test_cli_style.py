@@ -55,6 +55,46 @@ def test_pmci_names_its_post_filter(elsewhere):
     assert json.loads((elsewhere / "art.json").read_text())["recipe"]["denoise"] == 0.2
 
 
+@pytest.mark.parametrize("name", ["art.jpg", "art.webp", "art.tif"])
+def test_one_picture_of_another_format_is_made_again_byte_for_byte(name, elsewhere, capsys):
+    assert run("chelsea", "coffee", *FAST, "--out", name) == 0
+    record = json.loads((elsewhere / "art.json").read_text())
+    assert list(record["formats"]) == [name] and record["pictures"][0]["file"] == name
+    assert main(["rerun", "art.json", "--out", "again"]) == 0
+    assert "the one file is the same, byte for byte" in capsys.readouterr().out
+    assert (elsewhere / "again" / name).read_bytes() == (elsewhere / name).read_bytes()
+
+
+def test_a_picture_may_be_what_it_begins_from(elsewhere):
+    write_image(elsewhere / "begin.png", read_sample_photo("rocket", size=(40, 50)))
+    words = ("coffee", "chelsea", *FAST, "--steps", 1, "--scales", 1)
+    for name, more in (("a.png", ()), ("b.png", ("--init", "begin.png"))):
+        assert run(*words, *more, "--out", name) == 0
+    first, other = (read_image(elsewhere / name) for name in ("a.png", "b.png"))
+    begun = read_image(elsewhere / "begin.png", size=32)
+    # One step of Adam goes 0.02 far.
+    assert np.abs(other - begun).max() < 0.03 < np.abs(first - begun).mean()
+    record = json.loads((elsewhere / "b.json").read_text())
+    assert record["arguments"]["init"] == "begin.png" and "begin.png" in record["inputs"]
+
+
+def test_the_default_has_two_scales_from_128_pixels_on(elsewhere):
+    words = (*TAPS, "--optimizer", "adam", "--steps", 1)
+    assert run("chelsea", "coffee", *words, "--size", 128, "--out", "a.png") == 0
+    record = json.loads((elsewhere / "a.json").read_text())
+    assert record["recipe"]["content_weights"] == "relative" and record["steps"] == 2
+    assert record["scales"] == [[91, 91], [128, 128]]
+
+
+def test_pictures_in_progress_are_saved(elsewhere, monkeypatch):
+    from jaxvis.cli import parts
+
+    written, write = [], parts.write_image
+    monkeypatch.setattr(parts, "write_image", lambda *a, **o: (written.append(1), write(*a, **o)))
+    assert run("chelsea", "coffee", *FAST, "--steps", 4, "--save-every", 2) == 0
+    assert len(written) > 1
+
+
 def test_ctrl_c_keeps_the_picture_and_exits_130(elsewhere, monkeypatch, capsys):
     from jaxvis.methods.style import style as module
 
@@ -94,6 +134,9 @@ def test_a_style_too_small_for_a_layer_is_refused(elsewhere, capsys):
         (("rocket", *FAST, "--scales", "0"), "--scales goes from 1"),
         (("rocket", *FAST, "--tile", "0"), "--tile goes from 1"),
         (("rocket", *FAST, "--size", "x"), "is no size"),
+        (("rocket", *FAST, "--init", "gone.png"), "gone.png"),
+        (("rocket", *FAST, "--out", "art.gif"), "a picture ends in .png, .jpg"),
+        (("rocket", *FAST, "--out", "art.jpg", "--bits", "16"), "16 for PNG"),
     ],
 )
 def test_mistakes_are_one_line_and_exit_2(words, message, capsys):

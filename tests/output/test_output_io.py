@@ -13,7 +13,13 @@ from hypothesis import strategies as st
 from PIL import Image as Pillow
 
 from jaxvis.output.files import MAX_BYTES
-from jaxvis.output.io import SAMPLES, read_image, read_sample_photo, write_image
+from jaxvis.output.io import (
+    SAMPLES,
+    describe_formats,
+    read_image,
+    read_sample_photo,
+    write_image,
+)
 
 RNG = np.random.default_rng(0)
 PIXELS = RNG.integers(0, 256, (6, 9, 3), dtype=np.uint8)
@@ -352,6 +358,43 @@ def test_write_image_writes_what_the_ending_says(tmp_path, name):
     with Pillow.open(tmp_path / name) as image:
         assert image.format.lower().startswith(name[2:4].lower())
     np.testing.assert_allclose(read_image(tmp_path / name), 0.5, atol=0.01)
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.webp", "a.tif", "a.TIFF", "a.bmp", "a.ppm"])
+def test_write_image_without_loss_keeps_every_level(tmp_path, name):
+    write_image(tmp_path / name, PIXELS)
+    np.testing.assert_array_equal(np.rint(read_image(tmp_path / name) * 255), PIXELS)
+
+
+def test_write_image_keeps_the_colours_below_clear_pixels_of_webp(tmp_path):
+    image = np.dstack([PIXELS, np.zeros((6, 9), np.uint8)])
+    write_image(tmp_path / "a.webp", image, alpha=True)
+    with Pillow.open(tmp_path / "a.webp") as found:
+        np.testing.assert_array_equal(np.asarray(found), image)
+
+
+def test_write_image_of_jpeg_has_quality_95_and_all_colours(tmp_path):
+    write_image(tmp_path / "a.jpg", PIXELS.repeat(8, 0).repeat(8, 1))
+    with Pillow.open(tmp_path / "a.jpg") as found:
+        # Every component has its own sample at every pixel: 4:4:4.
+        assert [layer[1:3] for layer in found.layer] == [(1, 1)] * 3
+        # libjpeg scales its first table, 16 11 10 16..., by 200 - 2 * 95 = 10 percent.
+        assert found.quantization[0][:4] == [2, 1, 1, 2]
+
+
+def test_write_image_refuses_a_side_that_the_format_cannot_have(tmp_path):
+    with pytest.raises(ValueError, match=r"a\.webp: a side has at most 16383 pixels.*\.png"):
+        write_image(tmp_path / "a.webp", np.zeros((1, 16384, 3), np.uint8))
+    assert not list(tmp_path.iterdir())
+
+
+def test_formats_are_described_of_pictures_that_are_no_png():
+    names = ("a.png", "a.JPG", "b.webp", "c.tif", "loss.csv", "plain")
+    assert describe_formats(names) == {
+        "a.JPG": "JPEG, quality 95, 4:4:4",
+        "b.webp": "WebP, lossless",
+        "c.tif": "TIFF, lossless",
+    }
 
 
 def test_write_image_of_bytes_writes_these_bytes(tmp_path):

@@ -1,11 +1,13 @@
 """The published settings: they fit VGG-19, and what is wrong with others is said."""
 
+import inspect
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from tiny_nets import SIDE, relu_net
 
+from jaxvis.methods.style.style import style
 from jaxvis.nets import build
 from jaxvis.recipes.styles import (
     BLOCKS,
@@ -42,6 +44,14 @@ def test_the_paper_ratio_of_ranvgg_is_100_to_1_to_1000():
     strong = STYLES["ranvgg_strong"]
     assert strong.beta / strong.alpha == 1000 * recipe.beta / recipe.alpha
     assert recipe.content_taps == ("relu2_2",) and STYLES["pmci"].denoise == 0.2
+
+
+def test_gatys_keeps_the_published_numbers_and_the_default_its_own():
+    gatys, relative = STYLES["gatys"], STYLES["relative"]
+    assert (gatys.alpha, gatys.beta, gatys.scales, gatys.steps) == (1, 1e3, 1, 300)
+    assert (gatys.content_weights, gatys.style_weights) == ("mean", "channels")
+    assert inspect.signature(style).parameters["recipe"].default == "relative"
+    assert relative.scales is None and relative.noise == 0 and relative.variation == "mean"
 
 
 def test_the_first_blocks_of_vgg_are_listed():
@@ -92,7 +102,7 @@ def test_settings_of_a_texture_that_do_not_fit_are_refused(changes, message, net
 
 @pytest.mark.parametrize("recipe", ["monet", None, TEXTURE])
 def test_unknown_presets_are_refused(recipe, net):
-    with pytest.raises(ValueError, match="recipe must be one of gatys, ranvgg, ranvgg_strong"):
+    with pytest.raises(ValueError, match="recipe must be one of relative, gatys, ranvgg"):
         choose_style(net, recipe)
     if recipe is not TEXTURE:
         with pytest.raises(ValueError, match="recipe must be one of gatys, ranvgg, or a Texture"):

@@ -12,7 +12,7 @@ FILES = sorted(
     path for package in ("jaxvis", "weights_convert") for path in (ROOT / package).rglob("*.py")
 )
 ONLY = {
-    "PIL": {f"jaxvis/output/{name}.py" for name in ("io", "decode", "resample", "text")}
+    "PIL": {f"jaxvis/output/{name}.py" for name in ("io", "decode", "encode", "resample", "text")}
     | {"jaxvis/display.py", "jaxvis/defences/filters/jpeg_file.py"},
     "matplotlib": {"jaxvis/output/plot.py", "jaxvis/output/comparisons.py"},
 }

@@ -5,8 +5,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 MOST = 8
-RECIPE = {"recipe", "canvas", "view", "priors"}
-"""How a picture is made, and the parts of it that a user may have of his own."""
+RECIPE = {"recipe", "canvas", "view", "priors", "init"}
+"""How a picture is made, and the parts of it that a user may have of his own: a recipe is
+static, so the image to begin from cannot be a field of it."""
 RUNNING = {"chunk", "progress"}
 """How a sweep is computed; every method has these."""
 

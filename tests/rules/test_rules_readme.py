@@ -8,6 +8,17 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+HOME = "https://github.com/jaxvis/jaxvis/blob/main/"
+PICTURES = "https://raw.githubusercontent.com/jaxvis/jaxvis/main/"
+EXECUTED = [
+    "README.md",
+    "docs/coming_from.md",
+    "docs/concepts.md",
+    "docs/gallery.md",
+    "docs/howto/notebook.md",
+    "docs/howto/sweep.md",
+    "docs/start.md",
+]
 
 
 @pytest.fixture(scope="module")
@@ -27,10 +38,10 @@ def test_the_two_commands_are_the_readmes(readme):
 
 def test_readme_and_docs_are_read(readme):
     pages = [page.relative_to(ROOT).as_posix() for page in readme.list_pages()]
-    assert {"README.md", "docs/coming_from.md", "docs/gallery.md"} <= set(pages)
+    assert set(EXECUTED) <= set(pages)
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/coming_from.md", "docs/gallery.md"])
+@pytest.mark.parametrize("page", EXECUTED)
 def test_every_python_block_is_executed_or_says_why_not(page, readme):
     blocks = [block for block in readme.read_blocks(ROOT / page) if block.language == "python"]
     fences = re.findall(r"^```python$", (ROOT / page).read_text(), re.MULTILINE)
@@ -46,3 +57,33 @@ def test_blocks_are_read_with_their_line_and_comment(readme, tmp_path):
     first, second = readme.read_blocks(tmp_path / "R.md")
     assert first == ("python", "x = 1\n", 4, "")
     assert second == ("bash", "ls\n", 8, "skip: big")
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").rglob("*.md")), ids=lambda path: path.name)
+def test_every_block_of_every_page_is_found(page, readme):
+    blocks = [block for block in readme.read_blocks(page) if block.language == "python"]
+    assert len(blocks) == len(re.findall(r"^```python$", page.read_text(), re.MULTILINE))
+    for block in blocks:
+        ast.parse(block.text)
+        assert not block.comment or re.match(r"skip: \w+", block.comment)
+
+
+def test_the_readme_is_short():
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 200
+
+
+def test_the_readmes_links_are_absolute_and_lead_to_files():
+    """A package index shows the README alone: links of the repository would lead nowhere."""
+    text = (ROOT / "README.md").read_text()
+    links = re.findall(r"\]\(([^)\s]+)\)", text)
+    assert len(links) > 15
+    for link in links:
+        assert link.startswith("https://"), f"{link} is not absolute"
+        for start in (HOME, PICTURES):
+            if link.startswith(start):
+                assert (ROOT / link.removeprefix(start)).exists(), link
+
+
+def test_the_readme_shows_a_picture_of_the_docs():
+    pictures = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", (ROOT / "README.md").read_text())
+    assert pictures and all(link.startswith(f"{PICTURES}docs/") for link in pictures)

@@ -107,6 +107,33 @@ def relative_weights(targets: Taps) -> dict[str, float]:
     return found
 
 
+def relative_content_weights(targets: Taps) -> dict[str, float]:
+    """Computes 2 / mean F0^2 of each tap, so that its content loss is 1 where F is 0.
+
+    The content is then in the same units as the style of `relative_weights`, whatever the
+    network: a factor on the kernels of a layer changes neither.
+
+    Args:
+      targets: tap -> F0 `[h, w, c]` or `[d]`.
+
+    Returns:
+      dict: tap -> weight.
+
+    Raises:
+      ValueError: for a code that is zero or not finite.
+    """
+    found = {}
+    for tap, target in targets.items():
+        square = float(jnp.mean(target**2))
+        if not 0 < square < float("inf"):
+            raise ValueError(
+                f"{tap!r} is zero or not finite for the content image: leave the layer out, "
+                "or use another image"
+            )
+        found[tap] = 2 / square
+    return found
+
+
 def entry_weights(means: Taps) -> Taps:
     """Computes 1 / (m_i m_j)^2 of each tap, as if the mean of every filter were 1.
 

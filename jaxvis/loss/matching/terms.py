@@ -13,6 +13,7 @@ Weights of contents:
 - "equal": 1.
 - "mean": 2, which makes the loss the mean square.
 - "positions": N, which makes the loss |F - F0|^2 / (2 M).
+- "relative": the loss is 1 where the code is 0.
 - "balanced": omega, so that every layer moves the image equally.
 
 "channels" and "mean" were published for networks that take images from 0 to 255. For other
@@ -28,6 +29,7 @@ from jaxvis.loss.matching.balance import (
     content_weights,
     entry_weights,
     gram_weights,
+    relative_content_weights,
     relative_weights,
 )
 from jaxvis.loss.matching.statistics import Code, EnergyMatch, GramMatch, measure
@@ -36,7 +38,7 @@ from jaxvis.types import Array, Image, Params, Taps
 
 STATISTICS = ("gram", "energy")
 STATISTIC_WEIGHTS = ("normalised", "equal", "relative", "balanced", "channels")
-CONTENT_WEIGHTS = ("equal", "mean", "balanced", "positions")
+CONTENT_WEIGHTS = ("equal", "mean", "balanced", "positions", "relative")
 
 
 def match_statistics(
@@ -133,6 +135,7 @@ def match_content(
         "mean": lambda: dict.fromkeys(taps, 2 / _input_range(params) ** 2),
         "positions": lambda: {tap: targets[tap].shape[-1] for tap in taps},
         "balanced": lambda: content_weights(net, params, image, taps),
+        "relative": lambda: relative_content_weights(targets),
     }
     found = _look_up_weights(weights, choices, taps)
     return tuple(

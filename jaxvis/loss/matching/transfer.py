@@ -10,9 +10,12 @@ from jaxvis.loss.algebra import Algebra, Sum
 from jaxvis.loss.matching.image_masks import resize_mask
 from jaxvis.loss.matching.statistics import add_weighted
 from jaxvis.loss.matching.terms import match_content, match_statistics
-from jaxvis.nets.table.fields import check_field
+from jaxvis.nets.table.fields import check_field, least_side
 from jaxvis.network import Network
 from jaxvis.types import Array, Params
+
+VARIATIONS = ("sum", "mean")
+"""What total variation counts of the squared differences of neighbouring pixels."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,9 @@ class StyleRecipe:
         content's mean and covariance of colours first; "luminance" paints in grey and
         keeps the content's colours.
       scales: how many sizes, each sqrt 2 times the one before; a finer one starts from the
-        coarser one's picture.
+        coarser one's picture. None is as many as have a shorter side of at least 90 pixels.
+      variation: what gamma counts of the squared differences of neighbouring pixels: their
+        "sum", as it is printed, which grows with the picture, or their "mean" over pixels.
     """
 
     content_taps: tuple[str, ...]
@@ -51,7 +56,8 @@ class StyleRecipe:
     denoise: float = 0.0
     style_scale: float = 1.0
     colour: str = "style"
-    scales: int = 1
+    scales: int | None = 1
+    variation: str = "sum"
 
 
 def adjust_style(net: Network, recipe: StyleRecipe, **changes: Any) -> StyleRecipe:
@@ -64,8 +70,8 @@ def adjust_style(net: Network, recipe: StyleRecipe, **changes: Any) -> StyleReci
 
     Raises:
       ValueError: for an unknown tap, a factor that is negative or not finite, a noise
-        outside [0, 1], a scale that is not above 0, colours to keep of a network that
-        takes none, or if nothing is left to match.
+        outside [0, 1], a scale that is not above 0, an unknown variation, colours to keep
+        of a network that takes none, or if nothing is left to match.
     """
     given = {name: value for name, value in changes.items() if value is not None}
     recipe = replace(recipe, **given)
@@ -78,6 +84,8 @@ def adjust_style(net: Network, recipe: StyleRecipe, **changes: Any) -> StyleReci
     for name in ("alpha", "beta", "gamma", "denoise"):
         if not isfinite(getattr(recipe, name)):
             raise ValueError(f"{name} must be a finite number, not {getattr(recipe, name)}")
+    if recipe.variation not in VARIATIONS:
+        raise ValueError(f"variation is one of {', '.join(VARIATIONS)}, not {recipe.variation!r}")
     if recipe.colour != "style" and net.channels != 3:
         raise ValueError(
             f"colour {recipe.colour!r} keeps the content's colours, and {net.name} takes images "
@@ -100,6 +108,7 @@ def build_transfer(
     *,
     mix: Sequence[float],
     masks: Sequence[Array] | None = None,
+    coarse: bool = False,
 ) -> Sum:
     """Builds the objective of one picture size: alpha content + beta sum of the styles.
 
@@ -111,6 +120,8 @@ def build_transfer(
       size: (H, W) of the picture in pixels.
       mix: weight of each style.
       masks: `[H, W]` for each style, where on the content it applies.
+      coarse: whether a style that would be too small for its taps is made as large as
+        they need, as for the coarse scales of a picture; else it is refused.
 
     Returns:
       Sum: an objective, a scalar `[]` of the taps.
@@ -133,7 +144,9 @@ def build_transfer(
     for i, (image, part) in enumerate(zip(styles, mix)):
         if not recipe.style_taps or not part:
             continue
-        at = sides_of_area(image.shape, recipe.style_scale**2 * size[0] * size[1])
+        at = _choose_style_size(recipe, image, size)
+        if coarse:
+            at = _enlarge_to(at, least_side(net, recipe.style_taps))
         check_field(net, recipe.style_taps, at, f"style image {i}")
         here = None
         if masks is not None:
@@ -150,6 +163,36 @@ def build_transfer(
         parts += terms
         factors += [recipe.beta * part] * len(terms)
     return add_weighted(parts, weights=factors)
+
+
+def check_styles(
+    net: Network, recipe: StyleRecipe, styles: Sequence[Array], size: tuple[int, int]
+) -> None:
+    """Refuses styles that are too small for their taps beside a picture.
+
+    Args:
+      net: the network.
+      recipe: what `adjust_style` returned.
+      styles: `[H', W', 3]` each.
+      size: (H, W) of the picture in pixels.
+
+    Raises:
+      ValueError: names the style, and the size that it needs.
+    """
+    for i, image in enumerate(styles if recipe.style_taps else ()):
+        at = _choose_style_size(recipe, image, size)
+        check_field(net, recipe.style_taps, at, f"style image {i}")
+
+
+def _choose_style_size(recipe: StyleRecipe, image: Array, size: tuple[int, int]) -> tuple[int, int]:
+    """Gives the size (H, W) of a style beside a picture: of the picture's area."""
+    return sides_of_area(image.shape, recipe.style_scale**2 * size[0] * size[1])
+
+
+def _enlarge_to(size: tuple[int, int], least: int) -> tuple[int, int]:
+    """Enlarges a size (H, W), of the same aspect, until its shorter side is long enough."""
+    factor = max(least / min(size), 1.0)
+    return max(round(size[0] * factor), least), max(round(size[1] * factor), least)
 
 
 def _resize_mask_to_taps(

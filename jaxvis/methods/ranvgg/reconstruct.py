@@ -1,5 +1,6 @@
 """Inversion as the paper on ranVGG has it: by L-BFGS from white noise, without a prior."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import jax
@@ -63,6 +64,7 @@ def reconstruct(
     tap: str,
     seeds: int = 1,
     params_axis: int | None = None,
+    numbers: Sequence[int] | None = None,
     key: Key | int = 0,
     start: np.ndarray | None = None,
     steps: int = 300,
@@ -80,6 +82,8 @@ def reconstruct(
       tap: the layer.
       seeds: reconstructions from different noise; of many networks one each.
       params_axis: 0 where `params` hold many networks; None for one.
+      numbers: of the networks, or seeds, from 0, so that many can be made in several calls;
+        None counts from 0.
       key: a typed random key, or an integer seed. Network n starts from the noise of
         seed n.
       start: first images `[N, H, W, 3]` instead of noise; they may leave [0, 1].
@@ -120,7 +124,7 @@ def reconstruct(
             recipe.problem(net),
             params,
             Match(tap, targets, mask=np.ones(count, np.float32)),
-            item_keys(as_key(key), seeds=count, name=tap),
+            _make_keys(as_key(key), tap, range(count) if numbers is None else numbers),
             start=_encode(
                 inversion.canvas(recipe.size, channels=net.channels), start, (count, *image.shape)
             ),
@@ -129,6 +133,10 @@ def reconstruct(
             progress=change_looks(progress, add_errors),
         )
     return add_errors(run)
+
+
+def _make_keys(key: Key, tap: str, numbers: Sequence[int]) -> Key:
+    return item_keys(key, seeds=max(numbers) + 1, name=tap)[np.asarray(numbers)]
 
 
 def _encode(canvas: Pixels, start: np.ndarray | None, shape: tuple[int, ...]) -> np.ndarray | None:

@@ -39,6 +39,21 @@ class Pictures(NamedTuple):
     masks: list[Array] | None
     colours: Array | None
 
+    def choose_start(self, init: ImageLike | None, *, channels: int) -> Array:
+        """Gives the image that is painted over first: the content, or one of one's own.
+
+        Args:
+          init: `[H', W', 3]` in [0, 1], or None.
+          channels: of the images that the network takes.
+
+        Raises:
+          ValueError: for an image that is none.
+        """
+        if init is None:
+            return self.content
+        start = check_image(init, "the image to start from", channels=channels)
+        return start if self.colours is None else luminance(start)
+
 
 def check_pictures(
     content: ImageLike,

@@ -10,10 +10,11 @@ from jaxvis.loss.algebra import Algebra, Sum
 from jaxvis.loss.chambolle import Chambolle
 from jaxvis.loss.compose import Weighted, compose
 from jaxvis.loss.matching.statistics import GramMatch
-from jaxvis.loss.matching.transfer import StyleRecipe, build_transfer
+from jaxvis.loss.matching.transfer import StyleRecipe, build_transfer, check_styles
 from jaxvis.loss.priors import TotalVariation
 from jaxvis.methods.style.pictures import check_pictures, give_colours
 from jaxvis.methods.style.pixel_optimizers import Painting, build_painting
+from jaxvis.methods.style.scales import list_sizes
 from jaxvis.methods.style.starts import draw_starts
 from jaxvis.nets.wrappers.tiled import with_tiles
 from jaxvis.network import Network
@@ -26,8 +27,6 @@ from jaxvis.types import ArrayLike, ImageLike, Key, Params, Run, as_key
 
 DECAY = 5e-3
 """Weight decay of "clipped", as Xia's code has it for styles."""
-RATIO = 2**0.5
-"""Of neighbouring scales."""
 
 
 def style(
@@ -36,12 +35,13 @@ def style(
     content: ImageLike,
     styles: ImageLike | Sequence[ImageLike],
     *,
-    recipe: str | StyleRecipe = "gatys",
+    recipe: str | StyleRecipe = "relative",
     steps: int | None = None,
     mix: Sequence[float] | None = None,
     masks: Sequence[ArrayLike] | None = None,
     size: tuple[int, int] | None = None,
     tile: int | None = None,
+    init: ImageLike | None = None,
     seeds: int = 1,
     key: Key | int = 0,
     skip: Collection[int] = (),
@@ -58,16 +58,20 @@ def style(
       net, params: the network.
       content: `[H, W, 3]` in [0, 1].
       styles: one image `[H', W', 3]` in [0, 1], or several, of any sizes.
-      recipe: "gatys", "pmci", "ranvgg" or "ranvgg_strong" (`jaxvis.recipes.STYLES`), or a
-        `jaxvis.recipes.StyleRecipe`: the layers, the factors alpha, beta and gamma, the
-        noise of the start, the optimizer, the scales, the colours. Change one with
-        `dataclasses.replace`, such as `replace(STYLES["gatys"], beta=500.0)`.
+      recipe: "relative", "gatys", "pmci", "ranvgg" or "ranvgg_strong"
+        (`jaxvis.recipes.STYLES`), or a `jaxvis.recipes.StyleRecipe`: the layers, the
+        factors alpha, beta and gamma, the noise of the start, the optimizer, the scales,
+        the colours. Change one with `dataclasses.replace`, such as
+        `replace(STYLES["relative"], beta=5.0)`.
       steps: how many updates of every scale, instead of the recipe's.
       mix: weight of each style; they are divided by their sum. None is equal parts.
       masks: `[H, W]` in [0, 1] for each style, where on the content it applies.
       size: (H, W) of the picture in pixels; None takes the content's.
       tile: side in pixels of the tiles that the network sees one after another, to
         save memory: the same picture, without seams, in more time.
+      init: `[H', W', 3]` in [0, 1], the picture that the coarsest scale begins from, of
+        any size; None is the content. One scale (`scales=1` of the recipe) keeps its
+        details.
       seeds: pictures, from different noise.
       key: a typed random key, or an integer seed.
       skip: numbers of seeds that are left out: they are NaN and UNFINISHED.
@@ -87,24 +91,22 @@ def style(
     """
     how = choose_style(net, recipe, steps=steps)
     pictures = check_pictures(content, styles, mix, masks, how.colour, channels=net.channels)
+    first = pictures.choose_start(init, channels=net.channels)
     height, width, _ = pictures.content.shape
-    sizes = _list_sizes(size or (height, width), how.scales)
+    sizes = list_sizes(size or (height, width), how.scales)
+    check_styles(net, how, pictures.styles, sizes[-1])
 
     def paint_scale(scale: int, before: Run | None, progress: Progress) -> Run:
         size = sizes[scale]
         item = build_transfer(
-            net,
-            params,
-            how,
-            pictures.content,
-            pictures.styles,
-            size,
+            *(net, params, how, pictures.content, pictures.styles, size),
             mix=pictures.mix,
             masks=pictures.masks,
+            coarse=scale < len(sizes) - 1,
         )
         keys = item_keys(jax.random.fold_in(as_key(key), scale), seeds=seeds)
         if before is None:
-            begin = draw_starts(keys, resize(pictures.content, size), part=how.noise)
+            begin = draw_starts(keys, resize(first, size), part=how.noise)
         else:
             begin = enlarge(before.image, size)
         painting = build_painting(how.optimizer, size, decay=DECAY, channels=net.channels)
@@ -124,16 +126,6 @@ def style(
         stages = [partial(paint_scale, scale) for scale in range(len(sizes))]
         run = run_stages(stages, progress=change_looks(progress, show))
     return show(run)
-
-
-def _list_sizes(size: tuple[int, int], scales: int) -> list[tuple[int, int]]:
-    """Lists the sizes (H, W) of the scales, coarse to fine."""
-    if scales < 1:
-        raise ValueError(f"scales must be at least 1, got {scales}")
-    if len(size) != 2 or min(size) < 1:
-        raise ValueError(f"size must be (H, W) in pixels, at least 1 each, not {size}")
-    (height, width), factors = size, [RATIO**k for k in reversed(range(scales))]
-    return [(max(round(height / f), 1), max(round(width / f), 1)) for f in factors]
 
 
 def _cut_into_tiles(net: Network, item: Sum, tile: int | None) -> Network:
@@ -156,8 +148,9 @@ def _build_problem(
 ) -> Problem:
     priors: tuple[Weighted, ...] = ()
     if recipe.gamma:
+        count = size[0] * size[1] if recipe.variation == "sum" else 1
         variation = TotalVariation(beta=2.0, slope=1.0)
-        priors = (Weighted("variation", recipe.gamma * size[0] * size[1], variation),)
+        priors = (Weighted("variation", recipe.gamma * count, variation),)
     return Problem(
         compose(net, painting.canvas, priors=priors),
         painting.canvas,

@@ -97,19 +97,39 @@ def check_field(net: Network, taps: tuple[str, ...], size: tuple[int, int], what
     Raises:
       ValueError: names the tap, its receptive field and the size that it needs.
     """
-    if not net.rows:
+    found = _find_widest(net, taps)
+    if found is None:
         return
+    tap, field = found
+    if 2 * min(size) < field:
+        raise ValueError(
+            f"{what} of {size[0]}x{size[1]} pixels is too small for {tap!r}, whose "
+            f"receptive field is {field}: use at least {-(-field // 2)} "
+            "pixels a side, or earlier taps"
+        )
+
+
+def least_side(net: Network, taps: tuple[str, ...]) -> int:
+    """Gives the shortest side in pixels that `check_field` lets pass; at least 1.
+
+    Args:
+      net: the network.
+      taps: the taps whose statistics are taken.
+    """
+    found = _find_widest(net, taps)
+    return 1 if found is None else max(-(-found[1] // 2), 1)
+
+
+def _find_widest(net: Network, taps: tuple[str, ...]) -> tuple[str, int] | None:
+    """Finds the tap with the widest receptive field, and that; None where it is unknown."""
+    if not net.rows:
+        return None
     everywhere = rows_behind_attention(net.rows)
     fields = {
         row.name: 0 if row.name in everywhere else row.receptive_field for row in geometry(net)
     }
     tap = max(taps, key=fields.__getitem__)
-    if 2 * min(size) < fields[tap]:
-        raise ValueError(
-            f"{what} of {size[0]}x{size[1]} pixels is too small for {tap!r}, whose "
-            f"receptive field is {fields[tap]}: use at least {-(-fields[tap] // 2)} "
-            "pixels a side, or earlier taps"
-        )
+    return tap, fields[tap]
 
 
 @dataclass(frozen=True)

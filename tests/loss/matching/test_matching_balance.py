@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 from tiny_nets import SIDE, conv_net, photograph, relu_net
 
-from jaxvis.loss.matching.balance import MEANS, content_weights, gram_weights
+from jaxvis.loss.matching.balance import (
+    MEANS,
+    content_weights,
+    gram_weights,
+    relative_content_weights,
+)
 from jaxvis.loss.matching.statistics import (
     Code,
     GramMatch,
@@ -114,3 +119,14 @@ def test_every_layer_has_its_weight():
     net, params = conv_net()
     weights = gram_weights(net, params, photograph(SIDE), ("relu1", "relu2", "fc"))
     assert list(weights) == ["relu1", "relu2", "fc"]
+
+
+def test_relative_weights_of_contents_make_the_loss_of_a_zero_code_1():
+    net, params = relu_net(SIDE)
+    codes = measure(net, params, photograph(SIDE), TAPS)
+    weights = relative_content_weights(codes)
+    for tap, code in codes.items():
+        loss = Code(tap, code, weight=weights[tap])({tap: jnp.zeros_like(code)})
+        assert float(loss) == pytest.approx(1, rel=1e-5)
+    with pytest.raises(ValueError, match="'relu1' is zero or not finite for the content"):
+        relative_content_weights({"relu1": jnp.zeros((2, 2, 3))})

@@ -90,7 +90,7 @@ def test_presets_descend(name, net, painting):
     run = style(*net, photograph(SIDE), painting, recipe=own)
     assert run.trace["loss"].shape == (1, 10)
     assert run.trace["loss"][0, -1] < run.trace["loss"][0, 0]
-    assert ("variation" in run.trace) == name.startswith("ranvgg")
+    assert ("variation" in run.trace) == name.startswith(("ranvgg", "relative"))
 
 
 def test_total_variation_is_the_plain_sum_of_squares(net, painting):
@@ -263,6 +263,8 @@ def test_a_second_call_compiles_nothing(search):
         ({}, {"mix": (1.0, 1.0)}, "mix has 2 weights for 1 styles"),
         ({}, {"mix": (0.0,)}, "one must be above 0"),
         ({}, {"mix": (np.inf,)}, "one must be above 0"),
+        ({"variation": "all"}, {}, "variation is one of sum, mean, not 'all'"),
+        ({}, {"init": np.zeros(8, np.float32)}, "image to start from must be one image"),
         ({"colour": "sepia"}, {}, "colour must be one of style, histogram, luminance"),
         ({"scales": 0}, {}, "scales must be at least 1"),
         ({}, {"size": (0, 8)}, r"size must be \(H, W\) in pixels"),
@@ -280,7 +282,7 @@ def test_what_does_not_fit_is_refused(changes, options, message, net, painting):
 
 
 def test_unknown_presets_are_refused(net, painting):
-    with pytest.raises(ValueError, match="recipe must be one of gatys, ranvgg, ranvgg_strong"):
+    with pytest.raises(ValueError, match="recipe must be one of relative, gatys, ranvgg"):
         style(*net, photograph(SIDE), painting, recipe="monet")
 
 

@@ -6,8 +6,8 @@ import optax
 import pytest
 
 import jaxvis
-from jaxvis.cli.recipe_facts import describe_optimizer, describe_problem
 from jaxvis.methods.maximize import plan_maximize
+from jaxvis.optimize.describe import describe_optimizer, describe_problem
 from jaxvis.optimize.rules import adam, nadam
 from jaxvis.output.record import to_json
 from jaxvis.recipes.choose import choose_recipe

@@ -50,6 +50,8 @@ LIMITS = {
     "save_every": Limit(1, 10**7),
     "copies": SOME,
     "networks": SOME,
+    "shard": SOME,
+    "workers": SOME,
     "candidates": SOME,
     "starts": SOME,
     "most": SOME,

@@ -19,6 +19,7 @@ LIGHT = (
     "jaxvis.cli.flags",
     "jaxvis.cli.maximize_flags",
     "jaxvis.cli.style_flags",
+    "jaxvis.cli.sweep_flags",
     "jaxvis.cli.target_flags",
 )
 """Modules of jaxvis that signatures may import: they import neither JAX nor NumPy."""

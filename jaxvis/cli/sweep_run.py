@@ -11,6 +11,7 @@ from tqdm import tqdm
 from jaxvis.cli.flags import Count
 from jaxvis.cli.sweep_flags import Engine
 from jaxvis.escape import escape
+from jaxvis.output.record import describe_device
 from jaxvis.sweep.engines import find_engine
 from jaxvis.sweep.estimate import refuse_impossible
 from jaxvis.sweep.plan import Plan, Shard
@@ -113,6 +114,8 @@ def make_sweep(
     refuse_impossible(plan, store.folder, done=share)
     if done:
         print(f"{len(done)} of {len(plan.shards)} shards are there already", flush=True)
+        if missing and engine == "local":
+            warn_of_devices(store, min(done))
     ends: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
     interrupted = False
@@ -130,6 +133,27 @@ def make_sweep(
         except KeyboardInterrupt:
             interrupted = True
     return end_sweep(plan, store, ends, reasons, interrupted=interrupted)
+
+
+def warn_of_devices(store: Store, name: str) -> None:
+    """Says so where a sweep goes on with other devices: rounding may differ then.
+
+    Args:
+      store: where it is.
+      name: of a shard that is there.
+
+    Raises:
+      OSError, ValueError: if the shard's record cannot be read.
+    """
+    then, now = store.read_record(name).get("device", {}), describe_device()
+    differing = [one for one in ("platform", "kind", "count") if then.get(one) != now.get(one)]
+    if differing:
+        was = ", ".join(f"{one} {then.get(one)}, now {now.get(one)}" for one in differing)
+        print(
+            f"this sweep was begun on other devices ({escape(was)}): new pictures may differ in "
+            "rounding from what they would have been",
+            file=sys.stderr,
+        )
 
 
 def end_sweep(

@@ -164,8 +164,12 @@ class _Counter:
     def makedirs(self, path: str, exist_ok: bool) -> None:
         """Makes nothing."""
 
+    def pipe(self, files: Mapping[str, bytes]) -> None:
+        """Counts the bytes of `files`."""
+        self.bytes += sum(map(len, files.values()))
+
     def pipe_file(self, path: str, data: bytes) -> None:
-        """Counts the bytes of a file."""
+        """Counts the bytes of a file, `data`, at `path`."""
         self.bytes += len(data)
         self.shards += "/records/" in path
 

@@ -85,7 +85,8 @@ def find_holder(folder: Path | None) -> str | None:
 
 
 def _acquire(path: Path) -> FileLock:
-    lock = FileLock(path, blocking=False)
+    # Whoever only looks whether it is held holds it for a moment.
+    lock = FileLock(path, timeout=0.3)
     try:
         lock.acquire()
     except Timeout:

@@ -142,9 +142,20 @@ def make_shard(studio: Studio, shard: Shard) -> Made:
         if halves is None or not is_out_of_memory(error):
             raise
     except (ValueError, OSError) as error:
+        if _is_interrupt(error):
+            raise KeyboardInterrupt from None
         if halves is None:
             return _refuse(shard, plan.seeds, str(error))
     return join_items([make_shard(studio, half) for half in halves])
+
+
+def _is_interrupt(error: BaseException | None) -> bool:
+    """Says whether JAX made an error of a Ctrl-C that came while it compared or compiled."""
+    while error is not None:
+        if isinstance(error, KeyboardInterrupt):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _halve(shard: Shard) -> tuple[Shard, Shard] | None:
@@ -194,7 +205,7 @@ def write_shard(
         "plan": hash_plan(plan),
         "chunk": made.chunk,
         "versions": read_versions(),
-        "device": {name: device[name] for name in ("platform", "kind", "flags")},
+        "device": {name: device[name] for name in ("platform", "kind", "count", "flags")},
         "rows": rows,
     }
     times = {

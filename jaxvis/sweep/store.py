@@ -28,6 +28,7 @@ from jaxvis.sweep.plan_file import (
     hash_plan,
     list_differences,
 )
+from jaxvis.sweep.seals import seal_record
 
 PLAN = "plan.json"
 FOLDERS = ("records", "shards", "times")
@@ -136,7 +137,7 @@ class Store:
         whole = {"schema": 1, "shard": name, **record, "files": sums}
         self.files.write_folder(f"shards/{name}", pictures)
         self.files.write(f"times/{name}.json", encode_json(times))
-        self.files.write(f"records/{name}.json", encode_json(whole))
+        self.files.write(f"records/{name}.json", seal_record(whole))
 
     def read_record(self, name: str) -> dict[str, Any]:
         """Reads what is in a shard.

@@ -4,7 +4,7 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from jaxvis.escape import escape
+from jaxvis.escape import escape_path
 from jaxvis.output.folder import list_images
 from jaxvis.sweep.kinds.base import Subject
 from jaxvis.sweep.plan import Photos, Plan, Source
@@ -103,6 +103,6 @@ def describe_photos(folder: str) -> Photos:
 def _compare(found: str, wanted: str, what: str, path: str) -> None:
     if found != wanted:
         raise ValueError(
-            f"{what} {escape(path)} has changed since the plan was made (sha256 {found[:12]}..., "
-            f"planned {wanted[:12]}...): name the right file, or make a new plan"
+            f"{what} {escape_path(path)} has changed since the plan was made (sha256 "
+            f"{found[:12]}..., planned {wanted[:12]}...): name the right file, or make a new plan"
         )

@@ -27,8 +27,8 @@ from jaxvis.sweep.subject import describe_photos, open_photos
 
 STEPS = 128
 """Updates of a picture: half of what single pictures get, enough to know a unit by."""
-BEST = 3
-"""Classes of each photograph that heatmaps are made for."""
+EXPLAINED, BEST = 8, 3
+"""Photographs that heatmaps are made of, and how many classes each adds to them."""
 EXAMPLES = 2
 """Photographs that are caricatured at some layers."""
 DEPTHS = 4
@@ -159,23 +159,34 @@ def plan_all(source: Source, subject: Subject, photos: Photos, wish: Wish) -> li
     plans = [make_plan(source, drawn, wish)]
     net, seed, chunk = subject.net, wish.seed, wish.chunk
     if net.scores is not None:
-        classes = _find_classes(subject, wish)
-        heat = Wish("explain", [(None, classes)], seed=seed, chunk=chunk)
-        plans.append(make_plan(source, subject, heat, photos=photos))
+        some, few = take_photos(subject, photos, EXPLAINED)
+        heat = Wish("explain", [(None, _find_classes(some, wish))], seed=seed, chunk=chunk)
+        plans.append(make_plan(source, some, heat, photos=few))
     maps = [
         tap
         for tap, _ in wish.units
         if tap is not None and len(net.shape(subject.opened.params, tap)) == 3
     ]
     depths = [maps[i] for i in dict.fromkeys(np.linspace(0, len(maps) - 1, DEPTHS).astype(int))]
-    few = Photos(photos.folder, dict(list(photos.files.items())[:EXAMPLES]))
-    some = replace(subject, photos={name: subject.photos[name] for name in few.files})
+    some, few = take_photos(subject, photos, EXAMPLES)
     if depths and net.rows:
         steps: dict[str, Any] = {"steps": wish.settings["steps"]}
         units = [(tap, ()) for tap in depths]
         change = Wish("caricature", units, steps, seed=seed, chunk=chunk)
         plans.append(make_plan(source, some, change, photos=few))
     return plans
+
+
+def take_photos(subject: Subject, photos: Photos, count: int) -> tuple[Subject, Photos]:
+    """Takes the first photographs of a folder.
+
+    Args:
+      subject: the network with all of them.
+      photos: all of them, as a plan names them.
+      count: how many.
+    """
+    few = Photos(photos.folder, dict(list(photos.files.items())[:count]))
+    return replace(subject, photos={name: subject.photos[name] for name in few.files}), few
 
 
 def _find_classes(subject: Subject, wish: Wish) -> tuple[int, ...]:

@@ -12,8 +12,12 @@ from jaxvis.cli import COMMANDS
 from jaxvis.cli.calling import import_command
 from jaxvis.cli.limits import check_numbers
 
-NO_RECORD = ("layers", "check", "export", "weights get", "weights list", "convert", "rerun")
-"""Commands that write no record."""
+NO_RECORD = (
+    *("layers", "check", "export", "weights get", "weights list", "convert", "rerun"),
+    *("sweep run", "sweep resume", "sweep status", "sweep verify", "sweep export", "sweep merge"),
+    *("sweep manifest", "sweep measure", "site", "serve", "microscope"),
+)
+"""Commands that write no record, or whose records are those of a sweep's shards."""
 
 
 def find_command(name: str) -> Callable[..., Any]:

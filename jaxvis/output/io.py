@@ -3,18 +3,16 @@
 Arrays here live on the host: numpy float32 RGB in [0, 1], `[H, W, 3]`.
 """
 
-import io
 from collections.abc import Iterable
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from PIL import Image as Pillow
 
 from jaxvis.escape import escape_path
 from jaxvis.output.arrays import blend_over, check_pixels
 from jaxvis.output.decode import Levels, decode_image
+from jaxvis.output.encode import encode_levels
 from jaxvis.output.files import encode_png_16, read_regular_file, write_atomically
 from jaxvis.output.resample import crop_to
 
@@ -29,12 +27,6 @@ FORMATS = {
     ".tiff": "TIFF",
 }
 """File name endings that are written."""
-OPTIONS: dict[str, dict[str, Any]] = {
-    # Without subsampling (4:4:4): thin coloured strokes keep their colours.
-    "JPEG": {"quality": 95, "subsampling": 0},
-    "WEBP": {"lossless": True, "exact": True, "method": 4},
-}
-"""Format -> how Pillow writes it, where that is not its own way."""
 WORDS = {
     "PNG": "PNG, lossless",
     "JPEG": "JPEG, quality 95, 4:4:4",
@@ -137,10 +129,7 @@ def write_image(path: str | Path, image: np.ndarray, *, bits: int = 8, alpha: bo
     if bits == 16:
         write_atomically(path, encode_png_16(levels.astype(np.uint16)))
         return
-    pixels, file = levels.astype(np.uint8), io.BytesIO()
-    picture = Pillow.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
-    picture.save(file, kind, **OPTIONS.get(kind, {}))
-    write_atomically(path, file.getvalue())
+    write_atomically(path, encode_levels(levels.astype(np.uint8), kind))
 
 
 def check_format(path: Path, *, bits: int = 8, alpha: bool = False) -> str:

@@ -34,7 +34,9 @@ CASES = {
         *("--size", 24),
     ),
     "filters": ("filters", "demo", "--tap", "conv1_1", "--index", "0:3"),
-    "activations": ("activations", "demo", "x.png", "--tap", "relu1_1", "--size", 16),
+    "activations": (
+        *("activations", "demo", "x.png", "--tap", "relu1_1", "--size", 16, "--lit", 0),
+    ),
     "cam": ("cam", "demo", "x.png", "--layer", "relu2_1"),
     "compare": ("compare", "demo", "x.png", "--methods", "saliency,grad-cam", "--size", 64),
     "bias": ("bias", "demo", "large", "--index", "red", "--pictures", "x.png,y.png"),

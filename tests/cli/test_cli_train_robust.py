@@ -37,6 +37,7 @@ def inside(work, monkeypatch):
     monkeypatch.chdir(work)
 
 
+@pytest.mark.slow
 def test_it_leaves_a_network_and_says_what_that_is_worth(work, capsys):
     assert run("drawings --steps 2 --out new") == 0
     said = capsys.readouterr().out

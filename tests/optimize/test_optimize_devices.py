@@ -62,6 +62,7 @@ def results(tmp_path_factory):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("devices", [2, 8])
 @pytest.mark.parametrize("case", CASES)
 def test_results_do_not_depend_on_the_number_of_devices(results, case, devices):
@@ -74,11 +75,13 @@ def test_results_do_not_depend_on_the_number_of_devices(results, case, devices):
         np.testing.assert_allclose(now, before, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("case", "devices"), SIZES)
 def test_a_step_takes_a_chunk_of_every_device(results, case, devices):
     assert results[devices][f"{case}/sizes"].tolist() == SIZES[case, devices]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_no_device_waits_for_another(results, case):
     assert results[2][f"{case}/collectives"].tolist() == []
@@ -87,12 +90,14 @@ def test_no_device_waits_for_another(results, case):
     assert results[8]["collectives_of_a_sum"].tolist() == ["all-reduce"]
 
 
+@pytest.mark.slow
 def test_a_batch_shrinks_on_every_device(results):
     for devices, first, last in ((1, 3, 1), (2, 6, 2)):
         sizes = results[devices]["search/sizes"].tolist()
         assert sizes[0] == first and min(sizes) == last
 
 
+@pytest.mark.slow
 def test_the_chunk_of_a_run_is_that_of_one_device(results):
     assert set(results[2]["chosen/chunk"].tolist()) == {5}
     assert set(results[2]["two together/chunk"].tolist()) == {2}

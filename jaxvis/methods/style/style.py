@@ -88,6 +88,21 @@ def style(
     Source: Gatys, Ecker & Bethge (2016); He, Wang & Hopcroft (2016), Eq. 9; Xia et al.
       (2017), Eq. 5; Gatys et al. (2017) for masks and scales; Lecture 21, 21.12.1.
     Departures: statistics are means over positions, so styles keep their aspect.
+
+    >>> from dataclasses import replace
+    >>> import jaxvis
+    >>> from jaxvis.output.io import read_sample_photo
+    >>> net, params = jaxvis.load("demo")
+    >>> photo, painting = (
+    ...     read_sample_photo(name, size=32) for name in ("chelsea", "rocket")
+    ... )
+    >>> own = replace(
+    ...     jaxvis.recipes.STYLES["relative"],
+    ...     content_taps=("relu2_1",),
+    ...     style_taps=("relu1_1", "relu2_1"),
+    ... )
+    >>> jaxvis.style(net, params, photo, painting, recipe=own, steps=3).image.shape
+    (1, 32, 32, 3)
     """
     how = choose_style(net, recipe, steps=steps)
     pictures = check_pictures(content, styles, mix, masks, how.colour, channels=net.channels)

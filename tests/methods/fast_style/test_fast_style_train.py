@@ -86,6 +86,7 @@ def test_training_lowers_the_loss_of_photographs_held_out(both):
     assert curves["validation loss"][-1, 1] < 0.7 * curves["loss"][0, 1]
 
 
+@pytest.mark.slow
 def test_every_norm_learns_each_style_its_own_way(both):
     net, params = both[0].net, both[0].params
     norms = [row.name for row in net.rows if row.op == "inorm"]

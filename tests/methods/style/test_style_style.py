@@ -139,6 +139,7 @@ def test_masks_say_where_a_style_goes(net):
     assert tint[:6].mean() > 0.2 and tint[-6:].mean() < -0.2
 
 
+@pytest.mark.slow
 def test_scales_go_from_coarse_to_fine(net, painting):
     run = paint(net, photograph(SIDE), painting, {"scales": 2})
     assert run.image.shape == (1, SIDE, SIDE, 3)

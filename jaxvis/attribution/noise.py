@@ -23,27 +23,32 @@ SAMPLES, SIGMA = 50, 0.15
 
 @dataclass(frozen=True)
 class NoisyGradient(Explanation):
-    """Gradients at noisy copies of the image, each less that at the image, and their squares.
+    """Gradients at noisy copies of the image; or each less that at the image, and its square.
 
     Args:
       net: the network.
       sigma: the noise's standard deviation, a share of the range of the image's values.
+      spread: whether squares are wanted too.
     """
 
     sigma: float
+    spread: bool = False
 
     def __call__(self, params: Params, image: Array, item: Algebra, sample: Any) -> dict:
-        """Computes the gradient at the image, and the difference of one sample from it.
+        """Computes the gradient of one sample; or its difference from the one at the image.
 
         Args:
           params, image, item: see `Explanation`.
           sample: the key of the sample's noise.
         """
         noise = jax.random.normal(sample, image.shape) * self.sigma * jnp.ptp(image)
-        # It depends on no sample, so it is computed once for all of a chunk.
-        plain = differentiate(self.net, params, image, item)
-        difference = differentiate(self.net, params, image + noise, item) - plain
-        return {"plain": plain, "difference": difference, "square": difference**2}
+        gradient = differentiate(self.net, params, image + noise, item)
+        if not self.spread:
+            return {"gradient": gradient}
+        # Of differences from one gradient, so that no digits are lost where it is large. It
+        # depends on no sample, so it is computed once for all of a chunk.
+        difference = gradient - differentiate(self.net, params, image, item)
+        return {"difference": difference, "square": difference**2}
 
 
 def smooth_grad(
@@ -94,8 +99,8 @@ def smooth_grad(
     subject = choose_subject(
         net, params, image, tap=tap, index=index, position=position, objective=objective
     )
-    found = _average(net, params, subject, sigma, samples, key, chunk)
-    return combine_channels(arrange(found["plain"] + found["difference"], subject), combine)
+    found = _average(NoisyGradient(net, sigma), params, subject, samples, key, chunk)
+    return combine_channels(arrange(found["gradient"], subject), combine)
 
 
 def var_grad(
@@ -144,24 +149,25 @@ def var_grad(
     subject = choose_subject(
         net, params, image, tap=tap, index=index, position=position, objective=objective
     )
-    found = _average(net, params, subject, sigma, samples, key, chunk)
-    # Of differences from one gradient, so that no digits are lost where it is large.
+    method = NoisyGradient(net, sigma, spread=True)
+    found = _average(method, params, subject, samples, key, chunk)
     variance = np.maximum(found["square"] - found["difference"] ** 2, 0)
     return combine_channels(arrange(variance, subject), combine)
 
 
 def _average(
-    net: Network,
+    method: NoisyGradient,
     params: Params,
     subject: Subject,
-    sigma: float,
     samples: int,
     key: Key | int,
     chunk: int | None,
 ) -> dict[str, np.ndarray]:
     """Returns the means over samples of what `NoisyGradient` computes."""
-    if sigma < 0 or samples < 1:
-        raise ValueError(f"sigma is at least 0 and samples at least 1, not {sigma:g} and {samples}")
+    if method.sigma < 0 or samples < 1:
+        raise ValueError(
+            f"sigma is at least 0 and samples at least 1, not {method.sigma:g} and {samples}"
+        )
     keys = jax.vmap(lambda number: jax.random.fold_in(as_key(key), number))(jnp.arange(samples))
-    sums = explain(NoisyGradient(net, sigma), params, subject, samples=keys, chunk=chunk)
+    sums = explain(method, params, subject, samples=keys, chunk=chunk)
     return {name: total / samples for name, total in sums.items()}

@@ -27,6 +27,8 @@ from jaxvis.sweep.subject import describe_photos, open_photos
 
 STEPS = 128
 """Updates of a picture: half of what single pictures get, enough to know a unit by."""
+OPENING = 16
+"""First steps in which gradients pass through dead ReLUs, for units that are dead at the start."""
 EXPLAINED, BEST = 8, 3
 """Photographs that heatmaps are made of, and how many classes each adds to them."""
 EXAMPLES = 2
@@ -85,7 +87,7 @@ def microscope(
     wish = Wish(
         "maximize",
         choose_units(subject, parse_words(taps), index),
-        {"steps": [steps]},
+        {"steps": [steps], "redirect": [OPENING]},
         size=parse_size(size) if size else None,
         seeds=seeds,
         seed=seed,

@@ -70,9 +70,9 @@ def draw_network(network: NetworkFacts, slugs: Mapping[str, str]) -> Diagram:
     boxes: dict[str, Box] = {}
     depths = {layer.tap: depth for depth, row in rows.items() for layer in row}
     for depth, row in rows.items():
-        left = (width - len(row) * (WIDE + ASIDE) + ASIDE) / 2
+        # The first of a row stands below the first of the row above, where the page begins.
         for place, layer in enumerate(row):
-            x, y = left + place * (WIDE + ASIDE), MARGIN + depth * (TALL + BELOW)
+            x, y = MARGIN + place * (WIDE + ASIDE), MARGIN + depth * (TALL + BELOW)
             boxes[layer.tap] = _draw_box(layer, network, x, y, slugs.get(layer.tap))
     lines = [
         _draw_line(boxes[source], boxes[layer.tap], depths[layer.tap] - depths[source])

@@ -125,7 +125,7 @@ def test_one_class_after_another_until_one_succeeds():
     assert large.facts["success"].all() and (large.facts["queries"] <= 5).all()
     two = attacks.apgd_t(*linear(), images, epsilon=0.5 * min(least), steps=4, classes=2, chunk=4)
     assert two.facts["queries"].tolist() == [2 * 5] * 3
-    with pytest.raises(ValueError, match="classes must be at least 1, got 0"):
+    with pytest.raises(ValueError, match="classes must be at least 1, a whole number, got 0"):
         attacks.apgd_t(*linear(), images, epsilon=0.1, classes=0)
 
 

@@ -1,14 +1,14 @@
 """jaxvis attack: the smallest change of a photograph that makes a network say something else."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
-from typing import Any, get_args
+from typing import Any
 
 import jax
 import numpy as np
 
-import jaxvis.attacks
+from jaxvis.attacks.choice import choose_norm, choose_radius, find_attack
 from jaxvis.attacks.rounding import round_to_levels
 from jaxvis.cli.adversarial import Pictures, draw_page, judge_saved
 from jaxvis.cli.checksums import hash_inputs
@@ -33,15 +33,6 @@ from jaxvis.types import Run
 
 TOGETHER = 16
 """Photographs of a folder that are attacked, written and noted together."""
-NORMS: Mapping[str, tuple[NormName, ...]] = {
-    **dict.fromkeys(("apgd", "square", "autoattack"), ("linf", "l2")),
-    "fab": ("linf", "l2", "l1"),
-    **dict.fromkeys(("carlini-wagner", "deepfool", "hop-skip-jump"), ("l2", "linf")),
-    **dict.fromkeys(("ddn", "boundary"), ("l2",)),
-    "elastic-net": ("l1",),
-    "jsma": ("l0",),
-}
-"""The norms of attacks that do not know all of them."""
 PAGE = "attack.png"
 """The page of originals, adversarial pictures and perturbations."""
 
@@ -94,8 +85,8 @@ def attack(
     """
     arguments = flatten_flags(locals())
     method = find_attack(attack)
-    norm = choose_norm(method, attack, norm)
-    radii = choose_epsilons(method, attack, norm, epsilon, bits=output.bits)
+    norm = choose_norm(attack, norm)
+    radii = choose_epsilons(attack, norm, epsilon, bits=output.bits)
     opened = open_net(net, network)
     photos = open_photographs(opened, photo, size, levels=2**output.bits - 1)
     options = {"steps": steps, "restarts": restarts, "chunk": chunk}
@@ -168,41 +159,12 @@ def _count_lost(run: Run, items: list[dict[str, Any]], bits: int) -> list[str]:
     return [f"{lost} more did until the pictures were rounded to {bits} bits{more}"]
 
 
-def find_attack(name: str) -> Callable[..., Run]:
-    """Finds the function of an attack.
-
-    Args:
-      name: what the command line calls it, such as "carlini-wagner".
-    """
-    found: Callable[..., Run] = getattr(jaxvis.attacks, name.replace("-", "_"))
-    return found
-
-
-def choose_norm(method: Callable[..., Run], name: str, norm: NormName | None) -> NormName:
-    """Chooses the norm: the attack's own where none is asked for.
-
-    Args:
-      method: the attack's function.
-      name: of the attack.
-      norm: the flag.
-
-    Raises:
-      ValueError: for a norm that the attack does not measure by, before any work.
-    """
-    chosen: NormName = norm or inspect.signature(method).parameters["norm"].default
-    known = NORMS.get(name, get_args(NormName))
-    if chosen not in known:
-        raise ValueError(f"{name} knows no --norm {norm}: choose {' or '.join(known)}")
-    return chosen
-
-
 def choose_epsilons(
-    method: Callable[..., Run], name: str, norm: str, text: str | None, *, bits: int
+    name: str, norm: NormName, text: str | None, *, bits: int
 ) -> list[float] | None:
     """Reads the radii of the balls; None for an attack without a limit.
 
     Args:
-      method: the attack's function.
       name: of the attack.
       norm: what measures the perturbation.
       text: the flag.
@@ -222,11 +184,8 @@ def choose_epsilons(
                 f"file of {bits} bits can hold{more}"
             )
         return radii
-    if inspect.signature(method).parameters["epsilon"].default is None:
-        return None
-    if norm == "linf":
-        return [8 / 255]
-    raise ValueError(f"{name} stays within a ball: pass --epsilon, its radius in {norm}")
+    radius = choose_radius(name, norm)
+    return None if radius is None else [radius]
 
 
 def pick_options(method: Callable[..., Run], name: str, options: dict[str, Any]) -> dict[str, Any]:

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 import jaxvis
+from jaxvis.attacks.choice import NORMS, choose_norm, find_attack
 from jaxvis.attacks.rows import score_images
 from jaxvis.cli import choices, main
-from jaxvis.cli.attack import NORMS, choose_norm, find_attack
 from jaxvis.nets.demo.images import CLASSES, draw
 from jaxvis.output.io import read_image, write_image
 
@@ -47,17 +47,17 @@ def test_every_attack_of_the_command_line_is_a_function_with_the_same_head():
 
 @pytest.mark.parametrize("name", get_args(choices.AttackName))
 def test_the_norms_of_an_attack_are_those_that_it_does_not_refuse(name):
-    method, known = find_attack(name), NORMS.get(name, get_args(choices.NormName))
-    assert choose_norm(method, name, None) in known
+    known = NORMS.get(name, get_args(choices.NormName))
+    assert choose_norm(name, None) in known
     net, params = jaxvis.load("demo")
     for norm in get_args(choices.NormName):
         if norm in known:
-            assert choose_norm(method, name, norm) == norm
+            assert choose_norm(name, norm) == norm
             continue
         with pytest.raises(ValueError, match=f"choose one of {', '.join(known)}"):
-            method(net, params, np.zeros((8, 8, 3)), norm=norm, epsilon=0.1)
+            find_attack(name)(net, params, np.zeros((8, 8, 3)), norm=norm, epsilon=0.1)
         with pytest.raises(ValueError, match=f"{name} knows no --norm {norm}"):
-            choose_norm(method, name, norm)
+            choose_norm(name, norm)
 
 
 def test_the_record_says_what_the_files_say_when_they_are_read_again(photos, capsys):

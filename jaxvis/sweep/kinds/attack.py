@@ -1,12 +1,13 @@
 """Photographs changed so little that a network is just fooled."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Mapping
 from typing import Any
 
-from jaxvis import attacks
+import jax
+
+from jaxvis.attacks.choice import choose_norm, choose_radius, find_attack
 from jaxvis.sweep.kinds.base import Kind, Made, Order, Subject, join_seeds, take_run
-from jaxvis.types import Run
 
 NAMES = ("fgsm", "bim", "mi_fgsm", "pgd", "apgd", "square", "fmn", "ddn", "deepfool")
 """Attacks that can be swept."""
@@ -21,7 +22,7 @@ class Attack(Kind):
 
     def defaults(self) -> dict[str, Any]:
         """Gives attack, norm, epsilon and steps; None takes the attack's own."""
-        return {"attack": "pgd", "norm": None, "epsilon": 8 / 255, "steps": None}
+        return {"attack": "pgd", "norm": None, "epsilon": None, "steps": None}
 
     def describe(self, subject: Subject, order: Order) -> dict[str, Any]:
         """Describes the attack with its own numbers.
@@ -30,10 +31,11 @@ class Attack(Kind):
           subject, order: see `Kind.describe`.
 
         Raises:
-          ValueError: for an unknown attack, or one that is not so swept.
+          ValueError: for an unknown attack, or a norm, radius or steps that it does not take.
         """
         del subject
-        return _list_options(order.shard.settings)
+        settings = order.shard.settings
+        return {"attack": settings["attack"], **_list_options(settings)}
 
     def make(self, subject: Subject, order: Order) -> Made:
         """Makes the adversarial images of a shard.
@@ -44,43 +46,33 @@ class Attack(Kind):
         Raises:
           OSError, ValueError: as the attack, and for a photograph that is gone.
         """
-        shard = order.shard
+        shard, key = order.shard, jax.random.key(order.seed)
         method = find_attack(shard.settings["attack"])
         photos = subject.read(shard.sources, shard.size)
         given = _list_options(shard.settings) | {"chunk": order.chunk}
-        del given["attack"]
         runs = [
-            method(subject.net, subject.opened.params, photos, key=order.seed + seed, **given)
+            method(
+                subject.net,
+                subject.opened.params,
+                photos,
+                key=jax.random.fold_in(key, seed) if seed else key,
+                **given,
+            )
             for seed in range(order.seeds)
         ]
         return join_seeds([take_run(run) for run in runs])
 
 
-def _list_options(settings: Any) -> dict[str, Any]:
-    """Lists what an attack is called with: its own defaults where the plan says None."""
-    method = find_attack(settings["attack"])
-    known = inspect.signature(method).parameters
-    found = {"attack": settings["attack"]}
-    for name in ("norm", "epsilon", "steps"):
-        if name not in known:
-            if settings[name] is not None and name != "epsilon":
-                raise ValueError(f"{settings['attack']} knows no {name}: leave it out")
-            continue
-        found[name] = known[name].default if settings[name] is None else settings[name]
-    return found
-
-
-def find_attack(name: str) -> Callable[..., Run]:
-    """Finds the function of an attack.
-
-    Args:
-      name: one of `NAMES`; a hyphen stands for an underscore.
-
-    Raises:
-      ValueError: for another one.
-    """
-    known = name.replace("-", "_")
-    if known not in NAMES:
+def _list_options(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Lists what an attack is called with: its own where the settings say None."""
+    name = str(settings["attack"]).replace("-", "_")
+    if name not in NAMES:
         raise ValueError(f"attack={name!r} cannot be swept: choose one of {', '.join(NAMES)}")
-    found: Callable[..., Run] = getattr(attacks, known)
+    known = inspect.signature(find_attack(name)).parameters
+    norm, radius = choose_norm(name, settings["norm"]), settings["epsilon"]
+    found = {"norm": norm, "epsilon": choose_radius(name, norm) if radius is None else radius}
+    if settings["steps"] is not None and "steps" not in known:
+        raise ValueError(f"{name} has no steps: leave them out")
+    if "steps" in known:
+        found["steps"] = settings["steps"] or known["steps"].default
     return found

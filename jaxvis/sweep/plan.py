@@ -81,7 +81,7 @@ class Shard:
         ]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Plan:
     """Everything that a sweep makes.
 
@@ -112,6 +112,11 @@ class Plan:
     format: Format = "png"
     estimate: Mapping[str, Any] = field(default_factory=dict)
     version: str = jaxvis.__version__
+
+    def __repr__(self) -> str:
+        """One line: what is made, of which network."""
+        shards = f"{len(self.shards)} shard{'s' * (len(self.shards) != 1)}"
+        return f"Plan({self.method} of {self.network.name}: {self.count} pictures in {shards})"
 
     @property
     def count(self) -> int:

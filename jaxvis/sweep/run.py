@@ -4,6 +4,7 @@ import platform
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,11 @@ class Studio:
     subject: Subject
     judges: tuple[Judge, ...]
     engine: str = "local"
+
+    @cached_property
+    def sum(self) -> str:
+        """The sha256 of the plan, which every record has."""
+        return hash_plan(self.plan)
 
 
 def open_studio(plan: Plan, *, engine: str = "local") -> Studio:
@@ -202,7 +208,7 @@ def write_shard(
     }
     device = describe_device()
     record = {
-        "plan": hash_plan(plan),
+        "plan": studio.sum,
         "chunk": made.chunk,
         "versions": read_versions(),
         "device": {name: device[name] for name in ("platform", "kind", "count", "flags")},

@@ -37,7 +37,7 @@ MEASURED = ("measures", "network.json")
 """What `jaxvis sweep measure` writes beside a sweep, or before it."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Store:
     """A sweep that is kept somewhere.
 
@@ -48,6 +48,10 @@ class Store:
 
     url: str
     files: Files
+
+    def __repr__(self) -> str:
+        """One line: where it is, and how much of its plan is there."""
+        return f"Store({self.url!r}, {len(self.list_done())} shards)"
 
     @property
     def folder(self) -> Path | None:

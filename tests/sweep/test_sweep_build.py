@@ -56,10 +56,15 @@ def test_photographs_are_cut_with_all_their_classes():
             {"settings": {"heat": ["warmth"]}, "photos": PHOTOS},
             "heat='warmth' cannot be swept",
         ),
-        (
-            "attack",
-            {"units": [(None, ())], "settings": {"attack": ["siege"]}, "photos": PHOTOS},
-            "attack='siege' cannot be swept",
+        ("explain", {"settings": {}, "photos": PHOTOS, "seeds": 2}, "leave --seeds out"),
+        *(
+            ("attack", {"units": [(None, ())], "settings": given, "photos": PHOTOS}, message)
+            for given, message in (
+                ({"attack": ["siege"]}, "attack='siege' cannot be swept"),
+                ({"attack": ["ddn"], "norm": ["linf"]}, "ddn knows no --norm linf: choose l2"),
+                ({"attack": ["pgd"], "norm": ["l2"]}, "pass --epsilon, its radius in l2"),
+                ({"attack": ["fgsm"], "steps": [3]}, "fgsm has no steps"),
+            )
         ),
     ],
 )

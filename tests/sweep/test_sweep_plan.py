@@ -36,6 +36,11 @@ def test_the_items_of_a_shard_are_photographs_times_indices():
     assert plan.count == plan.count_of(shard) == 12
 
 
+def test_a_plan_is_one_line_however_long_it_is():
+    plan = plan_demo(units=[("conv2_1", tuple(range(10)))], shard=2)
+    assert repr(plan) == "Plan(maximize of demo: 10 pictures in 5 shards)"
+
+
 def test_where_files_are_and_what_was_estimated_changes_no_hash():
     plan = plan_demo()
     moved = replace(plan, network=replace(plan.network, weights="elsewhere.pth"))

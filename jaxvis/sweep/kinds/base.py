@@ -169,12 +169,11 @@ class Kind:
         raise NotImplementedError(f"{type(self).__name__} does not say how pictures are made")
 
 
-def take_run(run: Run, *, extra: Callable[[Run, int], Mapping[str, float]] | None = None) -> Made:
+def take_run(run: Run) -> Made:
     """Gives what a solver returned, all leading axes as one.
 
     Args:
       run: image `[..., H, W, C]`.
-      extra: further numbers of picture i of the flattened run.
     """
     images = np.asarray(run.image)
     lead = images.ndim - 3
@@ -185,7 +184,7 @@ def take_run(run: Run, *, extra: Callable[[Run, int], Mapping[str, float]] | Non
     for i in range(len(images)):
         own = {name: float(term[i, -1]) for name, term in terms.items() if term.shape[1]}
         own |= {name: float(one[i]) for name, one in facts.items() if name != "chunk"}
-        metrics.append({**own, **(extra(run, i) if extra else {})})
+        metrics.append(own)
     chunk = facts.get("chunk")
     return Made(
         images,

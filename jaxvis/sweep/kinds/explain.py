@@ -4,11 +4,12 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+import jax
 import numpy as np
 
 import jaxvis
 from jaxvis.output.heat import lay_over
-from jaxvis.sweep.kinds.base import Kind, Made, Order, Subject
+from jaxvis.sweep.kinds.base import Kind, Made, Order, Subject, join_seeds
 
 NAMES = (
     "grad_cam",
@@ -29,6 +30,8 @@ NAMES = (
     "rise",
 )
 """Heatmaps that can be swept."""
+GIVEN = ("tap", "index", "key", "chunk", "progress")
+"""Options that an order gives, so that they are no settings."""
 
 
 class Explain(Kind):
@@ -48,16 +51,18 @@ class Explain(Kind):
           subject, order: see `Kind.describe`.
 
         Raises:
-          ValueError: for an unknown heatmap.
+          ValueError: for an unknown heatmap, or seeds of one that draws nothing.
         """
         del subject
-        method = find_heat(order.shard.settings["heat"])
-        given = ("net", "params", "image", "tap", "index", "key", "chunk", "progress")
-        return {
-            name: one.default if isinstance(one.default, str | int | float | bool) else None
-            for name, one in inspect.signature(method).parameters.items()
-            if name not in given and one.default is not inspect.Parameter.empty
-        } | dict(order.shard.settings)
+        heat = order.shard.settings["heat"]
+        known = inspect.signature(find_heat(heat)).parameters
+        if order.seeds > 1 and "key" not in known:
+            raise ValueError(f"{heat} is the same for every seed: leave --seeds out")
+        plain = (str, int, float, bool)
+        own = {name: one.default for name, one in known.items() if name not in GIVEN}
+        return {name: value for name, value in own.items() if isinstance(value, plain)} | {
+            "heat": heat
+        }
 
     def make(self, subject: Subject, order: Order) -> Made:
         """Makes the heatmaps of a shard.
@@ -68,24 +73,25 @@ class Explain(Kind):
         Raises:
           OSError, ValueError: as the method, and for a photograph that is gone.
         """
-        shard, opened = order.shard, subject.opened
+        photos = subject.read(order.shard.sources, order.shard.size)
+        return join_seeds([self._draw(subject, order, photos, n) for n in range(order.seeds)])
+
+    def _draw(self, subject: Subject, order: Order, photos: np.ndarray, seed: int) -> Made:
+        """Draws the heatmaps of one seed over the photographs `[N, H, W, C]`."""
+        shard, opened, key = order.shard, subject.opened, jax.random.key(order.seed)
         method = find_heat(shard.settings["heat"])
         known = inspect.signature(method).parameters
         options: dict[str, Any] = {"tap": shard.tap, "index": list(shard.indices)}
         options |= {"chunk": order.chunk} if "chunk" in known else {}
-        options |= {"key": order.seed} if "key" in known else {}
-        photos = subject.read(shard.sources, shard.size)
+        options |= {"key": jax.random.fold_in(key, seed) if seed else key} if "key" in known else {}
         heat = np.asarray(method(opened.net, opened.params, photos, **options))
-        heat = heat.reshape(len(photos) * len(shard.indices), *heat.shape[2:])
+        heat = heat.reshape(-1, *heat.shape[2:])
         shown = np.repeat(photos, len(shard.indices), axis=0)
-        images = np.stack([lay_over(photo, one) for one, photo in zip(heat, shown)])
         finite = np.isfinite(heat).reshape(len(heat), -1).all(1)
-        metrics = [{"heat_sum": float(one.sum()), "heat_max": float(one.max())} for one in heat]
-        repeat = order.seeds  # a heatmap is the same for every seed
         return Made(
-            np.repeat(images, repeat, axis=0),
-            list(np.repeat(np.where(finite, "done", "failed"), repeat)),
-            [one for one in metrics for _ in range(repeat)],
+            np.stack([lay_over(photo, one) for one, photo in zip(heat, shown)]),
+            list(np.where(finite, "done", "failed")),
+            [{"heat_sum": float(one.sum()), "heat_max": float(one.max())} for one in heat],
         )
 
 

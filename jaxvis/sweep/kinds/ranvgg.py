@@ -68,8 +68,12 @@ class Ranvgg(Kind):
           OSError, ValueError: as the methods, and for a photograph that is gone.
         """
         shard, parts = order.shard, []
+        drawn = None
         for photo in subject.read(shard.sources, shard.size):
-            found = join_networks([self._draw(subject, order, photo, n) for n in shard.indices])
+            # Networks that are stacked are built for a photograph; others are drawn once.
+            if drawn is None or shard.settings["candidates"] > 1:
+                drawn = [self._draw(subject, order, photo, number) for number in shard.indices]
+            found = join_networks(drawn)
             runs = [self._invert(subject, order, photo, found, seed) for seed in range(order.seeds)]
             parts.append(join_seeds([take_run(run) for run in runs]))
         return join_items(parts)

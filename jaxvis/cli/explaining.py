@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.special import softmax
 
 import jaxvis
 from jaxvis.cli.checksums import hash_inputs
@@ -130,8 +131,8 @@ def open_case(
 
 def _compute_probabilities(opened: LoadedNetwork, photo: np.ndarray) -> np.ndarray:
     scores = np.asarray(opened.net.code(opened.params, photo, opened.net.scores or ""), np.float64)
-    powers = np.exp(scores - scores.max())
-    return powers / powers.sum()
+    found: np.ndarray = softmax(scores)
+    return found
 
 
 def find_method(name: str) -> Callable[..., np.ndarray]:

@@ -5,9 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxvis.network import Network
-from jaxvis.output.resample import resample
-from jaxvis.types import Params
+from jaxvis.sweep.judges import rank_class, score_pictures
 from jaxvis.weights.load import LoadedNetwork
 
 
@@ -28,7 +26,7 @@ class Ranks:
     ) -> None:
         if opened.net.scores is None:
             raise ValueError(f"{opened.net.name} names no class scores: it cannot judge pictures")
-        self.opened, self.scores, self.seeds = opened, opened.net.scores, seeds
+        self.opened, self.seeds = opened, seeds
         self.groups = [group if isinstance(group, tuple) else (group,) for group in groups]
 
     def rank(self, number: int, image: np.ndarray) -> int:
@@ -38,17 +36,8 @@ class Ranks:
           number: of the picture.
           image: `[H, W, C]`; one that is not finite comes last.
         """
-        net, params = self.opened.net, self.opened.params
-        # As its 8-bit file holds it.
-        shown = (np.round(np.asarray(image) * 255) / 255).astype(np.float32)
-        if shown.shape[:2] != tuple(net.input_size) and not _takes(net, params, self.scores, shown):
-            shown = _resize(shown, net.input_size)
-        scores = np.asarray(net.code(params, shown, self.scores))
-        if not np.isfinite(scores).all():
-            return len(scores)
-        group = self.groups[number // self.seeds]
-        # A class that is level with others is not ahead of them.
-        return max(int(np.sum(scores >= scores[one])) - 1 for one in group)
+        scores = score_pictures(self.opened, np.asarray(image)[None])[0]
+        return max(rank_class(scores, one) for one in self.groups[number // self.seeds])
 
     def judge(self, number: int, image: np.ndarray) -> dict[str, Any]:
         """Says whether a picture is named rightly: {"rank", "top1", "top5"}.
@@ -71,17 +60,3 @@ def judge_by_network(name: str, pictures: Sequence[Mapping[str, Any]]) -> None:
     hits = [bool(picture["top1"]) for picture in pictures if "top1" in picture]
     if hits:
         print(f"{name} itself names {sum(hits)} of {len(hits)} as their class")
-
-
-def _resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    if image.shape[-1] in (1, 3):
-        return resample(image, size)
-    return np.concatenate([resample(plane, size) for plane in np.moveaxis(image, -1, 0)], -1)
-
-
-def _takes(net: Network, params: Params, tap: str, image: np.ndarray) -> bool:
-    try:
-        net.shape(params, tap, size=(image.shape[0], image.shape[1]))
-    except ValueError:
-        return False
-    return True

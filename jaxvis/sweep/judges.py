@@ -4,20 +4,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
+from scipy.special import softmax
 
-from jaxvis.compiler import jit
-from jaxvis.images import resize, to_channels
+from jaxvis.analysis.codes import Look, collect_codes, open_images, stream
+from jaxvis.images import to_channels
 from jaxvis.network import Network
 from jaxvis.output.encode import to_levels
+from jaxvis.output.resample import resample
 from jaxvis.types import Array, Params
 from jaxvis.weights.class_names import simplify
 from jaxvis.weights.load import LoadedNetwork
-
-AT_ONCE = 8
-"""Pictures that are shown to a network together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,13 +50,10 @@ class Judge:
         ]
 
     def _describe(self, scores: np.ndarray, wanted: int | None) -> dict[str, Any]:
-        name = self.opened.net.name
+        name, labels = self.opened.net.name, self.opened.labels
         if not np.isfinite(scores).all():
             return {"network": name}
-        chances = np.exp(scores - scores.max())
-        chances /= chances.sum()
-        best = int(np.argmax(scores))
-        labels = self.opened.labels
+        chances, best = softmax(scores), int(np.argmax(scores))
         found = {
             "network": name,
             "class": best,
@@ -67,8 +62,8 @@ class Judge:
         }
         if wanted is None:
             return found
-        rank = int(np.sum(scores >= scores[wanted])) - 1
         chance = float(chances[wanted])
+        rank = rank_class(scores, wanted)
         return found | {"wanted": wanted, "rank": rank, "wanted_probability": chance}
 
 
@@ -101,6 +96,18 @@ def _count_classes(opened: LoadedNetwork) -> int:
     return 0 if net.scores is None else int(net.shape(opened.params, net.scores)[-1])
 
 
+def rank_class(scores: np.ndarray, wanted: int) -> int:
+    """Counts the classes that a network prefers to one; those that are level are ahead of it.
+
+    Args:
+      scores: `[classes]`; where one is not finite the class comes last.
+      wanted: the class.
+    """
+    if not np.isfinite(scores).all():
+        return len(scores)
+    return int(np.sum(scores >= scores[wanted])) - 1
+
+
 def score_pictures(opened: LoadedNetwork, images: np.ndarray) -> np.ndarray:
     """Computes class scores of pictures as their files hold them, `[N, classes]`.
 
@@ -108,9 +115,59 @@ def score_pictures(opened: LoadedNetwork, images: np.ndarray) -> np.ndarray:
       opened: the network; pictures are resized to its size where it cannot take theirs.
       images: `[N, H, W, C]` in [0, 1]; the scores of one that is not finite are NaN.
     """
-    net = opened.net
-    shown = show_pictures(net, opened.params, images, str(net.scores))
-    return read_taps(net, opened.params, shown, str(net.scores))
+    net, tap = opened.net, str(opened.net.scores)
+    shown = show_pictures(net, opened.params, images, tap)
+    scores = collect_codes(net, opened.params, shown, tap, pool="flatten").values
+    return np.where(find_finite(images)[:, None], scores, np.float32(np.nan))
+
+
+def measure_units(
+    opened: LoadedNetwork, images: np.ndarray, tap: str, indices: Sequence[int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Measures the mean and the largest activation of a channel in each picture, `[N]` each.
+
+    Args:
+      opened, images: see `score_pictures`.
+      tap: the layer.
+      indices: N channels, of each picture its own.
+    """
+    net, good = opened.net, find_finite(images)
+    shown = open_images(net, show_pictures(net, opened.params, images, tap))
+    params = (opened.params, np.asarray(indices, np.int32))
+    found = stream(ReadUnit(net, tap), params, shown)
+    mean, largest = (np.where(good, one, np.float32(np.nan)) for one in found)
+    return mean, largest
+
+
+@dataclass(frozen=True)
+class ReadUnit(Look):
+    """The reading of the mean and the largest activation of one channel, `[]` each.
+
+    Args:
+      tap: the layer.
+    """
+
+    tap: str
+
+    def __call__(self, params: Any, image: Array, number: Array) -> tuple[Array, Array]:
+        """Computes both.
+
+        Args:
+          params: the network's parameters, and the channel of every image.
+          image, number: see `Look`.
+        """
+        found = self.net.apply(params[0], image, stop=self.tap)[self.tap][..., params[1][number]]
+        return jnp.mean(found), jnp.max(found)
+
+
+def find_finite(images: np.ndarray) -> np.ndarray:
+    """Says which pictures are finite, `[N]` bool.
+
+    Args:
+      images: `[N, H, W, C]`.
+    """
+    finite: np.ndarray = np.isfinite(images).reshape(len(images), -1).all(1)
+    return finite
 
 
 def show_pictures(net: Network, params: Params, images: np.ndarray, tap: str) -> np.ndarray:
@@ -118,44 +175,22 @@ def show_pictures(net: Network, params: Params, images: np.ndarray, tap: str) ->
 
     Args:
       net, params: the network that is to see them.
-      images: `[N, H, W, C]` in [0, 1].
+      images: `[N, H, W, C]` in [0, 1]; one that is not finite becomes black in places.
       tap: what is asked of it.
     """
     levels = to_levels(np.nan_to_num(images)).astype(np.float32) / np.float32(255)
-    levels = np.where(np.isfinite(images), levels, np.float32(np.nan))
     if levels.shape[-1] != net.channels and {levels.shape[-1], net.channels} == {1, 3}:
         levels = np.stack([np.asarray(to_channels(one, net.channels)) for one in levels])
     height, width = levels.shape[1:3]
     if (height, width) != tuple(net.input_size) and not _takes(net, params, tap, (height, width)):
-        levels = np.asarray(_resize(net.input_size, jnp.asarray(levels)))
+        levels = np.stack([_resize(one, net.input_size) for one in levels])
     return np.asarray(levels, np.float32)
 
 
-def read_taps(net: Network, params: Params, images: np.ndarray, tap: str) -> np.ndarray:
-    """Computes a layer's activations of pictures, `[N, ...]`, some at a time.
-
-    Args:
-      net, params: the network.
-      images: `[N, H, W, C]`.
-      tap: the layer.
-    """
-    parts = []
-    for first in range(0, len(images), AT_ONCE):
-        part = images[first : first + AT_ONCE]
-        # Always as many at once: one program for all.
-        full = np.concatenate([part, np.repeat(part[-1:], AT_ONCE - len(part), axis=0)])
-        parts.append(np.asarray(_read(net, tap, params, full))[: len(part)])
-    return np.concatenate(parts)
-
-
-@jit(static_argnames=("net", "tap"))
-def _read(net: Network, tap: str, params: Params, images: Array) -> Array:
-    return jax.vmap(lambda image: net.apply(params, image, stop=tap)[tap])(images)
-
-
-@jit(static_argnames=("size",))
-def _resize(size: tuple[int, int], images: Array) -> Array:
-    return jax.vmap(lambda image: resize(image, size))(images)
+def _resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    if image.shape[-1] in (1, 3):
+        return resample(image, size)
+    return np.concatenate([resample(plane, size) for plane in np.moveaxis(image, -1, 0)], -1)
 
 
 def _takes(net: Network, params: Params, tap: str, size: tuple[int, int]) -> bool:

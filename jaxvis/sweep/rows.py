@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from scipy.special import softmax
 
 from jaxvis.escape import slug
-from jaxvis.sweep.judges import Judge, read_taps, score_pictures, show_pictures
+from jaxvis.sweep.judges import Judge, measure_units, rank_class, score_pictures
 from jaxvis.sweep.kinds.base import Made, Subject
 from jaxvis.sweep.plan import Plan, Shard
 
@@ -92,28 +93,22 @@ def _measure(plan: Plan, shard: Shard, subject: Subject, made: Made) -> list[dic
     indices = [index for _, index in shard.items for _ in range(plan.seeds)]
     if plan.method not in ("maximize", "generate") or shard.indices == ():
         return nothing
-    net, params = subject.net, subject.opened.params
+    opened, net = subject.opened, subject.net
     if shard.tap in (None, net.classes, net.scores) and net.scores is not None:
-        scores = score_pictures(subject.opened, made.images)
+        scores = score_pictures(opened, made.images)
         return [_rank(one, index or 0) for one, index in zip(scores, indices)]
-    tap = str(shard.tap or net.classes)
-    values = read_taps(net, params, show_pictures(net, params, made.images, tap), tap)
-    found = []
-    for one, index in zip(values, indices):
-        channel = one[..., index]
-        found.append({"activation": float(channel.mean()), "largest": float(channel.max())})
-    return found
+    units = [index or 0 for index in indices]
+    found = measure_units(opened, made.images, str(shard.tap or net.classes), units)
+    return [{"activation": float(m), "largest": float(top)} for m, top in zip(*found)]
 
 
 def _rank(scores: np.ndarray, index: int) -> dict[str, float]:
     if not np.isfinite(scores).all():
         return {}
-    chances = np.exp(scores - scores.max())
     return {
         "activation": float(scores[index]),
-        "probability": float(chances[index] / chances.sum()),
-        # A class that is level with others is not ahead of them.
-        "rank": int(np.sum(scores >= scores[index])) - 1,
+        "probability": float(softmax(scores)[index]),
+        "rank": rank_class(scores, index),
     }
 
 

@@ -95,16 +95,10 @@ def relative_weights(targets: Taps) -> dict[str, float]:
     Raises:
       ValueError: for a matrix that is zero or not finite.
     """
-    found = {}
-    for tap, target in targets.items():
-        square = float(jnp.sum(target**2))
-        if not 0 < square < float("inf"):
-            raise ValueError(
-                f"the Gram matrix of {tap!r} is zero or not finite for this image: "
-                "leave the layer out, or use another image"
-            )
-        found[tap] = 4 * target.shape[0] ** 2 / square
-    return found
+    return {
+        tap: 4 * target.shape[0] ** 2 / _sum_squares(target, f"the Gram matrix of {tap!r}", "this")
+        for tap, target in targets.items()
+    }
 
 
 def relative_content_weights(targets: Taps) -> dict[str, float]:
@@ -122,16 +116,21 @@ def relative_content_weights(targets: Taps) -> dict[str, float]:
     Raises:
       ValueError: for a code that is zero or not finite.
     """
-    found = {}
-    for tap, target in targets.items():
-        square = float(jnp.mean(target**2))
-        if not 0 < square < float("inf"):
-            raise ValueError(
-                f"{tap!r} is zero or not finite for the content image: leave the layer out, "
-                "or use another image"
-            )
-        found[tap] = 2 / square
-    return found
+    return {
+        tap: 2 * target.size / _sum_squares(target, repr(tap), "the content")
+        for tap, target in targets.items()
+    }
+
+
+def _sum_squares(target: Array, what: str, image: str) -> float:
+    """Sums the squares of a target, by which its loss is divided."""
+    total = float(jnp.sum(target**2))
+    if not 0 < total < float("inf"):
+        raise ValueError(
+            f"{what} is zero or not finite for {image} image: leave the layer out, or use "
+            "another image"
+        )
+    return total
 
 
 def entry_weights(means: Taps) -> Taps:

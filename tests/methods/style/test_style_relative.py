@@ -7,30 +7,9 @@ import numpy as np
 import pytest
 from tiny_nets import SIDE, photograph, relu_net
 
-from jaxvis.loss.matching.transfer import StyleRecipe
 from jaxvis.methods.style.style import style
 from jaxvis.nets.table.fields import least_side
-
-TAPS = ("relu1", "relu2")
-RECIPE = StyleRecipe(("relu2",), TAPS, beta=1e3, optimizer="adam", steps=20)
-
-
-@pytest.fixture(scope="module")
-def net():
-    """Returns (net, params) of two rectified convolutions."""
-    return relu_net(SIDE, depth=2)
-
-
-@pytest.fixture(scope="module")
-def painting():
-    """Returns a picture of stripes, not square."""
-    x = np.linspace(0, 9, 24)[None, :] + np.linspace(0, 4, 14)[:, None]
-    colours = np.stack([np.sin(x), np.cos(x), np.sin(2 * x)], -1)
-    return (0.5 + 0.45 * colours).astype(np.float32)
-
-
-def paint(net, content, styles, changes=(), **options):
-    return style(*net, content, styles, recipe=replace(RECIPE, **dict(changes)), **options)
+from tests.methods.style.painting import RECIPE, TAPS, paint
 
 
 def test_the_mean_variation_weighs_as_much_at_any_size(net, painting):

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from tiny_nets import SIDE, compilations, counted_net, photograph, relu_net
+from tiny_nets import SIDE, compilations, counted_net, photograph
 
 from jaxvis.loss.matching.statistics import energy, measure
 from jaxvis.loss.matching.terms import match_content, match_statistics
@@ -18,27 +18,7 @@ from jaxvis.methods.style.texture import texture
 from jaxvis.optimize.rules import adam
 from jaxvis.recipes.styles import STYLES, TextureRecipe
 from jaxvis.types import Interrupted, Status
-
-TAPS = ("relu1", "relu2")
-RECIPE = StyleRecipe(("relu2",), TAPS, beta=1e3, optimizer="adam", steps=20)
-
-
-@pytest.fixture(scope="module")
-def net():
-    """Returns (net, params) of two rectified convolutions."""
-    return relu_net(SIDE, depth=2)
-
-
-@pytest.fixture(scope="module")
-def painting():
-    """Returns a picture of stripes, not square."""
-    x = np.linspace(0, 9, 24)[None, :] + np.linspace(0, 4, 14)[:, None]
-    colours = np.stack([np.sin(x), np.cos(x), np.sin(2 * x)], -1)
-    return (0.5 + 0.45 * colours).astype(np.float32)
-
-
-def paint(net, content, styles, changes=(), **options):
-    return style(*net, content, styles, recipe=replace(RECIPE, **dict(changes)), **options)
+from tests.methods.style.painting import RECIPE, TAPS, paint
 
 
 def test_beta_0_is_inversion_whatever_the_style(net, painting):

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from jaxvis.escape import escape
 from jaxvis.site.fields import Fields, read_fields
+from jaxvis.sweep.plan_file import read_plan
+from jaxvis.sweep.store import PLAN
 
 
 @dataclass(frozen=True)
@@ -133,48 +134,16 @@ def read_plan_facts(folder: Path) -> PlanFacts | None:
       OSError: if it cannot be opened.
       ValueError: if it is no plan.
     """
-    path = folder / "plan.json"
+    path = folder / PLAN
     if not path.exists():
         return None
-    fields = read_fields(path, str(path))
-    network, seeds = fields.inner("network"), fields.optional_whole("seeds")
-    if network is None:
-        raise ValueError(f"{fields.where} names no network: it is no plan of a sweep")
-    items = sum(
-        max(1, count_ranges(shard.optional_text("indices") or "", where=shard.where))
-        * max(1, len(shard.sequence("sources")))
-        for shard in fields.objects("shards")
-    )
+    plan = read_plan(path)
+    network = plan.network
     return PlanFacts(
-        network=network.text("name"),
-        weights=network.optional_text("weights"),
-        sha256=network.optional_text("sha256"),
-        method=fields.text("method"),
-        seed=fields.optional_whole("seed") or 0,
-        total=items * (1 if seeds is None else seeds),
+        network=network.name,
+        weights=network.weights,
+        sha256=network.sha256,
+        method=plan.method,
+        seed=plan.seed,
+        total=plan.count,
     )
-
-
-def count_ranges(text: str, *, where: str) -> int:
-    """Counts the numbers that a text such as "0:64,70" names.
-
-    Args:
-      text: ranges START:STOP and single numbers.
-      where: what messages call its place.
-
-    Raises:
-      ValueError: for anything else.
-
-    >>> from jaxvis.site.facts import count_ranges
-    >>> count_ranges("0:64,70", where="the plan")
-    65
-    """
-    count = 0
-    for part in filter(None, text.split(",")):
-        first, colon, stop = part.partition(":")
-        if not all(
-            one.isascii() and one.isdigit() and len(one) < 16 for one in (first, stop or "0")
-        ):
-            raise ValueError(f"{where}: {escape(part)} is no range of numbers")
-        count += max(0, int(stop) - int(first)) if colon else 1
-    return count

@@ -9,6 +9,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image as Pillow
 
+from jaxvis.sweep.plan import Plan, Shard, Source
+from jaxvis.sweep.plan_file import plan_to_json
+
 HOSTILE = "<script>alert(1)</script>"
 QUOTES = "a\"b'&<img src=x onerror=alert(1)>"
 CLIMBS = "../../x"
@@ -197,21 +200,15 @@ def describe_network(fabric: Fabric) -> dict:
 
 
 def describe_plan(fabric: Fabric) -> dict:
-    shards = [
-        {"name": f"s{i}", "tap": tap, "indices": f"0:{fabric.units}", "sources": []}
-        for i, tap in enumerate(fabric.taps)
-    ]
+    counts = dict.fromkeys(fabric.taps, fabric.units)
     if fabric.total is not None:
-        shards = [{"name": "s", "tap": None, "indices": f"0:{fabric.total}", "sources": []}]
+        counts = {None: fabric.total}
+    shards = tuple(
+        Shard(f"s{i}", tap, tuple(range(count)), (), (48, 48), {})
+        for i, (tap, count) in enumerate(counts.items())
+    )
     seeds = fabric.seeds if fabric.total is None else 1
-    network = {"name": fabric.network, "weights": None, "sha256": None}
-    return {
-        "network": network,
-        "method": fabric.method,
-        "seed": 0,
-        "seeds": seeds,
-        "shards": shards,
-    }
+    return plan_to_json(Plan(fabric.method, Source(fabric.network), shards, seeds=seeds))
 
 
 def describe_example(method: str, tap: str | None, index: int | None, source: str) -> dict:

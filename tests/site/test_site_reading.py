@@ -109,7 +109,7 @@ def test_a_bad_row_is_named(folder, name, value, said):
         ("records/shard_000.json", "[" * 100_000, "is no JSON"),
         ("records/shard_000.json", "\xff", "is no JSON"),
         ("network.json", '{"schema": 1, "name": "a", "labels": [1]}', "labels are texts"),
-        ("plan.json", '{"schema": 1}', "names no network"),
+        ("plan.json", '{"schema": 1}', "plan.json is no plan of a sweep"),
         ("measures/layer0.json", '{"schema": 1, "tap": "a", "channels": "8"}', "is a text"),
     ],
 )

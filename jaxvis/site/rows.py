@@ -6,9 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from jaxvis.site.fields import Fields, read_fields
+from jaxvis.types import Status
 
-STATUSES = ("done", "failed", "dead", "unfinished")
-"""How an item may have ended."""
+ENDS = {
+    **{one.name.lower(): one.name.lower() for one in Status},
+    # Optimizers that search end so: the picture is as good as it gets.
+    **{one.name.lower(): "done" for one in (Status.CONVERGED, Status.STALLED)},
+}
+"""How an item may have ended -> what pages say of it."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +25,7 @@ class Judge:
       label: of the class that it gives the highest score, or None.
       index: that class.
       probability: of it, from 0 to 1, or None.
-      rank: of the class that was meant, 1 for the best; or None.
+      rank: how many classes it prefers to the one that was meant; or None.
     """
 
     network: str
@@ -44,7 +49,7 @@ class Row:
       seed: number of the picture among those of its item.
       source: the photograph that it was made from, or None.
       file: its path inside the folder, or None where it was not finite.
-      status: one of `STATUSES`.
+      status: one of the values of `ENDS`.
       why: what went wrong, in words, or None.
       size: (H, W) in pixels, or None.
       metrics: numbers of it; only those that are finite.
@@ -104,8 +109,8 @@ def read_row(fields: Fields) -> Row:
         fields.sequence("size"),
         fields.inner("settings"),
     )
-    if status not in STATUSES:
-        raise ValueError(f"{fields.where}: status is none of {', '.join(STATUSES)}")
+    if status not in ENDS:
+        raise ValueError(f"{fields.where}: status is none of {', '.join(ENDS)}")
     if size and (len(size) != 2 or not all(type(one) is int and 0 < one < 2**20 for one in size)):
         raise ValueError(f"{fields.where}: size is no [height, width] in pixels")
     return Row(
@@ -118,7 +123,7 @@ def read_row(fields: Fields) -> Row:
         seed=fields.optional_whole("seed") or 0,
         source=fields.optional_text("source"),
         file=fields.picture("file"),
-        status=status,
+        status=ENDS[status],
         why=fields.optional_text("why"),
         size=(size[0], size[1]) if size else None,
         metrics=fields.metrics("metrics"),

@@ -3,6 +3,7 @@ import json
 import pytest
 
 from jaxvis.site.reading import read_sweep
+from jaxvis.types import Status
 from tests.site.fabricate import Fabric, fabricate
 
 SMALL = Fabric(taps=("conv1_1", "fc8"), units=3, seeds=1)
@@ -69,6 +70,14 @@ def test_a_folder_without_a_finished_row_is_refused(tmp_path):
 
 def set_row(name, value):
     return lambda record: record["rows"][1].__setitem__(name, value)
+
+
+@pytest.mark.parametrize("status", Status)
+def test_every_end_of_an_item_is_read(folder, status):
+    change(folder, "records/shard_000.json", set_row("status", status.name.lower()))
+    good = (Status.DONE, Status.CONVERGED, Status.STALLED)
+    said = "done" if status in good else status.name.lower()
+    assert read_sweep(folder).rows[1].status == said
 
 
 @pytest.mark.parametrize(

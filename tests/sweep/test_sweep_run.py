@@ -9,6 +9,7 @@ import pytest
 
 import jaxvis
 from jaxvis.output.encode import encode_image
+from jaxvis.site.building import build_site
 from jaxvis.sweep import run as running
 from jaxvis.sweep.engines import find_engine
 from jaxvis.sweep.kinds import KINDS as KINDS_OF_SWEEP
@@ -50,6 +51,8 @@ def test_every_method_makes_a_row_and_a_picture_of_every_item(tmp_path, method):
     assert len({row["name"] for row in rows}) == len(rows)
     if method in ("maximize", "invert", "caricature", "ranvgg"):
         assert all(len(row["curve"]) == 2 for row in rows)
+    built = build_site([tmp_path / "D"], tmp_path / "site")
+    assert built.done == built.total == plan.count and built.missing == ()
 
 
 def test_pictures_are_those_of_the_method_itself(tmp_path):

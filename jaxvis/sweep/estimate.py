@@ -54,8 +54,8 @@ class Cost:
 def estimate(studio: Studio, *, tell: Callable[[Cost], Any] = lambda cost: None) -> dict[str, Any]:
     """Measures what the plan of a studio costs, on the first pictures of each shape.
 
-    A shape's time of a step is the difference between two short runs, so that neither
-    compilation nor the time before the first step is in it.
+    A shape's time of a step is the difference between short runs of two lengths, the faster
+    of two each, so that neither compilation nor the time before the first step is in it.
 
     Args:
       studio: the plan, opened.
@@ -76,7 +76,7 @@ def estimate(studio: Studio, *, tell: Callable[[Cost], Any] = lambda cost: None)
         costs.append(cost)
     device = describe_device()
     return {
-        "seconds": round(sum(cost.seconds for cost in costs), 1),
+        "seconds": round(sum(cost.seconds for cost in costs), 3),
         "bytes": int(sum(cost.bytes * cost.pictures for cost in costs)),
         "memory": measure_peak(),
         "device": {name: device.get(name) for name in ("platform", "kind", "count", "processor")},
@@ -114,15 +114,15 @@ def _measure(studio: Studio, shards: list[Shard]) -> Cost:
     fraction = count / len(shards) / plan.count_of(first)
     store = Store("estimate", RemoteFiles(_Counter(), "estimate"))
     counter: _Counter = store.files.system  # type: ignore[attr-defined]
-    short, longer = (_shorten(first, steps) for steps in (FEW, MORE))
+    steps = _count_steps(studio, first)
+    few, more = min(steps, FEW), min(steps, MORE)
+    short, longer = (_shorten(first, steps) for steps in (few, more))
     cold = _time(studio, short, store)
-    warm = _time(studio, short, store)
-    if short == longer:
-        seconds = warm
-    else:
+    warm = seconds = min(_time(studio, short, store) for _ in range(2))
+    if few < more:
         _time(studio, longer, store)  # it may be compiled anew
-        step = max(_time(studio, longer, store) - warm, 0.0) / (MORE - FEW)
-        seconds = warm + step * (_count_steps(studio, first) - FEW)
+        slower = min(_time(studio, longer, store) for _ in range(2))
+        seconds += max(slower - warm, 0.0) / (more - few) * (steps - few)
     each = counter.bytes / max(counter.shards, 1) / plan.count_of(first)
     # A picture of few steps is smoother than it will be: files of finished ones come close to
     # the size of their pixels.
@@ -142,7 +142,9 @@ def _shorten(shard: Shard, steps: int) -> Shard:
 
 
 def _count_steps(studio: Studio, shard: Shard) -> int:
-    """Counts the steps of a shard, where the settings leave them to the recipe."""
+    """Counts the steps of a shard: `FEW` where its method has none or nothing says them."""
+    if "steps" not in shard.settings:
+        return FEW
     given = shard.settings["steps"]
     if given is not None:
         return int(given)

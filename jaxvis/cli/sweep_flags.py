@@ -50,6 +50,23 @@ class PlanFlags:
     """Whether a few pictures of each shape are made, to say what the plan costs."""
 
 
+@dataclass(frozen=True)
+class RunFlags:
+    """What runs a sweep, and which part of it."""
+
+    engine: Engine = "local"
+    """What runs it: this process with all its devices; Ray, with a worker for each device;
+    or SLURM, as an array of jobs."""
+    workers: Count = None
+    """Of ray and slurm, how many; all devices of the Ray cluster, or 8 jobs, if left out."""
+    part: str = "1/1"
+    """I/N makes every N-th shard, from the I-th, for schedulers of other kinds."""
+    slurm: str = ""
+    """Options of sbatch, such as "partition=gpu,gpus_per_node=1,timeout_min=600"."""
+
+
+RUN = RunFlags()
+"""The defaults."""
 UNPLANNED = PlanFlags()
 """The defaults."""
 

@@ -8,8 +8,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from jaxvis.cli.flags import Count
-from jaxvis.cli.sweep_flags import Engine
+from jaxvis.cli.sweep_flags import RUN, RunFlags
 from jaxvis.escape import escape
 from jaxvis.output.record import describe_device
 from jaxvis.sweep.engines import find_engine
@@ -28,10 +27,7 @@ def run(
     dir: str,
     /,
     *,
-    engine: Engine = "local",
-    workers: Count = None,
-    part: str = "1/1",
-    slurm: str = "",
+    how: RunFlags = RUN,
 ) -> int:
     """Makes the pictures of a plan, shard by shard, in a folder or a store elsewhere.
 
@@ -43,32 +39,20 @@ def run(
     Args:
       plan: a file that jaxvis sweep --plan wrote.
       dir: a new folder, or one that this plan was begun in, or s3://bucket/path, gs://...
-      engine: what runs it: this process with all its devices; Ray, with a worker for each
-        device; or SLURM, as an array of jobs.
-      workers: of ray and slurm, how many; all devices of the Ray cluster, or 8 jobs, if left
-        out.
-      part: I/N makes every N-th shard, from the I-th, for schedulers of other kinds.
-      slurm: options of sbatch, such as "partition=gpu,gpus_per_node=1,timeout_min=600".
 
     Raises:
       OSError: if plan, weights or folder cannot be opened.
       ValueError: for a plan that cannot be made here, a folder of something else, or
         weights and photographs that have changed.
     """
-    found = read_plan(plan)
-    return make_sweep(
-        found, open_store(dir), engine=engine, workers=workers, part=part, slurm=slurm
-    )
+    return make_sweep(read_plan(plan), open_store(dir), how=how)
 
 
 def resume(
     dir: str,
     /,
     *,
-    engine: Engine = "local",
-    workers: Count = None,
-    part: str = "1/1",
-    slurm: str = "",
+    how: RunFlags = RUN,
 ) -> int:
     """Makes what is missing of a sweep, by the plan that is in its folder.
 
@@ -76,45 +60,34 @@ def resume(
 
     Args:
       dir: the folder, or the store elsewhere.
-      engine, workers, part, slurm: see jaxvis sweep run.
 
     Raises:
       OSError: if weights or folder cannot be opened.
       ValueError: for a folder without a plan, or weights and photographs that have changed.
     """
     store = open_store(dir)
-    return make_sweep(
-        store.read_plan(), store, engine=engine, workers=workers, part=part, slurm=slurm
-    )
+    return make_sweep(store.read_plan(), store, how=how)
 
 
-def make_sweep(
-    plan: Plan,
-    store: Store,
-    *,
-    engine: Engine = "local",
-    workers: int | None = None,
-    part: str = "1/1",
-    slurm: str = "",
-) -> int:
+def make_sweep(plan: Plan, store: Store, *, how: RunFlags = RUN) -> int:
     """Makes what is missing of a plan; gives the exit code.
 
     Args:
       plan: what is made.
       store: where.
-      engine, workers, part, slurm: see `run`.
+      how: what runs it.
 
     Raises:
       OSError, ValueError: as `run`.
     """
-    which = parse_part(part)
+    which = parse_part(how.part)
     done = set(store.list_done())
     missing = list_missing(plan, store, part=which, done=done)
     share = sum(plan.count_of(one) for one in plan.shards if one.name in done) / plan.count
     refuse_impossible(plan, store.folder, done=share)
     if done:
         print(f"{len(done)} of {len(plan.shards)} shards are there already", flush=True)
-        if missing and engine == "local":
+        if missing and how.engine == "local":
             warn_of_devices(store, min(done))
     ends: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
@@ -127,9 +100,9 @@ def make_sweep(
             bar.update(plan.count_of(shard))
 
         try:
-            find_engine(engine)(
-                plan, store, workers=workers, part=which, tell=tell, options=parse_slurm(slurm)
-            )
+            options = parse_slurm(how.slurm)
+            engine = find_engine(how.engine)
+            engine(plan, store, workers=how.workers, part=which, tell=tell, options=options)
         except KeyboardInterrupt:
             interrupted = True
     return end_sweep(plan, store, ends, reasons, interrupted=interrupted)

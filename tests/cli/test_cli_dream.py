@@ -12,13 +12,7 @@ from jaxvis.types import Interrupted
 FAST = ("--tap", "relu1_1", "--octaves", "2", "--steps", "1")
 
 
-@pytest.fixture(autouse=True)
-def elsewhere(tmp_path, monkeypatch):
-    """Runs in an empty folder, with a cache of its own."""
-    monkeypatch.setenv("JAXVIS_HOME", str(tmp_path / "home"))
-    (tmp_path / "work").mkdir()
-    monkeypatch.chdir(tmp_path / "work")
-    return tmp_path / "work"
+pytestmark = pytest.mark.usefixtures("elsewhere")
 
 
 def run(*words):

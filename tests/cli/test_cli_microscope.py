@@ -8,15 +8,6 @@ from jaxvis.sweep.store import open_store
 WORDS = ("microscope", "demo", "--taps", "conv2_1,fc8", "--index", "0:2", "--steps", "2")
 
 
-@pytest.fixture
-def elsewhere(tmp_path, monkeypatch):
-    """Runs in an empty folder, with a cache of its own."""
-    monkeypatch.setenv("JAXVIS_HOME", str(tmp_path / "home"))
-    (tmp_path / "work").mkdir()
-    monkeypatch.chdir(tmp_path / "work")
-    return tmp_path / "work"
-
-
 def test_one_command_draws_measures_and_builds_and_goes_on(elsewhere, capsys):
     assert main([*WORDS, "--size", "32", "--out", "m"]) in (0, 1)
     said = capsys.readouterr().out

@@ -17,13 +17,7 @@ STACK = ("--net", "demo", "--size", 16, "--networks", 4, "--candidates", 1)
 STACK = (*STACK, "--steps", 3, "--stop", "relu2_1")
 
 
-@pytest.fixture(autouse=True)
-def elsewhere(tmp_path, monkeypatch):
-    """Runs in an empty folder, with a cache of its own."""
-    monkeypatch.setenv("JAXVIS_HOME", str(tmp_path / "home"))
-    (tmp_path / "work").mkdir()
-    monkeypatch.chdir(tmp_path / "work")
-    return tmp_path / "work"
+pytestmark = pytest.mark.usefixtures("elsewhere")
 
 
 def run(*words):

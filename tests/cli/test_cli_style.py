@@ -13,13 +13,7 @@ TAPS = ("--content-tap", "relu2_1", "--style-tap", "relu1_1,relu2_1")
 FAST = (*TAPS, "--optimizer", "adam", "--steps", 2, "--size", 32)
 
 
-@pytest.fixture(autouse=True)
-def elsewhere(tmp_path, monkeypatch):
-    """Runs in an empty folder, with a cache of its own."""
-    monkeypatch.setenv("JAXVIS_HOME", str(tmp_path / "home"))
-    (tmp_path / "work").mkdir()
-    monkeypatch.chdir(tmp_path / "work")
-    return tmp_path / "work"
+pytestmark = pytest.mark.usefixtures("elsewhere")
 
 
 def run(*words):

@@ -9,15 +9,6 @@ from jaxvis.sweep.plan_file import read_plan
 from tests.sweep.sweeps import PHOTOS, read_files
 
 
-@pytest.fixture
-def elsewhere(tmp_path, monkeypatch):
-    """Runs in an empty folder, with a cache of its own."""
-    monkeypatch.setenv("JAXVIS_HOME", str(tmp_path / "home"))
-    (tmp_path / "work").mkdir()
-    monkeypatch.chdir(tmp_path / "work")
-    return tmp_path / "work"
-
-
 def run(*words):
     return main([str(word) for word in words])
 

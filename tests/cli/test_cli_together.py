@@ -9,14 +9,7 @@ from PIL import Image
 from jaxvis.cli import main
 from jaxvis.cli.parsing import parse_units
 
-
-@pytest.fixture(autouse=True)
-def elsewhere(tmp_path, monkeypatch):
-    """Runs in an empty folder, with a cache of its own."""
-    monkeypatch.setenv("JAXVIS_HOME", str(tmp_path / "home"))
-    (tmp_path / "work").mkdir()
-    monkeypatch.chdir(tmp_path / "work")
-    return tmp_path / "work"
+pytestmark = pytest.mark.usefixtures("elsewhere")
 
 
 def run(*words):

@@ -66,6 +66,16 @@ class Order:
     chunk: int | None = None
     progress: Any = False
 
+    @property
+    def options(self) -> dict[str, Any]:
+        """What methods that draw seeds by themselves are told."""
+        return {
+            "seeds": self.seeds,
+            "key": self.seed,
+            "chunk": self.chunk,
+            "progress": self.progress,
+        }
+
 
 @dataclass(frozen=True, eq=False)
 class Made:

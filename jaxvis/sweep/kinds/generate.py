@@ -53,10 +53,7 @@ class Generate(Kind):
             subject.opened.params,
             tap=shard.tap,
             index=shard.indices,
-            seeds=order.seeds,
-            key=order.seed,
-            chunk=order.chunk,
-            progress=order.progress,
+            **order.options,
             **shard.settings,
         )
         return take_run(run)

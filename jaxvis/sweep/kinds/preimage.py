@@ -41,10 +41,7 @@ class Preimage(Kind):
             subject.opened.params,
             photos,
             tap=shard.tap,
-            seeds=order.seeds,
-            key=order.seed,
-            chunk=order.chunk,
-            progress=order.progress,
+            **order.options,
             **shard.settings,
         )
         return take_run(run)

@@ -15,7 +15,7 @@ import numpy as np
 import jaxvis
 from benchmarks.harness.rows import Case, Row
 from benchmarks.papers import preimages
-from jaxvis.recipes.natural import Natural, without_priors
+from jaxvis.recipes.natural import Natural, with_lbfgs, without_priors
 
 NAME = "natural_preimages_table4"
 PAPER = {"hog": (36.6, 17.3), "hogb": (11.5, 4.8), "dsift": (9.4, 8.6)}
@@ -60,7 +60,7 @@ def measure_table(setting: Setting) -> list[Row]:
         arms += [("", few, {"fidelity": level}) for level in setting.levels]
         adam = replace(CODE, optimizer=preimages.make_adam(setting.steps))
         arms.append((", Adam", few, {"recipe": adam}))
-        arms.append((", L-BFGS", few, {"recipe": preimages.with_lbfgs(CODE)}))
+        arms.append((", L-BFGS", few, {"recipe": with_lbfgs(CODE)}))
         arms.append((", no regulariser", few, {"recipe": without_priors(CODE)}))
     out: list[Row] = []
     for words, some, options in arms:

@@ -20,7 +20,7 @@ from benchmarks.papers.alexnet_layers import ERRORS, LEVELS, LIKE, SOURCE
 from benchmarks.papers.preimage_speed import Setting as SpeedSetting
 from benchmarks.papers.preimage_speed import measure_speed
 from jaxvis.network import Network
-from jaxvis.recipes.natural import Natural, without_priors
+from jaxvis.recipes.natural import Natural, with_lbfgs, without_priors
 from jaxvis.types import Params, Run
 
 NAME = "natural_preimages_table5"
@@ -142,7 +142,7 @@ def _measure_further(subject: Subject, code: Natural) -> list[Row]:
     level, total = setting.levels[-1], setting.steps + setting.second
     options: dict[str, dict[str, Any]] = {
         "Adam": {"recipe": replace(code, optimizer=preimages.make_adam(total)), "steps": total},
-        "L-BFGS": {"recipe": preimages.with_lbfgs(code), "steps": total},
+        "L-BFGS": {"recipe": with_lbfgs(code), "steps": total},
         "no regulariser": {"recipe": without_priors(code), "steps": setting.steps},
     }
     out = []

@@ -7,7 +7,6 @@ of ImageNet-A and the networks those whose weights can be had.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -21,9 +20,7 @@ from benchmarks.harness.paths import DATA
 from benchmarks.harness.rows import Case, Row, make_row
 from jaxvis.compiler import jit
 from jaxvis.network import Network
-from jaxvis.optimize import lbfgs
 from jaxvis.output.io import SAMPLES, read_image, read_sample_photo
-from jaxvis.recipes.natural import Natural
 from jaxvis.types import Params
 
 FOLDER = Path("build/natural_preimages")
@@ -128,18 +125,6 @@ def make_adam(steps: int) -> optax.GradientTransformation:
       steps: updates.
     """
     return optax.adam(optax.cosine_decay_schedule(RATE, steps))
-
-
-def with_lbfgs(natural: Natural) -> Natural:
-    """Gives the recipe of `jaxvis.invert` for L-BFGS, one stage.
-
-    A line search compares values of one function along a straight line. So there is no
-    jitter and no projection: the priors alone bound the image.
-
-    Args:
-      natural: all other settings.
-    """
-    return replace(natural, jitter=1, radius=None, second=0, optimizer=lbfgs(memory=20))
 
 
 @jit(static_argnums=0)

@@ -1,61 +1,73 @@
 """Are class pictures any good? Another network judges them.
 
-    python -m benchmarks.quality.class_pictures --source squeezenet1_1 --judges googlenet,vgg19
+    python -m benchmarks.quality.class_pictures --sources squeezenet1_1 --weights DIR
 
 A network's own verdict is worthless, because grey speckle convinces it. The verdict of
-another network agrees with the eye. Each recipe draws the classes of the page below with
+another network agrees with the eye. Each preset draws the classes of the page below with
 the source network, the pictures are rounded to 8 bits, and every judge says whether the
-class is its first or among its first five. One JSON object is printed for each
-recipe; the contact sheets go to --out.
+class is its first or among its first five. Pictures are kept in a folder, a file for each
+source, preset and seed: what is there is not drawn again, so that one source can be drawn
+at a time, and `--all` (three sources, every preset, three seeds) can be stopped and started
+again. The table of all that is kept is printed at the end; contact sheets lie beside it.
 """
 
-import json
+import io
 import sys
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
-import jax
 import numpy as np
 import tyro
 
 import jaxvis
+from benchmarks.quality.judging import format_shares, rank_classes
 from jaxvis.cli.parsing import parse_indices
-from jaxvis.compiler import jit
 from jaxvis.network import Network
+from jaxvis.output.files import write_atomically
 from jaxvis.output.io import write_image
 from jaxvis.output.sheet import contact_sheet
-from jaxvis.types import Params
+from jaxvis.types import Params, Run
 from jaxvis.weights.load import labels_of
 
 CLASSES = "1,9,31,76,88,99,130,207,291,340,404,409,468,504,555,620,701,817,920,985"
 """Twenty classes with a look of their own, from goldfish to daisy."""
-BATCH = 10
-"""Pictures a judge looks at together."""
+NETWORKS = ("googlenet", "squeezenet1_1", "vgg19")
+PRESETS: dict[str, Callable[..., Run]] = {
+    name: partial(jaxvis.maximize, recipe=name)
+    for name in ("robust", "lucid", "maco", "plain", "mahendran")
+} | {"generator": jaxvis.generate}
+"""Name -> what draws. Pictures in the latent space of a decoder are not among them: no
+trained decoder comes with jaxvis."""
 
 
 @dataclass(frozen=True)
 class Options:
-    """Prints one row of JSON for each recipe: the verdicts of source and judges, and the time."""
+    """Draws class pictures, has other networks judge them, and prints the table."""
 
-    source: str = "squeezenet1_1"
-    """The network whose classes are drawn."""
-    judges: str = "googlenet,vgg19"
+    sources: str = "squeezenet1_1"
+    """The networks whose classes are drawn, with commas between."""
+    presets: str = "robust,lucid,maco,plain,mahendran"
+    """What draws, with commas between; "generator" takes far longer than the others."""
+    judges: str = ",".join(NETWORKS)
     """Networks that judge, with commas between."""
-    recipes: str = "robust,lucid,plain,maco"
-    """Recipes of `jaxvis.maximize`, with commas between."""
+    all: bool = False
+    """Every source and every preset, with three seeds."""
     classes: str = CLASSES
     """Numbers and ranges START:STOP, with commas between."""
     seeds: int = 1
     """Pictures of each class."""
-    seed: int = 0
-    """Of all randomness."""
-    steps: int | None = None
-    """Updates; the recipe's if left out."""
+    steps: int = 256
+    """Updates."""
+    size: int | None = None
+    """Side of the pictures in pixels; the source's native size if left out."""
     weights: Path | None = None
     """Folder of converted files NAME.safetensors; the cache if left out."""
-    out: Path | None = None
-    """Folder for contact sheets."""
+    store: Path = Path("build/class_pictures")
+    """Folder of the pictures, which are not drawn twice."""
 
     def find_file(self, name: str) -> Path | None:
         """Finds the file of a network's weights; None is the one in the cache."""
@@ -65,92 +77,137 @@ class Options:
         """Loads a network."""
         return jaxvis.load(name, weights=self.find_file(name))
 
+    def list_wanted(self) -> Iterator[tuple[str, str]]:
+        """Yields each source with each preset that is asked for."""
+        sources, presets = self.sources.split(","), self.presets.split(",")
+        if self.all:
+            sources, presets = list(NETWORKS), list(PRESETS)
+        unknown = [name for name in presets if name not in PRESETS]
+        if unknown:
+            raise ValueError(f"no preset is called {unknown[0]!r}; there are {', '.join(PRESETS)}")
+        yield from ((source, preset) for source in sources for preset in presets)
 
-def judge_pictures(
-    net: Network, params: Params, images: np.ndarray, classes: np.ndarray
-) -> tuple[float, float]:
-    """Computes the shares of pictures that a network names first, and in its first five.
 
-    Args:
-      net, params: the judge; pictures are resized to its native size.
-      images: `[N, H, W, 3]` in [0, 1].
-      classes: `[N]`, the class that each should show.
+class Drawn(NamedTuple):
+    """The pictures of one source, preset and seed.
+
+    Attributes:
+      images: `[N, H, W, 3]` of 8 bits.
+      classes: `[N]`.
+      seconds: that drawing took.
+      steps: of each picture.
     """
 
-    @jit(static_argnums=0)
-    def look(net, params, batch):
-        size = (len(batch), *net.input_size, 3)
-        small = jax.image.resize(batch, size, "linear")
-        return jax.vmap(lambda image: net.apply(params, image, stop=net.scores)[net.scores])(small)
-
-    seen = np.round(images * 255).astype(np.float32) / 255
-    ranks = []
-    for first in range(0, len(seen), BATCH):
-        index = np.minimum(np.arange(first, first + BATCH), len(seen) - 1)
-        scores = np.asarray(look(net, params, seen[index]))
-        own = scores[np.arange(BATCH), classes[index]]
-        ranks.append((scores > own[:, None]).sum(1)[: len(seen) - first])
-    rank = np.concatenate(ranks)
-    return float(np.mean(rank < 1)), float(np.mean(rank < 5))
+    images: np.ndarray
+    classes: np.ndarray
+    seconds: float
+    steps: int
 
 
-def measure_recipe(options: Options, net: Network, params: Params, recipe: str) -> dict:
-    """Draws the classes with one recipe, writes their contact sheet and measures a row.
+def name_file(options: Options, source: str, preset: str, seed: int) -> Path:
+    """Gives the file of some pictures, whose name says what decides them.
 
     Args:
       options: the command's.
-      net, params: the source network.
-      recipe: its name.
+      source, preset: what draws.
+      seed: of the randomness.
     """
+    side = options.size or "native"
+    return options.store / f"{source}_{preset}_{options.steps}_{side}_{seed}.npz"
+
+
+def read_drawn(path: Path, classes: np.ndarray) -> Drawn | None:
+    """Reads pictures of an earlier run; None where there are none of these classes.
+
+    Args:
+      path: the file.
+      classes: those that are asked for.
+    """
+    if not path.exists():
+        return None
+    with np.load(path) as file:
+        drawn = Drawn(file["images"], file["classes"], float(file["seconds"]), int(file["steps"]))
+    return drawn if np.array_equal(drawn.classes, classes) else None
+
+
+def draw(options: Options, source: str, preset: str, seed: int) -> Drawn:
+    """Draws the classes once each, or reads what an earlier run drew.
+
+    Args:
+      options: the command's.
+      source, preset: what draws.
+      seed: of the randomness.
+    """
+    path = name_file(options, source, preset, seed)
     numbers = parse_indices(options.classes)
-    wanted = np.repeat(numbers, options.seeds)
+    classes = np.asarray(numbers)
+    kept = read_drawn(path, classes)
+    if kept is not None:
+        return kept
+    net, params = options.load(source)
+    size = {} if options.size is None else {"size": (options.size, options.size)}
     begin = time.perf_counter()
-    run = jaxvis.maximize(
-        net,
-        params,
-        index=numbers,
-        seeds=options.seeds,
-        key=options.seed,
-        recipe=recipe,
-        steps=options.steps,
-        progress=True,
+    run = PRESETS[preset](
+        net, params, index=numbers, key=seed, steps=options.steps, progress=True, **size
     )
-    took, updates = time.perf_counter() - begin, run.trace["loss"].shape[-1]
-    images = run.image.reshape(-1, *run.image.shape[2:])
-    row = {
-        "name": "class_pictures",
-        "source": options.source,
-        "recipe": recipe,
-        "pictures": len(images),
-        "steps": int(updates),
-        "seconds": round(took, 1),
-        "ms_per_picture_step": round(1e3 * took / len(images) / updates, 2),
-    }
-    for judge in [options.source, *options.judges.split(",")]:
-        shares = judge_pictures(*options.load(judge), images, wanted)
-        row[judge] = [round(100 * share, 1) for share in shares]
-    if options.out is not None:
-        _write_sheet(options, recipe, images, wanted)
-    return row
+    images = np.round(255 * run.image[:, 0]).astype(np.uint8)
+    took = time.perf_counter() - begin
+    drawn = Drawn(images, classes, took, run.trace["loss"].shape[-1])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    packed = io.BytesIO()
+    np.savez_compressed(packed, **drawn._asdict())
+    write_atomically(path, packed.getvalue())
+    return drawn
 
 
-def _write_sheet(options: Options, recipe: str, images: np.ndarray, wanted: np.ndarray) -> None:
-    options.out.mkdir(parents=True, exist_ok=True)
-    labels = labels_of(options.source, weights=options.find_file(options.source))
-    notes = [f"{n} {labels[n].partition(',')[0]}" if labels else str(n) for n in wanted]
-    page = contact_sheet(list(images), captions=notes, columns=5, cell=160)
-    write_image(options.out / f"{options.source}_{recipe}.png", page)
+def judge_row(options: Options, source: str, preset: str) -> str:
+    """Draws what is missing of a row of the table, and has it judged.
+
+    Args:
+      options: the command's.
+      source, preset: what draws.
+    """
+    seeds = 3 if options.all else options.seeds
+    parts = [draw(options, source, preset, seed) for seed in range(seeds)]
+    images = np.concatenate([part.images for part in parts])
+    classes = np.concatenate([part.classes for part in parts])
+    _write_sheet(options, source, preset, parts[0])
+    cells = [
+        format_shares(rank_classes(*options.load(judge), images, classes), classes)
+        for judge in options.judges.split(",")
+    ]
+    pace = 1e3 * sum(part.seconds for part in parts) / len(images) / parts[0].steps
+    row = [source, f"`{preset}`", str(len(images)), *cells, f"{pace:.0f}"]
+    return f"| {' | '.join(row)} |"
 
 
-def main(options: Options) -> None:
+def _write_sheet(options: Options, source: str, preset: str, drawn: Drawn) -> None:
+    labels = labels_of(source, weights=options.find_file(source))
+    notes = [f"{n} {labels[n].partition(',')[0]}" if labels else str(n) for n in drawn.classes]
+    images = [image.astype(np.float32) / 255 for image in drawn.images]
+    page = contact_sheet(images, captions=notes, columns=5, cell=160)
+    write_image(options.store / f"{source}_{preset}.png", page)
+
+
+def main(options: Options) -> int:
     """Runs the command.
 
     Args:
       options: what the command line says.
     """
-    net, params = options.load(options.source)
-    for recipe in options.recipes.split(","):
-        print(json.dumps(measure_recipe(options, net, params, recipe)), flush=True)
+    try:
+        wanted = list(options.list_wanted())
+    except ValueError as error:
+        print(f"class_pictures: error: {error}", file=sys.stderr)
+        return 2
+    judges = options.judges.split(",")
+    heads = ["source", "preset", "n", *judges, "ms a picture and step"]
+    table = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
+    for source, preset in wanted:
+        table.append(judge_row(options, source, preset))
+        print(table[-1], flush=True)
+    print("", *table, sep="\n")
+    return 0
 
 
 if __name__ == "__main__":

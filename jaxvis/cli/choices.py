@@ -93,7 +93,7 @@ GradientMethod = Literal[
     "deep-lift",
 ]
 """How gradients become a heatmap."""
-InversePreset = Literal["short", "mahendran"]
+InversePreset = Literal["short", "mahendran", "lbfgs"]
 """Settings of an inversion."""
 LayerWeights = Literal["normalised", "equal", "relative", "balanced", "channels"]
 """How the layers of a texture are weighed."""

@@ -71,7 +71,8 @@ def invert(
       net: the network's name, such as vgg19, or hog, hogb or dsift.
       images: files, or astronaut, chelsea, coffee or rocket.
       tap: the layers, such as relu3_1 or relu1_1,relu3_1,relu5_1; all for every one.
-      preset: short (one stage) or mahendran (the authors' two).
+      preset: short (one stage), mahendran (the authors' two) or lbfgs (no jitter; closer
+        to the codes of deep layers).
       fidelity: C, how closely the code is followed, such as 20 or 1,20,100,300; the
         paper's for network and layer if left out.
       mask: the part of the code that counts, window:5 (the central 5x5 cells),
@@ -85,7 +86,7 @@ def invert(
       jitter: number of offsets, 1 for none; a quarter of the stride, none for HOG and
         SIFT, if left out.
       second: steps of the second stage, 0 for none; 50 with --preset mahendran, none with
-        short, if left out.
+        the others, if left out.
       bare: without priors, walls and jitter.
       size: the images are cropped to it, 224 or 224x320 (H x W), or own for whole
         images; the network's own size if left out.

@@ -20,7 +20,7 @@ from jaxvis.loss.compose import Weighted
 from jaxvis.loss.priors import BoundedRange, TotalVariation
 from jaxvis.loss.views import Centre, Crop
 from jaxvis.network import Network
-from jaxvis.optimize import Ball, solve
+from jaxvis.optimize import Ball, lbfgs, solve
 from jaxvis.optimize.rules import Optimizer, learning_rate, preimage_sgd
 from jaxvis.optimize.runs import run_stages
 from jaxvis.optimize.watch import Progress
@@ -162,8 +162,21 @@ class Natural:
         return mean_colour(1) * channels if self.grey else mean_colour(channels)
 
 
-NATURALS = {"short": Natural(second=0), "mahendran": Natural()}
-"""Name -> recipe of `jaxvis.invert`: one stage, and the authors' two."""
+def with_lbfgs(natural: Natural) -> Natural:
+    """Gives the settings for L-BFGS, in one stage.
+
+    A line search compares values of one function along a straight line. So there is no
+    jitter and no projection: the priors alone bound the image.
+
+    Args:
+      natural: all other settings.
+    """
+    return replace(natural, jitter=1, radius=None, second=0, optimizer=lbfgs(memory=20))
+
+
+NATURALS = {"short": Natural(second=0), "mahendran": Natural(), "lbfgs": with_lbfgs(Natural())}
+"""Name -> recipe of `jaxvis.invert`: one stage, the authors' two, and the one that comes
+closer to the codes of deep layers with as many gradients."""
 
 
 def without_priors(natural: Natural) -> Natural:
@@ -260,9 +273,14 @@ def change_natural(natural: Natural, **options: Any) -> Natural:
       **options: fields of `Natural`; a `rate` in words may be a number.
 
     Raises:
-      ValueError: for a value without a meaning.
+      ValueError: for a value without a meaning, or a setting of Algorithm 1 beside L-BFGS.
     """
     given = {name: value for name, value in options.items() if value is not None}
+    unused = [name for name in ("rate", "jitter", "second") if name in given]
+    if natural.optimizer is not None and unused:
+        raise ValueError(
+            f"{unused[0]} is Algorithm 1's, L-BFGS has none: leave it out, or take mahendran"
+        )
     if isinstance(given.get("rate"), str) and given["rate"] not in WHOSE:
         try:
             given["rate"] = float(given["rate"])

@@ -158,6 +158,7 @@ def test_ctrl_c_before_the_first_step_keeps_nothing(elsewhere, monkeypatch, caps
         (("--tap", "relu1_1", "--mask", "centre"), "is no mask"),
         (("--tap", "relu1_1", "--rate", "fast"), "rate is 'code', 'print' or a number"),
         (("--tap", "relu1_1", "--jitter", "0"), "jitter is at least 1"),
+        (("--tap", "relu1_1", "--preset", "lbfgs", "--jitter", "2"), "jitter is Algorithm 1's"),
     ],
 )
 def test_bad_options_of_inversions_are_refused_before_any_step(

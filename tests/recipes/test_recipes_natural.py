@@ -16,6 +16,7 @@ from jaxvis.optimize.keys import keys_of_places
 from jaxvis.optimize.rules import transformation_of
 from jaxvis.optimize.runs import repeat_item
 from jaxvis.recipes.natural import (
+    NATURALS,
     Natural,
     change_natural,
     jitter_of,
@@ -40,6 +41,13 @@ def test_departures_are_options_and_none_keeps_them():
     stripped = without_priors(Natural())
     assert (stripped.prior, stripped.radius, stripped.jitter) == (0.0, None, 1)
     assert stripped.priors() == ()
+
+
+@pytest.mark.parametrize("name", ["rate", "jitter", "second"])
+def test_settings_of_algorithm_1_are_refused_beside_lbfgs(name):
+    with pytest.raises(ValueError, match=f"{name} is Algorithm 1's, L-BFGS has none: leave it out"):
+        change_natural(NATURALS["lbfgs"], **{name: 2})
+    assert change_natural(NATURALS["lbfgs"], beta=1.0).optimizer is not None
 
 
 @pytest.mark.parametrize(

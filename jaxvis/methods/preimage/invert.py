@@ -47,7 +47,8 @@ def invert(
       image: `[H, W, 3]` in [0, 1], the image whose code is inverted; or several of one
         size, `[N, H, W, 3]`.
       tap: the layer.
-      recipe: "short", one stage; "mahendran", the authors' two; or a
+      recipe: "short", one stage; "mahendran", the authors' two; "lbfgs", which comes
+        closer to the codes of deep layers with as many gradients; or a
         `jaxvis.recipes.Natural`: all constants, the optimizer, and the departures from
         the paper's print.
       seeds: reconstructions, from different random starts.

@@ -58,6 +58,17 @@ def test_mahendran_takes_two_stages_and_ends_nearer():
     assert run.facts["code_error"][0] < np.sqrt(run.trace["objective"][0, 39] / 300)
 
 
+@pytest.mark.slow
+def test_lbfgs_ends_nearer_than_algorithm_1_with_as_many_gradients():
+    net, params = relu_net(SIDE)
+    image = photograph(SIDE)
+    options = {"tap": "relu1", "fidelity": 300.0, "steps": 40}
+    ours = invert(net, params, image, recipe="lbfgs", **options)
+    theirs = invert(net, params, image, recipe="short", **options)
+    assert ours.trace["loss"].shape == (1, 40)
+    assert ours.facts["code_error"][0] < theirs.facts["code_error"][0]
+
+
 def test_the_softmax_is_no_code(images):
     net = build("caffe_alexnet")
     for method in (invert, caricature):

@@ -33,20 +33,33 @@ GROUPS = {
 """Heading -> commands; what is named nowhere stands at the end, under "Others"."""
 
 
-def print_help(name: str) -> str:
+def print_help(name: str, *, columns: str = WIDE) -> str:
     """Prints a command's help, as a terminal of any width would show it.
 
     Args:
       name: one of the commands, such as "train style".
+      columns: of the terminal that it is printed for.
     """
     out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
-    with mock.patch.dict(os.environ, {"COLUMNS": WIDE, "NO_COLOR": "1"}):
+    with mock.patch.dict(os.environ, {"COLUMNS": columns, "NO_COLOR": "1"}):
         with contextlib.redirect_stdout(out):
             code = main([*name.split(), "--help"])
     if code != 0:
         raise RuntimeError(f"jaxvis {name} --help ended with {code}")
     out.seek(0)
-    return out.read()
+    return _stack_boxes(out.read())
+
+
+def _stack_boxes(text: str) -> str:
+    """Puts boxes that stand side by side, as long helps have them, below each other."""
+    lines = text.splitlines()
+    first = next((i for i, line in enumerate(lines) if line.startswith("╭")), len(lines))
+    corners = [i for i, sign in enumerate(lines[first]) if sign == "╭"] if lines[first:] else [0]
+    ends = [*corners[1:], None]
+    columns = [
+        line[start:end].rstrip() for start, end in zip(corners, ends) for line in lines[first:]
+    ]
+    return "\n".join([*lines[:first], *filter(None, columns)]) + "\n"
 
 
 def make_pages() -> dict[str, str]:

@@ -1,7 +1,7 @@
 """The hook of mkdocs: pages that are made from the code, each time the site is built.
 
-Commands come from their own help, the reference from the public names, notebooks from
-their files, and the papers from the folder that holds their pages: none can be stale.
+Commands come from their own help, the reference from the public names, and notebooks from
+their files: none can be stale.
 """
 
 import sys
@@ -17,8 +17,6 @@ import reference_pages
 
 ROOT = Path(__file__).resolve().parents[2]
 REPOSITORY = "https://github.com/jaxvis/jaxvis/blob/main"
-PAPERS = ["natural_preimages.md", "class_pictures.md"]
-"""Pages about papers that lie beside the folder of such pages."""
 
 
 def make_pages() -> dict[str, dict[str, str | bytes]]:
@@ -43,9 +41,7 @@ def _read_root(name: str) -> str:
 def on_config(config: Any) -> Any:
     """Makes the pages, and fills the lists that the navigation leaves empty."""
     config["made"] = made = make_pages()
-    papers = sorted(path.relative_to(ROOT / "docs") for path in ROOT.glob("docs/papers/*.md"))
     listed = {section: list(pages) for section, pages in made.items()}
-    listed["Papers"] = [*PAPERS, *(path.as_posix() for path in papers)]
     for entry in config["nav"]:
         for section, pages in entry.items():
             if not pages:

@@ -72,6 +72,7 @@ COMMANDS = {
     "train autoencoder": "train_autoencoder.autoencoder",
     "train robust": "train_robust.robust",
     "rerun": "rerun.rerun",
+    "gallery": "gallery.gallery",
     "weights get": "weights.get",
     "weights list": "weights.show",
     "convert": "weights.convert",

@@ -15,7 +15,7 @@ from jaxvis.cli.limits import check_numbers
 NO_RECORD = (
     *("layers", "check", "export", "weights get", "weights list", "convert", "rerun"),
     *("sweep run", "sweep resume", "sweep status", "sweep verify", "sweep export", "sweep merge"),
-    *("sweep manifest", "sweep measure", "site", "serve", "microscope"),
+    *("sweep manifest", "sweep measure", "site", "serve", "microscope", "gallery"),
 )
 """Commands that write no record, or whose records are those of a sweep's shards."""
 

@@ -42,14 +42,15 @@ def encode_image(image: np.ndarray, format: Format) -> bytes:
     return encode_levels(to_levels(check_pixels(join_planes(image), "the picture")), format.upper())
 
 
-def encode_levels(levels: np.ndarray, kind: str) -> bytes:
+def encode_levels(levels: np.ndarray, kind: str, **options: Any) -> bytes:
     """Encodes pixels as the bytes of a file.
 
     Args:
       levels: `[H, W, C]` uint8, grey, with or without opacity, RGB or RGBA.
       kind: the format, as Pillow calls it, such as "PNG".
+      **options: of Pillow's writer of the format, in place of those of `OPTIONS`.
     """
     file = io.BytesIO()
     picture = Pillow.fromarray(levels[..., 0] if levels.shape[-1] == 1 else levels)
-    picture.save(file, kind, **OPTIONS.get(kind, {}))
+    picture.save(file, kind, **{**OPTIONS.get(kind, {}), **options})
     return file.getvalue()

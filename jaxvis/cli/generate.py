@@ -35,6 +35,7 @@ from jaxvis.optimize.describe import describe_problem
 from jaxvis.recipes.generators import GENERATORS, GeneratorRecipe
 
 STRETCHED = default_of(GeneratorRecipe, "stretched")
+UPSAMPLING = default_of(DeepGenerator, "upsampling")
 
 
 def generate(
@@ -48,8 +49,9 @@ def generate(
     steps: int | None = None,
     gain: float | None = None,
     others: float = default_of(GeneratorRecipe, "others"),
-    stretched: Literal["none", "linear", "root"] = STRETCHED,
+    stretched: Literal["none", "linear", "root", "channels"] = STRETCHED,
     dropout: str = "",
+    upsampling: Literal["nearest", "bilinear"] = UPSAMPLING,
     side: Literal[32] | None = None,
     run: SeedFlags = SEEDS,
     network: NetworkFlags = NETWORK,
@@ -74,7 +76,10 @@ def generate(
       gain: grey levels per unit of the generator's output: 1 in the original; 20, or
         the decoder's own, if left out.
       others: how much the activation of the other classes or channels costs.
-      stretched: how the pictures are stretched to full contrast.
+      stretched: how the pictures are stretched to full contrast: linear; root of that, as in
+        the original; or channels, each on its own, which takes a cast of colour away.
+      upsampling: how the generator doubles its maps: nearest as in the original, or
+        bilinear, which draws less of a grid; a decoder has its own.
       dropout: layers with dropout while learning, such as relu6,relu7.
       side: of a smaller generator's picture; the paper's 224 if left out.
 
@@ -86,7 +91,7 @@ def generate(
     opened = open_net(net, network)
     labels = opened.labels if tap is None else ()
     groups = parse_groups(index, labels=labels)
-    table, shared, own_gain = _open_generator(decoder, side)
+    table, shared, own_gain = _open_generator(decoder, side, upsampling)
     names, key = _name_files(groups, labels, tap), jax.random.key(run.seed)
     recipe = choose_generator("frozen" if frozen else None, decoder=shared, steps=steps)
     recipe = replace(recipe, generator=table, gain=own_gain if gain is None else gain)
@@ -149,17 +154,20 @@ def parse_groups(text: str, *, labels: Sequence[str] = ()) -> tuple[tuple[int, .
 
 
 def _open_generator(
-    decoder: Path | None, side: int | None
+    decoder: Path | None, side: int | None, upsampling: str
 ) -> tuple[DeepGenerator, dict | None, float]:
     """Gives the table, the shared decoder, and its gain."""
     if decoder is not None:
         if side is not None:
             raise ValueError("--side is the decoder's own: leave it out")
+        if upsampling != UPSAMPLING:
+            raise ValueError("--upsampling is the decoder's own: leave it out")
         model, state, _ = load_autoencoder(decoder)
         return model.decoder, decoder_of(state), model.gain
-    if side is None:
-        return GENERATORS["paper"].generator, None, 20.0
-    return DeepGenerator(start=(5, 5, 16), stages=((32, 2), (32, 2))), None, 20.0
+    table = GENERATORS["paper"].generator
+    if side is not None:
+        table = DeepGenerator(start=(5, 5, 16), stages=((32, 2), (32, 2)))
+    return replace(table, upsampling=upsampling), None, 20.0
 
 
 def _name_files(

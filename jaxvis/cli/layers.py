@@ -6,7 +6,8 @@ from typing import Any, Literal
 from jaxvis.cli.flags import WEIGHTS, WeightsFlags
 from jaxvis.cli.opening import open_net
 from jaxvis.cli.parsing import parse_size
-from jaxvis.generators.deep import GENERATORS, generator_table
+from jaxvis.generators.deep import GENERATORS
+from jaxvis.generators.table_text import generator_table
 from jaxvis.nets.registry import build
 from jaxvis.nets.table.geometry import layers_table
 

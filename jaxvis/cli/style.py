@@ -77,7 +77,8 @@ def style(
       content: a file, or astronaut, chelsea, coffee or rocket.
       styles: one file or several.
       preset: relative, which keeps the content at any size; gatys or pmci as published;
-        or with --weights random:0 ranvgg (the paper's ratio) or ranvgg_strong (more style).
+        or ranvgg (the paper's ratio) or ranvgg_strong (more style), with --weights random:0
+        or a file of jaxvis ranvgg stack, such as networks/network_0.safetensors.
       mix: a weight for each style, such as 1,0.5; equal parts if left out.
       masks: a picture for each style, A.png,B.png, white where on the content it
         applies.
@@ -85,15 +86,15 @@ def style(
       colour: style; histogram or luminance keep the content's colours.
       noise: part of the start that is noise, 0 (the content) to 1; the preset's if left
         out.
-      denoise: weight of the total variation filter on the last picture, 0 for none; the
-        preset's if left out.
+      denoise: weight of the total variation filter on the last picture, which is scaled
+        with its side; 0 for none; the preset's if left out.
       scales: sizes, coarse to fine, each sqrt 2 times the one before; the preset's if left
-        out: of relative as many as have a shorter side of 90 pixels, else 1.
+        out: of relative and ranvgg_strong as many as have a shorter side of 90 pixels, else 1.
       init: a picture that the coarsest size begins from, in place of the content; --scales 1
         keeps its details.
       tile: side in pixels of the tiles that the network sees one by one, to save memory.
       steps: updates of every scale, of lbfgs evaluations; the preset's, 100 of relative and
-        300 of the others, if left out.
+        ranvgg_strong and 300 of the others, if left out.
       optimizer: the preset's if left out.
       size: the content is cropped to it, 256 or 256x384 (H x W), or own.
 

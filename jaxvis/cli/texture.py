@@ -64,7 +64,8 @@ def texture(
     Args:
       net: the network's name, such as vgg19, or a file that describes one (.toml, .py).
       image: a file, or astronaut, chelsea, coffee or rocket.
-      preset: gatys (trained VGG-19) or ranvgg (with --weights random:0).
+      preset: gatys (trained VGG-19), or ranvgg with --weights random:0 or a file of jaxvis
+        ranvgg stack, such as networks/network_0.safetensors.
       tap: the layers instead of the preset's, such as relu1_1,relu2_1.
       blocks: instead, layers relu1_1 to reluk_1 for every k named, a picture each,
         such as 1:6.

@@ -1,7 +1,7 @@
 """The deep generator of Despraz et al. in both variants, as a table of rows.
 
 A vector of ones is multiplied by a scale alpha for each entry. Convolutions and
-nearest-neighbour upsampling then make an image of it. Either the whole network is learned,
+upsampling then make an image of it. Either the whole network is learned,
 or, where its decoder was trained before, alpha alone.
 """
 
@@ -13,12 +13,16 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxvis.generators.layers import convolve, draw_glorot, normalise
+from jaxvis.generators.layers import convolve, double_smoothly, draw_glorot, normalise
 from jaxvis.types import Array, Key
 
 STAGES = ((512, 2), (256, 3), (256, 3), (128, 3), (128, 4))
 """(channels, kernel side) of the paper's stages 3 to 7. The paper prints a side of 3 for the
 last one, but then neither the output size nor the number of parameters would be right."""
+
+
+UPSAMPLINGS = ("nearest", "bilinear")
+"""How a map is doubled: every pixel becomes four, or those between are interpolated."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,11 @@ class DeepGenerator:
       stages: (channels, kernel side) of the stages between.
       epsilon: what batch norm adds to the variance; the default is that of Keras 1.1.
       channels: of the image.
+      upsampling: one of `UPSAMPLINGS`: "nearest" as in the paper; "bilinear" draws less of
+        a grid.
+
+    Raises:
+      ValueError: for an unknown upsampling.
     """
 
     wide: bool = False
@@ -64,6 +73,12 @@ class DeepGenerator:
     stages: tuple[tuple[int, int], ...] = STAGES
     epsilon: float = 1e-5
     channels: int = 3
+    upsampling: str = "nearest"
+
+    def __post_init__(self) -> None:
+        """Checks the upsampling."""
+        if self.upsampling not in UPSAMPLINGS:
+            raise ValueError(f"upsampling is {' or '.join(UPSAMPLINGS)}, not {self.upsampling!r}")
 
     @property
     def code(self) -> int:
@@ -176,6 +191,8 @@ class DeepGenerator:
         for row in self.rows:
             if row.op == "reshape":
                 x = x.reshape(-1, *self.start)
+            elif row.op == "up" and self.upsampling == "bilinear":
+                x = double_smoothly(x)
             elif row.op == "up":
                 repeated = True  # the convolution that always follows repeats the pixels
             elif row.op == "conv":
@@ -216,34 +233,6 @@ def despraz_decoder(*, rectified: bool = False) -> DeepGenerator:
 
 GENERATORS = {"despraz": despraz_generator, "despraz_decoder": despraz_decoder}
 """Name -> the function that builds the generator."""
-
-
-def generator_table(generator: DeepGenerator) -> str:
-    """Returns the generator as a text table: a line for each row, and the total at the end.
-
-    Args:
-      generator: the generator.
-    """
-    shapes, spec = generator.shapes, generator.parameter_shapes()
-    counts = {n: sum(map(prod, leaves.values())) for n, leaves in spec.items()}
-    lines = [("name", "op", "shape", "parameters")]
-    lines += [
-        (
-            row.name,
-            row.op,
-            "x".join(map(str, shapes[row.name])),
-            f"{counts[row.name]:,}" if row.name in counts else "",
-        )
-        for row in generator.rows
-    ]
-    lines.append(("total", "", "", f"{sum(counts.values()):,}"))
-    widths = [max(map(len, column)) for column in zip(*lines)]
-    return "\n".join(
-        "  ".join(
-            [*(c.ljust(w) for c, w in zip(line, widths[:3])), line[3].rjust(widths[3])]
-        ).rstrip()
-        for line in lines
-    )
 
 
 @lru_cache(maxsize=64)

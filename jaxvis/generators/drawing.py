@@ -225,15 +225,18 @@ def to_image(output: Array, gain: Any) -> Image:
     return (mean_levels(output.shape[-1]) + gain * output) / 255
 
 
-def stretch(image: Image, *, root: bool = False) -> Image:
+def stretch(image: Image, *, root: bool = False, apart: bool = False) -> Image:
     """Stretches an image to [0, 1], as the authors show theirs.
 
-    (x - min x) / max, or the square root of it; one range for all channels.
+    (x - min x) / max, or the square root of it; one range for all channels, or one for each.
 
     Args:
       image: `[H, W, C]`.
       root: whether to take the square root, as for the untrained variant.
+      apart: whether every channel has a range of its own, which takes a cast of colour
+        away; not as the authors.
     """
-    found = image - jnp.min(image)
+    over = (0, 1) if apart else (0, 1, 2)
+    found = image - jnp.min(image, axis=over)
     found = jnp.sqrt(found) if root else found
-    return found / jnp.maximum(jnp.max(found), 1e-12)
+    return found / jnp.maximum(jnp.max(found, axis=over), 1e-12)

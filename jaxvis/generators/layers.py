@@ -43,6 +43,16 @@ def convolve(x: Array, params: Any, *, padding: str, repeated: bool = False) -> 
     return out + params["bias"]
 
 
+def double_smoothly(x: Array) -> Array:
+    """Returns maps of twice the size, with the pixels between interpolated linearly.
+
+    Args:
+      x: `[B, h, w, c]`.
+    """
+    batch, height, width, channels = x.shape
+    return jax.image.resize(x, (batch, 2 * height, 2 * width, channels), "linear")
+
+
 def normalise(
     x: Array, params: Any, statistics: Any, *, train: bool, epsilon: float
 ) -> tuple[Array, dict[str, Array]]:

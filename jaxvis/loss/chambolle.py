@@ -23,6 +23,28 @@ def _gradient(image: Array) -> Array:
     return jnp.stack([dy, dx])
 
 
+WHOLE_SIDE = 1024
+"""Longer side in pixels of the pictures that are filtered with a published weight as it is.
+Those of Xia et al. have 512. Older versions of scikit-image, one of which they may have had,
+smoothed half as much at the same weight: their filter for planes divided by 0.5 / weight, with
+the same step, where it now divides by 0.25 / weight. Their published pictures look like the
+half."""
+
+
+def build_filter(weight: float, size: tuple[int, int]) -> "Chambolle | None":
+    """Builds the filter that smooths a picture of any size by the same part of its side.
+
+    What the filter blurs is a number of pixels that grows with its weight: one weight would
+    blur a picture of a fourth of the side four times as much, seen side by side. The filter
+    therefore has weight max(H, W) / WHOLE_SIDE.
+
+    Args:
+      weight: as published, such as 0.2; 0 has no filter.
+      size: (H, W) of the picture in pixels.
+    """
+    return Chambolle(weight * max(size) / WHOLE_SIDE) if weight else None
+
+
 @register_parts("weight", "tolerance")
 @dataclass(frozen=True)
 class Chambolle:

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from jaxvis.generators.deep import DeepGenerator, despraz_decoder, despraz_generator
 from jaxvis.optimize.rules import Optimizer, adam, adamax, nesterov
 
-STRETCHES = ("none", "linear", "root")
-"""How a picture is shown: as it is; stretched to [0, 1]; the square root of that."""
+STRETCHES = ("none", "linear", "root", "channels")
+"""How a picture is shown: as it is; stretched to [0, 1]; the square root of that; every channel
+stretched on its own, which takes a cast of colour away. The authors show the pictures of
+decoders "linear" and those of generators "root"."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,12 @@ class GeneratorRecipe:
       ValueError: for an unknown way to stretch.
 
     Source: Despraz, Gomez, Satizabal & Pena-Reyes (2017), section 3 and Table 1.
+
+    >>> from dataclasses import replace
+    >>> import jaxvis
+    >>> recipe = replace(jaxvis.recipes.GENERATORS["paper"], steps=50, stretched="none")
+    >>> recipe.steps, recipe.others
+    (50, 0.01)
     """
 
     generator: DeepGenerator = despraz_generator()
@@ -91,6 +99,10 @@ class LatentRecipe:
 
     Source: Nguyen, Dosovitskiy, Yosinski, Brox & Clune (2016), Eq. 1; the starts are not
       theirs.
+
+    >>> import jaxvis
+    >>> jaxvis.recipes.LatentRecipe(starts=4, bound=2.0).steps
+    100
     """
 
     starts: int = 16

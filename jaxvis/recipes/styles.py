@@ -32,22 +32,26 @@ STYLES = {
         content_weights="balanced",
         style_weights="balanced",
         noise=1.0,
+        variation="mean",
     ),
     "ranvgg_strong": StyleRecipe(
         ("relu2_2",),
         BLOCKS,
-        beta=10.0,
-        gamma=1.0,
+        beta=30.0,
+        gamma=3000.0,
         content_weights="balanced",
         style_weights="balanced",
         noise=1.0,
+        variation="mean",
+        scales=None,
+        steps=100,
     ),
     "pmci": StyleRecipe(
         ("relu2_2",),
         BLOCKS,
         alpha=10.0,
         statistic="energy",
-        content_weights="positions",
+        content_weights="area",
         style_weights="equal",
         noise=1.0,
         optimizer="clipped",
@@ -72,9 +76,16 @@ of The Starry Night, The Great Wave and Udnie, at 160 pixels): "gatys" 1.03, 0.7
 after 150 evaluations, with beta = 100 0.57 (town) and 0.75 (cat); "relative" 0.43, 0.48 and
 0.53, and for the town 0.45 at 256 pixels (80 evaluations a scale) and 0.47 at 512 (40).
 
-"ranvgg" has the printed 100 : 1 : 1000. With layers balanced as
-`jaxvis.loss.matching.balance` reads the paper, content and smoothness outweigh the style,
-and hardly any style is left; "ranvgg_strong" weighs the style enough to show it.
+"ranvgg" has the printed 100 : 1 : 1000. Layers are balanced as `jaxvis.loss.matching.balance`
+reads the paper, and the total variation is a mean over pixels: as a sum, which their text can
+be read as too, it blurs the picture away. The content then outweighs the style a hundred
+times, under every reading of their formulas that was tried, and hardly any style is left.
+"ranvgg_strong" (1 : 30 : 3000, coarse sizes first) weighs the style enough to show it.
+
+"pmci" was published for pictures of 384 x 512 pixels, where its content is divided by the
+positions of the map and its style by the channels. So the content would count sixteen times
+as much at a fourth of the side, and take the style away; "area" keeps the published balance
+at every size. So does the filter, whose weight is scaled with the picture's side.
 """
 
 FAST_STYLES = {
@@ -105,6 +116,12 @@ class TextureRecipe:
       histogram: whether the texture gets the source's histograms in the end.
       tileable: whether opposite edges of the texture fit together: the network then sees
         it on a torus. The sides must be multiples of the taps' strides.
+
+    >>> from dataclasses import replace
+    >>> import jaxvis
+    >>> own = replace(jaxvis.recipes.TEXTURES["gatys"], tileable=True)
+    >>> own.bounds, own.tileable
+    ('source', True)
     """
 
     taps: tuple[str, ...]
@@ -132,12 +149,17 @@ class MapRecipe:
         `jaxvis.optimize.rules`, or an optax transformation.
       steps: how many updates.
       denoise: weight of the total variation filter that all published images went
-        through; 0 leaves it out.
+        through, which is scaled with the picture (`jaxvis.loss.chambolle.build_filter`); 0
+        leaves it out.
 
     Raises:
       ValueError: for a weight that is negative or not finite.
 
     Source: Xia et al. (2017), and the authors' code.
+
+    >>> import jaxvis
+    >>> jaxvis.recipes.MapRecipe(optimizer="adam", denoise=0.0)
+    MapRecipe(optimizer='adam', steps=200, denoise=0.0)
     """
 
     optimizer: Any = "clipped"

@@ -125,3 +125,21 @@ def test_a_word_that_is_none_is_refused_before_any_work(capsys):
     assert run("ranvgg", "stack", "gone.png", "--scheme", "x") == 2
     words = re.findall(r"\w+", capsys.readouterr().err)  # the terminal's width breaks lines
     assert "he gaussian unit" in " ".join(words)
+
+
+def test_a_stacked_network_is_the_weights_of_textures_and_styles(elsewhere, capsys):
+    fast = ("--net", "demo", "--size", 16, "--networks", 2, "--candidates", 2, "--steps", 2)
+    assert run("ranvgg", "stack", "coffee", *fast, "--stop", "relu2_1", "--out", "s") == 0
+    words = ("--preset", "ranvgg", "--optimizer", "adam", "--steps", 2)
+    style = ("demo", "chelsea", "coffee", "--content-tap", "relu1_1", "--style-tap", "relu2_1")
+    pixels = set()
+    for number in (0, 1):
+        own = (*words, "--weights", f"s/network_{number}.safetensors")
+        texture = ("demo", "coffee", "--source-size", 32, "--tap", "relu1_1,relu2_1")
+        assert run("texture", *texture, *own, "--out", f"t{number}.png") == 0
+        assert run("style", *style, "--size", 32, *own, "--out", f"p{number}.png") == 0
+        pixels |= {(elsewhere / f"{kind}{number}.png").read_bytes() for kind in "tp"}
+    assert len(pixels) == 4
+    capsys.readouterr()
+    assert run("style", *style, *words, "--weights", "s") == 2
+    assert "several files of weights (network_0.safetensors" in capsys.readouterr().err

@@ -1,5 +1,6 @@
 """The deep generator: sizes, parameter counts, batch norm, the printed tables."""
 
+from dataclasses import replace
 from functools import partial
 
 import jax
@@ -11,8 +12,9 @@ from jaxvis.generators.deep import (
     DeepGenerator,
     despraz_decoder,
     despraz_generator,
-    generator_table,
 )
+from jaxvis.generators.layers import double_smoothly
+from jaxvis.generators.table_text import generator_table
 
 TINY = DeepGenerator(start=(3, 3, 3), stages=((4, 2),))
 
@@ -92,3 +94,14 @@ def test_the_pretrained_variant_rectifies_the_code_and_not_the_image():
     names = [row.name for row in tiny.rows]
     assert "relu_rgb" not in names and "relu_rgb" in [r.name for r in TINY.rows]
     assert {"conv5_1", "conv5_2"} < set(names)
+
+
+def test_a_map_is_doubled_as_asked_for():
+    x = jnp.arange(4.0).reshape(1, 1, 4, 1)
+    found = double_smoothly(x)
+    assert found.shape == (1, 2, 8, 1)
+    np.testing.assert_allclose(found[0, 0, :, 0], [0, 0.25, 0.75, 1.25, 1.75, 2.25, 2.75, 3])
+    smooth = replace(TINY, upsampling="bilinear")
+    assert smooth.shapes == TINY.shapes and smooth.rows == TINY.rows
+    with pytest.raises(ValueError, match="upsampling is nearest or bilinear, not 'cubic'"):
+        replace(TINY, upsampling="cubic")

@@ -7,7 +7,7 @@ from skimage.restoration import denoise_tv_chambolle
 from tiny_nets import photograph
 
 from jaxvis.compiler import jit
-from jaxvis.loss.chambolle import Chambolle
+from jaxvis.loss.chambolle import Chambolle, build_filter
 
 
 @pytest.mark.parametrize(("weight", "steps"), [(0.2, 200), (0.05, 7)])
@@ -33,3 +33,10 @@ def test_another_weight_compiles_nothing():
     weak, strong = run(Chambolle(0.01), image), run(Chambolle(0.5), image)
     assert run.count_compilations() == 1
     assert np.std(strong) < 0.9 * np.std(weak)
+
+
+def test_a_built_filter_smooths_the_same_part_of_a_picture_of_any_size():
+    assert build_filter(0.0, (24, 32)) is None
+    sizes = [(24, 32), (48, 64), (384, 512)]
+    weights = [build_filter(0.2, size).weight for size in sizes]
+    np.testing.assert_allclose(weights, [0.2 / 32, 0.2 / 16, 0.1])

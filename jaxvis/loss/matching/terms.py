@@ -13,6 +13,9 @@ Weights of contents:
 - "equal": 1.
 - "mean": 2, which makes the loss the mean square.
 - "positions": N, which makes the loss |F - F0|^2 / (2 M).
+- "area": N H W / (384 512), which is "positions" for a picture of 384 x 512 pixels. Beside a
+  statistic, whose pull on a pixel is the same at every size, the content then pulls as much
+  at every size too.
 - "relative": the loss is 1 where the code is 0.
 - "balanced": omega, so that every layer moves the image equally.
 
@@ -38,7 +41,9 @@ from jaxvis.types import Array, Image, Params, Taps
 
 STATISTICS = ("gram", "energy")
 STATISTIC_WEIGHTS = ("normalised", "equal", "relative", "balanced", "channels")
-CONTENT_WEIGHTS = ("equal", "mean", "balanced", "positions", "relative")
+CONTENT_WEIGHTS = ("equal", "mean", "balanced", "positions", "area", "relative")
+AREA = 384 * 512
+"""Pixels of the pictures for which "area" is "positions": those of Xia et al."""
 
 
 def match_statistics(
@@ -134,6 +139,7 @@ def match_content(
         "equal": lambda: dict.fromkeys(taps, 1.0),
         "mean": lambda: dict.fromkeys(taps, 2 / _input_range(params) ** 2),
         "positions": lambda: {tap: targets[tap].shape[-1] for tap in taps},
+        "area": lambda: {tap: targets[tap].shape[-1] * _count_pixels(image) / AREA for tap in taps},
         "balanced": lambda: content_weights(net, params, image, taps),
         "relative": lambda: relative_content_weights(targets),
     }
@@ -141,6 +147,11 @@ def match_content(
     return tuple(
         Code(tap, targets[tap], weight=jnp.asarray(found[tap], jnp.float32)) for tap in taps
     )
+
+
+def _count_pixels(image: Image) -> int:
+    """Counts the pixels of an image `[H, W, 3]`."""
+    return image.shape[0] * image.shape[1]
 
 
 def _input_range(params: Params) -> float:

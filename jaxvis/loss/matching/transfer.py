@@ -30,7 +30,8 @@ class StyleRecipe:
       noise: part of the start that is noise: 0 is the content image, 1 all noise.
       optimizer: its name, or an optax transformation; the method knows the names.
       steps: updates of every scale.
-      denoise: weight of a total variation filter on the last image; 0 has none.
+      denoise: weight of a total variation filter on the last image, which is scaled with
+        its side (`jaxvis.loss.chambolle.build_filter`); 0 has none.
       style_scale: side of a style, as a factor of the picture's (of equal area); below 1
         its strokes become small, above 1 large.
       colour: whose colours the picture has: "style"; "histogram" gives the styles the
@@ -40,6 +41,12 @@ class StyleRecipe:
         coarser one's picture. None is as many as have a shorter side of at least 90 pixels.
       variation: what gamma counts of the squared differences of neighbouring pixels: their
         "sum", as it is printed, which grows with the picture, or their "mean" over pixels.
+
+    >>> from dataclasses import replace
+    >>> import jaxvis
+    >>> own = replace(jaxvis.recipes.STYLES["relative"], colour="luminance", steps=50)
+    >>> own.colour, own.steps
+    ('luminance', 50)
     """
 
     content_taps: tuple[str, ...]

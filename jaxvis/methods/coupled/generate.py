@@ -81,6 +81,14 @@ def generate(
       authors' code.
     Departures: pictures are upright and get their mean colour back; below 500 steps the
       running averages keep less than 0.99 a step (1 - 5 / steps); see `Couple`.
+
+    >>> import jaxvis
+    >>> from jaxvis.generators.deep import DeepGenerator
+    >>> net, params = jaxvis.load("demo")
+    >>> small = DeepGenerator(start=(4, 4, 3), stages=((4, 2),))
+    >>> own = jaxvis.recipes.GeneratorRecipe(generator=small)
+    >>> jaxvis.generate(net, params, tap="relu1_1", recipe=own, steps=2).image.shape
+    (1, 1, 12, 12, 3)
     """
     chosen, groups = choose_generator(recipe, decoder=decoder, steps=steps), group_targets(index)
     job = plan_generate(net, params, groups, chosen, tap=tap, decoder=decoder, seeds=seeds, key=key)

@@ -9,7 +9,7 @@ import numpy as np
 
 from jaxvis.images import check_image, mean_colour, resize
 from jaxvis.loss.algebra import Algebra
-from jaxvis.loss.chambolle import Chambolle
+from jaxvis.loss.chambolle import build_filter
 from jaxvis.loss.compose import compose
 from jaxvis.loss.matching.statistics import Code, measure
 from jaxvis.methods.style.codes import check_rates, draw_rates, permute_by_rank, reallocate
@@ -69,6 +69,13 @@ def feature_maps(
     Source: Xia et al. (2017), Eq. 1-2; the authors' code for optimizer and filter.
     Departures: a given number of updates instead of a test of convergence; gradients of
       networks with small activations are scaled up to those of VGG-19 (`LEAST`).
+
+    >>> import jaxvis
+    >>> from jaxvis.output.io import read_sample_photo
+    >>> net, params = jaxvis.load("demo")
+    >>> photo = read_sample_photo("chelsea", size=32)
+    >>> jaxvis.feature_maps(net, params, photo, tap="relu1_1", index=[0, 5], steps=2).image.shape
+    (2, 32, 32, 3)
     """
     image = check_image(image, "the image", channels=net.channels)
     code = _compute_map(net, params, image, tap)
@@ -228,7 +235,7 @@ def _invert(
         painting.optimizer,
         how.steps if steps is None else steps,
         projection=painting.projection,
-        finish=Chambolle(how.denoise) if how.denoise else None,
+        finish=build_filter(how.denoise, size),
     )
     grey = jnp.broadcast_to(jnp.asarray(mean_colour(net.channels)), image.shape)
     start = painting.canvas.encode(draw_starts(keys, grey))

@@ -7,7 +7,7 @@ import jax
 
 from jaxvis.images import enlarge, resize
 from jaxvis.loss.algebra import Algebra, Sum
-from jaxvis.loss.chambolle import Chambolle
+from jaxvis.loss.chambolle import build_filter
 from jaxvis.loss.compose import Weighted, compose
 from jaxvis.loss.matching.statistics import GramMatch
 from jaxvis.loss.matching.transfer import StyleRecipe, build_transfer, check_styles
@@ -172,5 +172,5 @@ def _build_problem(
         painting.optimizer,
         recipe.steps,
         projection=painting.projection,
-        finish=Chambolle(recipe.denoise) if recipe.denoise else None,
+        finish=build_filter(recipe.denoise, size),
     )

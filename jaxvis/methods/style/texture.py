@@ -75,6 +75,14 @@ def texture(
     Source: Gatys, Ecker & Bethge (2015); He, Wang & Hopcroft (2016), Eq. 5-8; Lecture
       21, 21.11.2. Departures: every channel has bounds of its own; see `TextureRecipe`
       for the weights.
+
+    >>> import jaxvis
+    >>> from jaxvis.output.io import read_sample_photo
+    >>> net, params = jaxvis.load("demo")
+    >>> own = jaxvis.recipes.TextureRecipe(("relu1_1", "relu2_1"), "equal", "adam", steps=3)
+    >>> photo = read_sample_photo("coffee", size=48)
+    >>> jaxvis.texture(net, params, photo, recipe=own, size=(32, 64)).image.shape
+    (1, 32, 64, 3)
     """
     how = choose_texture(net, recipe, steps=steps)
     image = check_image(image, "the source image", channels=net.channels)

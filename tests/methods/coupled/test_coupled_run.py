@@ -9,7 +9,7 @@ import pytest
 from tiny_nets import SIDE, FunctionLoss, conv_net
 
 from jaxvis.generators.deep import DeepGenerator
-from jaxvis.generators.drawing import Driven, Learned
+from jaxvis.generators.drawing import Driven, Learned, mean_levels
 from jaxvis.generators.latent import Latent
 from jaxvis.loss.views import Resize
 from jaxvis.methods.coupled.run import choose_finish, choose_starts, choose_view
@@ -72,9 +72,13 @@ def test_a_network_sees_pictures_in_the_size_that_it_takes():
 def test_pictures_are_stretched_as_asked_for(key):
     image = jnp.array([1.0, 5.0, 2.0]).reshape(1, 1, 3)
     assert choose_finish("none") is None
-    np.testing.assert_allclose(choose_finish("linear")(key, image).ravel(), [0, 1, 0.25])
-    np.testing.assert_allclose(choose_finish("root")(key, image).ravel(), [0, 1, 0.5])
-    with pytest.raises(ValueError, match="one of none, linear, root, not 'square'"):
+    shown = mean_levels(3) / 255 + image  # what a generator that puts out `image` draws
+    np.testing.assert_allclose(choose_finish("linear")(key, shown).ravel(), [0, 1, 0.25], rtol=1e-5)
+    np.testing.assert_allclose(choose_finish("root")(key, shown).ravel(), [0, 1, 0.5], rtol=1e-5)
+    two = jnp.concatenate([shown, shown + 0.5 * jnp.arange(1, 4)])
+    apart = choose_finish("channels")(key, two)
+    np.testing.assert_allclose(apart, [[[0] * 3], [[1] * 3]], atol=1e-6)
+    with pytest.raises(ValueError, match="one of none, linear, root, channels, not 'square'"):
         GeneratorRecipe(stretched="square")
 
 

@@ -79,7 +79,7 @@ def test_pictures_are_denoised_unless_asked_not_to(net):
     plain = feature_maps(*net, photograph(SIDE), recipe=ROUGH, **options)
     smooth = feature_maps(*net, photograph(SIDE), **options)
     np.testing.assert_allclose(plain.z, smooth.z, atol=1e-3)  # z counts grey levels
-    expected = Chambolle(0.2)(None, plain.image[0])
+    expected = Chambolle(0.2 * SIDE / 1024)(None, plain.image[0])
     np.testing.assert_allclose(smooth.image[0], expected, atol=1e-4)
 
 

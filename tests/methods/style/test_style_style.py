@@ -201,6 +201,16 @@ def test_pmci_compares_sums_over_positions(net, painting):
     assert run.trace["loss"][0, 0] == pytest.approx(expected, rel=1e-3)
 
 
+def test_the_content_of_pmci_pulls_as_much_at_every_size(net):
+    def pull(side):
+        image = jnp.tile(photograph(SIDE), (side // SIDE, side // SIDE, 1))
+        (code,) = match_content(*net, image, ("relu2",), weights="area")
+        gradient = jax.grad(lambda x: code(net[0].apply(net[1], x, stop="relu2")))(0.9 * image)
+        return float(jnp.mean(jnp.abs(gradient)))
+
+    assert pull(2 * SIDE) == pytest.approx(pull(SIDE), rel=0.1)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("search", [False, True])
 def test_a_second_call_compiles_nothing(search):

@@ -84,6 +84,14 @@ class Network:
         those are rectified (in SqueezeNet it is the class maps before the ReLU).
       rows: the table the network was built from; empty for adapted networks.
       channels: of the image: 3 for RGB, 1 for grey, or another number.
+
+    >>> import jax.numpy as jnp
+    >>> import jaxvis
+    >>> net, params = jaxvis.load("demo")
+    >>> net
+    Network('demo', 64x64, 21 taps from input to prob)
+    >>> net.apply(params, jnp.zeros((64, 64, 3)), stop="pool2")["pool2"].shape
+    (16, 16, 32)
     """
 
     name: str

@@ -61,6 +61,18 @@ class Canvas:
 
     A canvas of one's own needs `init` and `decode`. The other methods have defaults
     that suit a canvas whose z is learned as a whole.
+
+    >>> import jax
+    >>> import jaxvis
+    >>> class Grey(jaxvis.Canvas):
+    ...     def init(self, key):
+    ...         return jax.random.uniform(key, (32, 32, 1))
+    ...     def decode(self, shared, z, key):
+    ...         return z.repeat(3, -1)
+    >>> net, params = jaxvis.load("demo")
+    >>> own = jaxvis.recipes.Recipe(Grey(), None, jaxvis.optimizers.adam(0.05), steps=2)
+    >>> jaxvis.maximize(net, params, recipe=own).image.shape
+    (1, 1, 32, 32, 3)
     """
 
     owns_kernels = False
@@ -121,7 +133,14 @@ class Canvas:
 
 
 class Status(IntEnum):
-    """How the optimisation of one item ended."""
+    """How the optimisation of one item ended.
+
+    >>> import jaxvis
+    >>> net, params = jaxvis.load("demo")
+    >>> run = jaxvis.maximize(net, params, recipe="plain", size=(32, 32), steps=2)
+    >>> jaxvis.Status(run.status[0, 0]).name
+    'DONE'
+    """
 
     DONE = 0
     """All steps were taken."""
@@ -148,6 +167,12 @@ class Run(NamedTuple):
       status: `[N]` int8, the value of a `Status`.
       facts: further numbers of each item, `[N]`: "steps", how many were taken, and of
         an optimizer that searches "evaluations".
+
+    >>> import jaxvis
+    >>> net, params = jaxvis.load("demo")
+    >>> run = jaxvis.maximize(net, params, index=[3, 5], recipe="plain", size=(32, 32), steps=4)
+    >>> run.image.shape, run.trace["loss"].shape
+    ((2, 1, 32, 32, 3), (2, 1, 4))
     """
 
     z: Any
@@ -173,6 +198,15 @@ class Interrupted(KeyboardInterrupt):
     Attributes:
       run: the whole Run, in which what had not begun is NaN and UNFINISHED; None where
         not a single step was taken.
+
+    >>> import jaxvis
+    >>> net, params = jaxvis.load("demo")
+    >>> try:
+    ...     run = jaxvis.maximize(net, params, recipe="plain", size=(32, 32), steps=2)
+    ... except jaxvis.Interrupted as stop:
+    ...     run = stop.run
+    >>> jaxvis.Interrupted(run).finished
+    1
     """
 
     def __init__(self, run: Run | None = None) -> None:

@@ -201,6 +201,16 @@ def read_bank(
     Raises:
       OSError: if it cannot be opened.
       ValueError: for an unknown tap or name, or an array that is not `[n, c]` and finite.
+
+    >>> import tempfile
+    >>> import numpy as np
+    >>> import jaxvis
+    >>> net, params = jaxvis.load("demo")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     np.savez(f"{folder}/bank.npz", decoder=np.eye(32))
+    ...     bank = jaxvis.read_bank(f"{folder}/bank.npz", net, params, "conv2_1")
+    >>> bank.directions.shape
+    (32, 32)
     """
     net.check_taps(tap)
     with np.load(path, allow_pickle=False) as file:

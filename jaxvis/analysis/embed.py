@@ -97,6 +97,12 @@ def tsne(
         missing.
 
     Source: Lecture 21, 21.2; van der Maaten & Hinton (2008).
+
+    >>> import numpy as np
+    >>> import jaxvis
+    >>> codes = np.random.default_rng(0).normal(size=(16, 8))
+    >>> jaxvis.tsne(codes).shape
+    (16, 2)
     """
     values = _reduce(codes, components)
     options = {"perplexity": min(perplexity, (len(values) - 1) / 3), "random_state": _draw(key)}
@@ -129,6 +135,12 @@ def umap(
       ValueError: for what are no codes, fewer than 4 of them, or where umap-learn is missing.
 
     Source: McInnes, Healy & Melville (2018).
+
+    >>> import numpy as np
+    >>> import jaxvis
+    >>> codes = np.random.default_rng(0).normal(size=(16, 8))
+    >>> jaxvis.umap(codes, near=5).shape
+    (16, 2)
     """
     values = _reduce(codes, components)
     package = _import("umap", "UMAP")

@@ -206,29 +206,25 @@ def index_folder(
     chunk: int | None = None,
     progress: bool = False,
 ) -> Index:
-    """Makes an index of a folder's images.
+    """Makes an index of a folder's images, to `save`, `extend` and `query`.
 
     Args:
       net, params: the network.
       folder: the folder and its subfolders; files that cannot be used are left out.
       tap, pool, size, chunk, progress: see `jaxvis.collect_codes`.
 
-    Returns:
-      Index: `save`, `extend` and `query` it.
-
     Raises:
       OSError: if there is no such folder.
       ValueError: as `jaxvis.collect_codes`.
 
     >>> import tempfile
-    >>> from pathlib import Path
     >>> import numpy as np
     >>> import jaxvis
     >>> net, params = jaxvis.load("demo")
     >>> image = np.random.default_rng(0).random((192, 64, 3))
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     for i in range(3):
-    ...         jaxvis.write_image(Path(folder) / f"{i}.png", image[64 * i : 64 * i + 64])
+    ...         jaxvis.write_image(f"{folder}/{i}.png", image[64 * i : 64 * i + 64])
     ...     index = jaxvis.index_folder(net, params, folder, "conv2_1")
     >>> index.query(net, params, [image[64:128]], 2).names[0][0]
     '1.png'
@@ -242,14 +238,21 @@ def index_folder(
 
 
 def read_index(path: str | os.PathLike) -> Index:
-    """Reads an index that was saved.
-
-    Args:
-      path: of the file `.npz`.
+    """Reads an index that was saved as the file `path`, a `.npz`.
 
     Raises:
       OSError: if it cannot be opened.
       ValueError: if it is no index.
+
+    >>> import tempfile
+    >>> import numpy as np
+    >>> import jaxvis
+    >>> net, params = jaxvis.load("demo")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     jaxvis.write_image(f"{folder}/0.png", np.zeros((64, 64, 3)))
+    ...     jaxvis.index_folder(net, params, folder, "conv2_1").save(f"{folder}/index.npz")
+    ...     jaxvis.read_index(f"{folder}/index.npz").codes.names
+    ('0.png',)
     """
     try:
         with np.load(path, allow_pickle=False) as file:

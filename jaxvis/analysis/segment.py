@@ -87,6 +87,14 @@ def grab_cut(
 
     Source: Simonyan et al. (2014), section 3.2, whose shares are the defaults; Rother,
       Kolmogorov & Blake (2004).
+
+    >>> import numpy as np
+    >>> import jaxvis
+    >>> image, heat = np.zeros((32, 32, 3), np.float32), np.zeros((32, 32))
+    >>> image[8:24, 8:24], heat[10:22, 10:22] = (1, 0, 0), 1
+    >>> mask = jaxvis.grab_cut(image, heat)
+    >>> bool(mask[16, 16]), bool(mask[0, 0])
+    (True, False)
     """
     picture, hot = np.asarray(check_image(image, "the image")), _smooth(_check(heat), smooth)
     if hot.shape != picture.shape[:2]:

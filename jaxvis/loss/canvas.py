@@ -23,7 +23,12 @@ _EDGE = 1e-4  # how far an encoded image keeps from 0 and 1, where logit diverge
 
 
 class SizedCanvas(Canvas):
-    """A canvas whose field `size` is (H, W) of its image in pixels."""
+    """A canvas whose field `size` is (H, W) of its image in pixels.
+
+    >>> import jaxvis
+    >>> jaxvis.canvases.Tanh((48, 64)).image_size()
+    (48, 64)
+    """
 
     size: tuple[int, int]
 
@@ -47,6 +52,12 @@ class Pixels(SizedCanvas):
         instead of Gaussian.
       channels: of z, and of the image. One channel around a center of three is a grey
         image `[H, W, 3]`, for a network that takes RGB.
+
+    >>> import jax
+    >>> import jaxvis
+    >>> canvas, key = jaxvis.canvases.Pixels((4, 6), center=(0.5, 0.5, 0.5)), jax.random.key(0)
+    >>> canvas.decode(None, canvas.init(key), key)[0, 0].tolist()
+    [0.5, 0.5, 0.5]
     """
 
     size: tuple[int, int]
@@ -91,6 +102,12 @@ class Tanh(SizedCanvas):
       size: (H, W) in pixels.
       noise: standard deviation of the start around mid-grey.
       channels: of the image.
+
+    >>> import jax
+    >>> import jaxvis
+    >>> canvas, key = jaxvis.canvases.Tanh((4, 6), noise=9.0), jax.random.key(0)
+    >>> bool(abs(canvas.decode(None, canvas.init(key), key) - 0.5).max() <= 0.5)
+    True
     """
 
     size: tuple[int, int]
@@ -116,6 +133,10 @@ def frequencies(size: tuple[int, int]) -> np.ndarray:
 
     Args:
       size: (H, W) of the image in pixels.
+
+    >>> import jaxvis
+    >>> jaxvis.canvases.frequencies((2, 4)).tolist()[0]
+    [0.0, 0.25, 0.5]
     """
     fy = np.fft.fftfreq(size[0])[:, None]
     fx = np.fft.rfftfreq(size[1])[None, :]
@@ -159,6 +180,12 @@ class Fourier(SizedCanvas):
       channels: of the image.
 
     Source: Olah, Mordvintsev & Schubert, Feature Visualization (2017), preconditioning.
+
+    >>> import jax
+    >>> import jaxvis
+    >>> canvas, key = jaxvis.canvases.Fourier((32, 48)), jax.random.key(0)
+    >>> canvas.decode(None, canvas.init(key), key).shape
+    (32, 48, 3)
     """
 
     size: tuple[int, int]
@@ -223,6 +250,12 @@ class Phase(SizedCanvas):
 
     Departures: the magnitude is a power law with the figures above instead of the mean
     spectrum of the ImageNet training set.
+
+    >>> import jax
+    >>> import jaxvis
+    >>> canvas, key = jaxvis.canvases.Phase((32, 48)), jax.random.key(0)
+    >>> canvas.decode(None, canvas.init(key), key).shape
+    (32, 48, 3)
     """
 
     size: tuple[int, int]

@@ -166,6 +166,13 @@ def compose(
     Raises:
       ValueError: if two priors share a name or take one of the trace's own
         ("objective", "loss", "status"), if draws is below 1, or for an unknown tap.
+
+    >>> import jaxvis
+    >>> from jaxvis.loss.compose import Weighted, compose
+    >>> net, params = jaxvis.load("demo")
+    >>> smooth = Weighted("smooth", 0.1, jaxvis.priors.TotalVariation())
+    >>> compose(net, jaxvis.canvases.Fourier((64, 64)), priors=(smooth,)).priors[0].name
+    'smooth'
     """
     names = [entry.name for entry in priors]
     if len({*names, *RESERVED}) < len(names) + len(RESERVED):

@@ -19,10 +19,11 @@ from jaxvis.types import Array, ArrayLike, Taps
 
 
 def average_positions(values: Array) -> Array:
-    """Averages a tap `[h, w, c]` over its positions, `[c]`; a tap `[d]` stays as it is.
+    """Averages the `values` of a tap `[h, w, c]` over its positions, `[c]`; a tap `[d]` stays.
 
-    Args:
-      values: the tap.
+    >>> import jax.numpy as jnp
+    >>> average_positions(jnp.ones((4, 4, 2))).tolist()
+    [1.0, 1.0]
     """
     return jnp.mean(values, axis=(0, 1)) if values.ndim == 3 else values
 
@@ -40,6 +41,10 @@ class Excite(OneTap):
       position: None for the mean; "centre", or (y, x) in cells of the tap.
 
     Source: Lecture 21, 21.7; Mahendran & Vedaldi Eq. 4; Olah et al. 2017.
+
+    >>> import jax.numpy as jnp
+    >>> float(Excite("fc", 1)({"fc": jnp.array([0.0, 2.0])}))
+    -2.0
     """
 
     tap: str
@@ -88,6 +93,10 @@ class Direction(OneTap):
         point along the vector over activations that are merely large.
 
     Source: Carter et al., Activation Atlas (2019); Olah et al. 2017.
+
+    >>> import jax.numpy as jnp
+    >>> float(Direction("fc", jnp.array([1.0, 2.0]))({"fc": jnp.array([4.0, 3.0])}))
+    -10.0
     """
 
     tap: str
@@ -110,14 +119,16 @@ class Direction(OneTap):
 class Match(OneTap):
     """The relative squared distance to a code: |M (Phi - Phi0)|^2 / |M Phi0|^2.
 
-    It is 0 at the target and 1 at a zero code.
-
     Args:
       tap: the tap's name.
-      target: Phi0, the code to match, of the tap's shape.
+      target: Phi0, the code to match, of the tap's shape: there it is 0, at a zero code 1.
       mask: M, broadcastable to the tap's shape; 1 keeps an entry, 0 leaves it free.
 
     Source: Mahendran & Vedaldi (IJCV 2016), Eq. 2-3 with its masks (section 5).
+
+    >>> import jax.numpy as jnp
+    >>> float(Match("fc", jnp.array([2.0, 0.0]))({"fc": jnp.array([2.0, 1.0])}))
+    0.25
     """
 
     tap: str
@@ -136,14 +147,16 @@ class Match(OneTap):
 class Align(OneTap):
     """Minus the alignment with a code: -<Phi, r> / |r|^2 with r = max(Phi0, 0).
 
-    It is -1 at the source image.
-
     Args:
       tap: the tap's name.
-      target: Phi0, the source image's code, of the tap's shape.
+      target: Phi0, the source image's code, of the tap's shape: there it is -1.
 
     Source: Mahendran & Vedaldi (IJCV 2016), Eq. 4 for caricature (section 7).
     Departures: normalised by the square of the norm, as in the authors' code.
+
+    >>> import jax.numpy as jnp
+    >>> float(Align("fc", jnp.array([2.0, -1.0]))({"fc": jnp.array([4.0, 9.0])}))
+    -2.0
     """
 
     tap: str
@@ -160,11 +173,13 @@ class Align(OneTap):
 class Margin(OneTap):
     """The best other score minus the score of a class: max_{j != index} s_j - s_index.
 
-    It is negative as soon as the class wins.
-
     Args:
       tap: the tap of the scores s, `[d]`, or `[h, w, c]` (means over positions).
-      index: the class that should win; it may be traced and swept.
+      index: the class that should win: it then is negative. It may be traced and swept.
+
+    >>> import jax.numpy as jnp
+    >>> float(Margin("fc", 1)({"fc": jnp.array([1.0, 4.0, 2.0])}))
+    -2.0
     """
 
     tap: str
@@ -184,6 +199,10 @@ class CrossEntropy(OneTap):
     Args:
       tap: the tap of the scores s, `[d]`, or `[h, w, c]` (means over positions).
       index: the class; it may be traced and swept.
+
+    >>> import jax.numpy as jnp
+    >>> float(CrossEntropy("fc", 0)({"fc": jnp.array([99.0, 0.0])}))
+    0.0
     """
 
     tap: str
@@ -207,6 +226,10 @@ class Amplify(OneTap):
       tap: the tap's name.
 
     Source: DeepDream (Mordvintsev et al. 2015); Lecture 21, 21.10.
+
+    >>> import jax.numpy as jnp
+    >>> float(Amplify("fc")({"fc": jnp.array([2.0, 4.0])}))
+    -10.0
     """
 
     tap: str
@@ -224,6 +247,10 @@ class Custom(Algebra):
       function: `taps -> []`, smaller is better. Two functions are the same only if they
         are the same object, so a function that is defined again compiles again.
       names: the taps that it reads; None runs the whole network.
+
+    >>> import jax.numpy as jnp
+    >>> float(Custom(lambda taps: -taps["fc"].max())({"fc": jnp.array([2.0, 4.0])}))
+    -4.0
     """
 
     function: Callable[[Taps], Array]
@@ -252,6 +279,9 @@ def as_objective(objective: Any) -> Algebra:
 
     Raises:
       ValueError: for anything else.
+
+    >>> as_objective(lambda taps: -taps["fc"].max()).taps is None
+    True
     """
     if isinstance(objective, Algebra):
         return objective

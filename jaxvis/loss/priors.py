@@ -50,6 +50,12 @@ class BoundedRange:
     alpha/2, as in the authors' code. The printed equation has 1/2 and divides by B^alpha
     all the same (exponent=0.5). With a power below 1, |x|^2 is kept above 1e-6 grey
     levels squared.
+
+    >>> import jax.numpy as jnp
+    >>> import jaxvis
+    >>> prior = jaxvis.priors.BoundedRange(center=(0.5, 0.5, 0.5))
+    >>> float(prior(jnp.full((4, 4, 3), 0.5))), bool(prior(jnp.ones((4, 4, 3))) > 0)
+    (0.0, True)
     """
 
     alpha: float = 6.0
@@ -82,6 +88,12 @@ class TotalVariation:
 
     Source: Mahendran & Vedaldi (IJCV 2016), 3.2.2. Departures: with beta other than 2,
     dx^2 + dy^2 is kept above 1e-6 grey levels squared, as in the authors' code.
+
+    >>> import jax.numpy as jnp
+    >>> import jaxvis
+    >>> prior = jaxvis.priors.TotalVariation()
+    >>> float(prior(jnp.ones((4, 4, 3)))), bool(prior(jnp.eye(4)[..., None]) > 0)
+    (0.0, True)
     """
 
     beta: float = 2.0
@@ -109,6 +121,11 @@ class L2:
       scale: factor on x; 255 measures in grey levels.
 
     Source: Simonyan, Vedaldi & Zisserman (2014), Eq. 1; Lecture 21, 21.7.
+
+    >>> import jax.numpy as jnp
+    >>> import jaxvis
+    >>> float(jaxvis.priors.L2(center=(0.5, 0.5, 0.5))(jnp.ones((2, 2, 3))))
+    3.0
     """
 
     center: tuple[float, ...] = ()

@@ -2,6 +2,16 @@
 
 Every view is a frozen dataclass and draws its randomness from the key alone. Values
 are not clipped.
+
+>>> import jax
+>>> import jaxvis
+>>> image, key = jax.numpy.ones((8, 8, 3)), jax.random.key(0)
+>>> move = in_order(Pad(4), Roll(2), Scale(0.9, 1.1), Rotate(5.0), Crop((12, 12)))
+>>> light = InOrder((Identity(), ColourShift(0.1, 0.1), Noise(0.05), Blur(1.0)))
+>>> jaxvis.jit(in_order(move, light))(key, image).shape
+(12, 12, 3)
+>>> Centre((4, 4))(key, image).shape, Resize((5, 7))(key, image).shape
+((4, 4, 3), (5, 7, 3))
 """
 
 from dataclasses import dataclass

@@ -67,6 +67,14 @@ def dream(
         tap, or if the smallest octave is too small for the network.
 
     Source: Mordvintsev, Olah & Tyka, DeepDream (2015); Lecture 21, 21.10.
+
+    >>> import jaxvis
+    >>> from jaxvis.output.io import read_sample_photo
+    >>> net, params = jaxvis.load("demo")
+    >>> photo = read_sample_photo("coffee", size=64)
+    >>> short = jaxvis.recipes.DreamRecipe(octaves=1, steps=2)
+    >>> jaxvis.dream(net, params, photo, tap="relu3_1", recipe=short).image.shape
+    (1, 64, 64, 3)
     """
     item = _choose_objective(tap, objective)
     how = look_up(recipe, DREAMS, DreamRecipe)

@@ -81,6 +81,12 @@ def maximize(
 
     Source: Lecture 21, 21.7; Simonyan et al. 2014; Olah et al. 2017; Fel et al. 2023;
     Mahendran & Vedaldi (IJCV 2016), section 6.
+
+    >>> import jaxvis
+    >>> net, params = jaxvis.load("demo")
+    >>> run = jaxvis.maximize(net, params, tap="conv2_1", index=[3, 7], seeds=2, steps=2)
+    >>> run.image.shape, run.trace["loss"].shape
+    ((2, 2, 64, 64, 3), (2, 2, 2))
     """
 
     def run(objective: AnyObjective | Sequence[AnyObjective] | None) -> Run:

@@ -58,6 +58,13 @@ def from_nnx(
     Raises:
       ValueError: for an unknown tap, a wrong batch axis, activations of another layout,
         or a network that fails on such images; says which options it would take.
+
+    >>> from flax import nnx
+    >>> import jaxvis
+    >>> module = nnx.Sequential(nnx.Conv(3, 8, (3, 3), rngs=nnx.Rngs(0)), nnx.relu)
+    >>> net, params = jaxvis.from_nnx(module, input_size=(16, 16))
+    >>> net.shape(params, "output")
+    (16, 16, 8)
     """
     copy = nnx.clone(module)
     copy.eval()
@@ -102,6 +109,15 @@ def from_linen(
     Raises:
       ValueError: for an unknown tap, a wrong batch axis, activations of another layout,
         or a network that fails on such images; says which options it would take.
+
+    >>> from flax import linen
+    >>> import jax
+    >>> import jaxvis
+    >>> module = linen.Conv(8, (3, 3))
+    >>> variables = module.init(jax.random.key(0), jax.numpy.zeros((1, 16, 16, 3)))
+    >>> net, params = jaxvis.from_linen(module, variables, input_size=(16, 16))
+    >>> net.shape(params, "output")
+    (16, 16, 8)
     """
     adaption = Adaption(
         name or type(module).__name__,
@@ -145,6 +161,13 @@ def from_function(
     Raises:
       ValueError: for an unknown tap, a wrong batch axis, activations of another layout,
         or a network that fails on such images; says which options it would take.
+
+    >>> import jaxvis
+    >>> def measure(params, image):
+    ...     light = image.mean(-1)
+    ...     return {"light": light[..., None], "scores": params["scale"] * light.ravel()}
+    >>> jaxvis.from_function(measure, {"scale": 2.0}, input_size=(4, 4), scores="scores")[0]
+    Network('measure', 4x4, 3 taps from input to scores)
     """
     own_name: str = getattr(fn, "__name__", type(fn).__name__)
     adaption = Adaption(

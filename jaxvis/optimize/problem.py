@@ -71,6 +71,14 @@ class Problem:
       remat: whether the gradient computes activations again instead of keeping them:
         less memory, about a third more time (`jaxvis.nets.table.segments`).
       opening: another loss for the first steps; None has the same loss in all of them.
+
+    >>> import jaxvis
+    >>> from jaxvis.loss.compose import compose
+    >>> from jaxvis.optimize import Problem
+    >>> net, params = jaxvis.load("demo")
+    >>> canvas = jaxvis.canvases.Tanh((32, 32))
+    >>> Problem(compose(net, canvas), canvas, jaxvis.optimizers.adam(0.05), steps=8).steps
+    8
     """
 
     loss: Loss

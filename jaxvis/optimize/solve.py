@@ -56,6 +56,17 @@ def solve(
     Raises:
       ValueError: as `solve_chunks`.
       Interrupted: on Ctrl-C; it carries the whole Run, as far as it came.
+
+    >>> import jax
+    >>> import jaxvis
+    >>> from jaxvis.loss.compose import compose
+    >>> from jaxvis.optimize import Problem, solve
+    >>> net, params = jaxvis.load("demo")
+    >>> canvas = jaxvis.canvases.Tanh((32, 32))
+    >>> problem = Problem(compose(net, canvas), canvas, jaxvis.optimizers.adam(0.05), steps=3)
+    >>> items = jaxvis.objectives.Excite("conv3_1", jax.numpy.array([3, 7]))
+    >>> solve(problem, params, items, jax.random.key(0)).image.shape
+    (2, 32, 32, 3)
     """
     parts: list[Chunk] = []
 

@@ -73,6 +73,13 @@ def read_image(
       ValueError: names the file and says what is wrong: a pipe or device, empty, not an
         image, damaged or truncated, animated or of several pages, more than 100
         megapixels or 1 GiB.
+
+    >>> from importlib import resources
+    >>> import jaxvis
+    >>> cat = resources.files("jaxvis.output") / "photographs" / "chelsea.jpg"
+    >>> photo = jaxvis.read_image(cat, size=(48, 64))
+    >>> photo.shape, photo.dtype.name
+    ((48, 64, 3), 'float32')
     """
     image = _blend(decode_image(read_regular_file(path), escape_path(path)), background)
     return image if size is None else crop_to(image, size)

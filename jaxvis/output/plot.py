@@ -30,6 +30,11 @@ class Page(Figure):
     """A matplotlib Figure that a notebook shows even where pyplot was never imported.
 
     It saves like any other: `page.savefig("grid.pdf")`.
+
+    >>> import numpy as np
+    >>> import jaxvis
+    >>> isinstance(jaxvis.plot.grid(np.zeros((2, 8, 8, 3))), jaxvis.plot.Page)
+    True
     """
 
     def _repr_png_(self) -> bytes:
@@ -48,6 +53,12 @@ def save_figure(path: str | Path, figure: Figure) -> None:
     Raises:
       OSError: if the folder is missing or cannot be written.
       ValueError: for another ending.
+
+    >>> import tempfile
+    >>> import jaxvis
+    >>> page = jaxvis.plot.Page(figsize=(1, 1))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     jaxvis.plot.save_figure(f"{folder}/page.svg", page)
     """
     path, file = Path(path), io.BytesIO()
     kind = path.suffix.lower().removeprefix(".")
@@ -74,16 +85,18 @@ def grid(
         sizes; float in [0, 1], clipped, or uint8. Pixels that are not finite are shown
         in magenta. A Run is shown with a note under every item that did not end well.
       captions: one for each image; for `[N, S, H, W, 3]` also one for each of the N.
-      columns: images in a row; None takes S if it is above 1, or makes the figure about
-        square.
+      columns: images in a row; None takes S if above 1, or makes the figure about square.
       cell: width of an image in inches.
       title: stands above all of them.
 
-    Returns:
-      matplotlib.figure.Figure: made without pyplot.
-
     Raises:
       ValueError: if there is no image, or the captions are not as many as the images.
+
+    >>> import numpy as np
+    >>> import jaxvis
+    >>> page = jaxvis.plot.grid(np.zeros((3, 8, 8, 3)), captions=["a", "b", "c"], columns=3)
+    >>> len(page.axes)
+    3
     """
     pictures, notes, natural = lay_out(images, captions)
     columns = min(columns or natural, len(pictures))
@@ -134,11 +147,13 @@ def heatmaps(
       percentile: heat beyond this percentile of a map is clipped; the captions say so.
       columns, cell, title: see `grid`.
 
-    Returns:
-      matplotlib.figure.Figure: made without pyplot.
-
     Raises:
       ValueError: for another shape, or captions that are not as many as the heatmaps.
+
+    >>> import numpy as np
+    >>> import jaxvis
+    >>> len(jaxvis.plot.heatmaps(np.zeros((8, 8, 3)), np.eye(8)).axes)
+    2
     """
     maps = np.asarray(heat).reshape(-1, *np.shape(heat)[-2:])
     words = [""] * len(maps) if captions is None else [str(one) for one in captions]
@@ -164,7 +179,7 @@ def loss_curves(
     labels: Sequence[str] | None = None,
     log: bool = False,
 ) -> Figure:
-    """Draws a figure of the loss and its terms over the steps, one line an item.
+    """Draws a figure of the loss and its terms over the steps: an axes a term, a line an item.
 
     Args:
       trace: a Run, whose items that did not end well are counted in the title; or its
@@ -174,12 +189,14 @@ def loss_curves(
       labels: a name for each line, shown in a legend.
       log: logarithmic axes (values at or below zero leave a gap).
 
-    Returns:
-      matplotlib.figure.Figure: made without pyplot; one axes a term.
-
     Raises:
       ValueError: for a term that the trace does not have, or labels that are not as
         many as the lines.
+
+    >>> import numpy as np
+    >>> import jaxvis
+    >>> len(jaxvis.plot.loss_curves({"loss": np.ones((2, 9)), "prior": np.ones((2, 9))}).axes)
+    2
     """
     status = np.zeros(0)
     if isinstance(trace, Run):
@@ -219,16 +236,18 @@ def _draw_term(
 
 
 def training_curves(curves: Mapping[str, np.ndarray]) -> Figure:
-    """Draws a figure of a training's losses over its steps, those of held out images dashed.
+    """Draws a figure of a training's losses over its steps: an axes a term, held out images dashed.
 
     Args:
       curves: term -> `[n, 2]`, (step, value); "validation TERM" shares TERM's panel.
 
-    Returns:
-      matplotlib.figure.Figure: made without pyplot; one axes a term.
-
     Raises:
       ValueError: if there is no curve.
+
+    >>> import numpy as np
+    >>> import jaxvis
+    >>> jaxvis.plot.training_curves({"loss": np.ones((3, 2))}).axes[0].get_title()
+    'loss'
     """
     terms = [name for name in curves if not name.startswith("validation ")]
     if not terms:
@@ -257,11 +276,13 @@ def accuracy_curves(
       clean: the accuracy without any attack, where every curve begins.
       norm: what measures the perturbation.
 
-    Returns:
-      matplotlib.figure.Figure: made without pyplot.
-
     Raises:
       ValueError: if there is no curve.
+
+    >>> import jaxvis
+    >>> page = jaxvis.plot.accuracy_curves(["1/255"], {"pgd": [0.5]}, clean=1.0, norm="linf")
+    >>> page.axes[0].get_xlabel()
+    'epsilon (linf)'
     """
     if not accuracy:
         raise ValueError("there is no curve to show")

@@ -16,6 +16,10 @@ class DreamRecipe:
 
     Raises:
       ValueError: for no octave, or a ratio that is not above 1.
+
+    >>> import jaxvis
+    >>> jaxvis.recipes.DreamRecipe(octaves=2, jitter=8)
+    DreamRecipe(octaves=2, octave_scale=1.4, steps=10, step_size=1.5, jitter=8)
     """
 
     octaves: int = 4

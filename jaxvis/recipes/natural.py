@@ -83,6 +83,11 @@ class Natural:
 
     Source: Mahendran & Vedaldi (IJCV 2016), 3.2-3.4, Eq. 5-7, Algorithm 1; the
       authors' code where it differs.
+
+    >>> import jaxvis
+    >>> own = jaxvis.recipes.Natural(rate="print", second=0)
+    >>> own.bound, own.second
+    (80.0, 0)
     """
 
     bound: float = 80.0

@@ -26,6 +26,11 @@ def robust(size: Size, *, seen: Size | None = None, channels: int = 3) -> Recipe
       size: (H, W) of the picture in pixels.
       seen: (H, W) of what the network is shown; None is the picture's.
       channels: of the picture, the network's.
+
+    >>> import jaxvis
+    >>> recipe = jaxvis.recipes.robust((64, 64))
+    >>> recipe.size, recipe.steps
+    ((64, 64), 256)
     """
     seen = seen or size
     zoom = seen[0] / size[0]
@@ -45,6 +50,10 @@ def lucid(size: Size, *, seen: Size | None = None, channels: int = 3) -> Recipe:
       channels: of the picture, the network's.
 
     Source: Olah, Mordvintsev & Schubert, Feature Visualization (2017).
+
+    >>> import jaxvis
+    >>> type(jaxvis.recipes.lucid((64, 64)).canvas).__name__
+    'Fourier'
     """
     view = views.in_order(
         views.Pad(12),
@@ -66,6 +75,10 @@ def plain(size: Size, *, seen: Size | None = None, channels: int = 3) -> Recipe:
       channels: of the picture, the network's.
 
     Source: Simonyan et al. (2014); Yosinski et al. (2015); Lecture 21, 21.7.
+
+    >>> import jaxvis
+    >>> [prior.name for prior in jaxvis.recipes.plain((64, 64)).priors]
+    ['l2']
     """
     del seen
     return Recipe(
@@ -79,7 +92,7 @@ def plain(size: Size, *, seen: Size | None = None, channels: int = 3) -> Recipe:
 
 
 def maco(size: Size, *, seen: Size | None = None, channels: int = 3) -> Recipe:
-    """Gives the MACO recipe: phases alone, random crops, noise.
+    """Gives the MACO recipe: phases alone, random windows around the middle, noise.
 
     Args:
       size: (H, W) of the picture in pixels.
@@ -87,6 +100,10 @@ def maco(size: Size, *, seen: Size | None = None, channels: int = 3) -> Recipe:
       channels: of the picture, the network's.
 
     Source: Fel et al., MACO (2023), section 3.
+
+    >>> import jaxvis
+    >>> type(jaxvis.recipes.maco((64, 64)).canvas).__name__
+    'Phase'
     """
     seen = seen or size
     zoom = seen[0] / size[0]
@@ -105,6 +122,10 @@ def cppn(size: Size, *, seen: Size | None = None, channels: int = 3) -> Recipe:
 
     Source: Mordvintsev, Pezzotti, Schubert & Olah, Differentiable image parameterizations
       (2018).
+
+    >>> import jaxvis
+    >>> type(jaxvis.recipes.cppn((64, 64)).canvas).__name__
+    'Cppn'
     """
     return replace(
         lucid(size, seen=seen, channels=channels),
@@ -124,6 +145,10 @@ def alpha(size: Size, *, seen: Size | None = None, channels: int = 3) -> Recipe:
 
     Source: Mordvintsev, Pezzotti, Schubert & Olah, Differentiable image parameterizations
       (2018).
+
+    >>> import jaxvis
+    >>> type(jaxvis.recipes.alpha((64, 64)).canvas).__name__
+    'Alpha'
     """
     colour, opacity = Fourier(size, channels=channels), Fourier(size, channels=1)
     return replace(robust(size, seen=seen, channels=channels), canvas=Alpha(colour, opacity))
@@ -140,6 +165,10 @@ def vital(size: Size, *, seen: Size | None = None, channels: int = 3) -> Recipe:
       channels: of the picture, the network's.
 
     Source: Görgün, Schiele & Fischer, VITAL (2025), whose jitter is a circular shift.
+
+    >>> import jaxvis
+    >>> jaxvis.recipes.vital((64, 64)).view
+    Roll(pixels=8)
     """
     del seen
     return Recipe(Fourier(size, channels=channels), views.Roll(max(size) // 8), adam(0.05), 256)
@@ -154,6 +183,10 @@ def accent(size: Size, *, seen: Size | None = None, channels: int = 3) -> Recipe
       channels: of the picture, the network's.
 
     Source: Hamblin et al., Feature accentuation (2024).
+
+    >>> import jaxvis
+    >>> type(jaxvis.recipes.accent((64, 64)).canvas).__name__
+    'Fourier'
     """
     del seen
     view = views.in_order(views.Scale(0.95, 1.1, shift=0.04 * max(size)), views.Noise(0.02))

@@ -37,6 +37,13 @@ class Recipe:
       redirect: first steps in which a ReLU that lets no gradient through lets the one
         through that would raise its input, so that dead units move; 0 is none, 16 as in
         Lucid. See `jaxvis.nets.wrappers.guided.with_guided_relus`.
+
+    >>> import jaxvis
+    >>> net, params = jaxvis.load("demo")
+    >>> canvas, rule = jaxvis.canvases.Tanh((32, 32)), jaxvis.optimizers.adam(0.05)
+    >>> own = jaxvis.recipes.Recipe(canvas, jaxvis.views.Roll(2), rule, steps=3)
+    >>> jaxvis.maximize(net, params, index=3, recipe=own).image.shape
+    (1, 1, 32, 32, 3)
     """
 
     canvas: Canvas

@@ -27,6 +27,12 @@ class Diverse:
       ValueError: for a count below 2, or a weight that is negative or not finite.
 
     Source: Olah, Mordvintsev & Schubert, Feature Visualization (2017), diversity.
+
+    >>> import jaxvis
+    >>> net, params = jaxvis.load("demo")
+    >>> options = {"diverse": jaxvis.recipes.Diverse(count=2, weight=0.2), "recipe": "plain"}
+    >>> jaxvis.diversify(net, params, tap="relu2_1", **options, steps=2).image.shape
+    (1, 1, 2, 64, 64, 3)
     """
 
     count: int = 4
@@ -56,6 +62,13 @@ class Aligned:
       ValueError: for a weight that is negative or not finite.
 
     Source: Olah, Mordvintsev & Schubert, Feature Visualization (2017), interpolation.
+
+    >>> import jaxvis
+    >>> net, params = jaxvis.load("demo")
+    >>> how = jaxvis.recipes.Aligned(weight=0.2, tap="relu1_1")
+    >>> row = {"tap": "relu2_1", "count": 2, "aligned": how}
+    >>> jaxvis.interpolate(net, params, 0, 3, **row, recipe="plain", steps=2).image.shape
+    (1, 2, 64, 64, 3)
     """
 
     weight: float = 0.1

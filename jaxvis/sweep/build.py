@@ -37,6 +37,11 @@ class Wish:
       chunk: items that a device makes together; None fits them to the device.
       shard: pictures of a shard, at least those of one item; None chooses by the device.
       format: of the pictures.
+
+    >>> from jaxvis.sweep import Wish, plan_sweep
+    >>> wish = Wish(units=[("conv2_1", range(8))], settings={"steps": [64, 128]}, seeds=2)
+    >>> plan_sweep("demo", wish).count
+    32
     """
 
     method: str = "maximize"

@@ -25,6 +25,11 @@ class Source:
       labels: the file of class labels as the user named it, or None.
       net_sha256: of the file that describes the network, or None.
       labels_sha256: of the file of class labels, or None.
+
+    >>> from jaxvis.sweep import Source, Wish, plan_sweep
+    >>> own = Source("demo", options={"precision": "bfloat16"})
+    >>> plan_sweep(own, Wish(units=[("conv2_1", [3])], settings={"steps": [2]})).network.options
+    {'precision': 'bfloat16'}
     """
 
     name: str
@@ -43,6 +48,11 @@ class Photos:
     Attributes:
       folder: where they are.
       files: name inside the folder -> sha256.
+
+    >>> from jaxvis.sweep import Photos
+    >>> photos = Photos("photographs", {"cat.jpg": 64 * "0"})
+    >>> list(photos.files)
+    ['cat.jpg']
     """
 
     folder: str
@@ -62,6 +72,10 @@ class Shard:
       sources: names of photographs; () where items have none.
       size: (H, W) of the pictures in pixels.
       settings: of the method.
+
+    >>> from jaxvis.sweep import Shard
+    >>> Shard("a", "conv2_1", (3, 5), ("cat.jpg",), (64, 64), {}).items
+    [('cat.jpg', 3), ('cat.jpg', 5)]
     """
 
     name: str
@@ -98,6 +112,10 @@ class Plan:
       format: of the pictures.
       estimate: measured time, memory and disk; {} where nothing was measured.
       version: of the jaxvis that wrote it.
+
+    >>> from jaxvis.sweep import Wish, plan_sweep
+    >>> plan_sweep("demo", Wish(units=[("conv2_1", range(8))], settings={"steps": [64]}))
+    Plan(maximize of demo: 8 pictures in 1 shard)
     """
 
     method: str

@@ -80,6 +80,15 @@ def write_plan(path: str | Path, plan: Plan) -> None:
 
     Raises:
       OSError: if the folder is missing or cannot be written.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from jaxvis.sweep import Wish, plan_sweep, write_plan
+    >>> plan = plan_sweep("demo", Wish(units=[("conv2_1", [3])], settings={"steps": [2]}))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_plan(Path(folder, "plan.json"), plan)
+    ...     [file.name for file in Path(folder).iterdir()]
+    ['plan.json']
     """
     write_atomically(path, encode_plan(plan))
 
@@ -102,6 +111,14 @@ def read_plan(path: str | Path) -> Plan:
     Raises:
       OSError: if it cannot be opened.
       ValueError: if it is no plan, or was written by a later jaxvis.
+
+    >>> import tempfile
+    >>> from jaxvis.sweep import Wish, plan_sweep, read_plan, write_plan
+    >>> plan = plan_sweep("demo", Wish(units=[("conv2_1", [3])], settings={"steps": [2]}))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_plan(f"{folder}/plan.json", plan)
+    ...     read_plan(f"{folder}/plan.json") == plan
+    True
     """
     return decode_plan(read_regular_file(path), escape_path(path))
 

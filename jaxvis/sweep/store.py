@@ -44,6 +44,13 @@ class Store:
     Attributes:
       url: as the user named it.
       files: how its files are reached.
+
+    >>> import tempfile
+    >>> from jaxvis.sweep import Wish, make_sweep, plan_sweep
+    >>> wish = Wish(units=[("conv2_1", [3])], settings={"steps": [2]}, size=(32, 32))
+    >>> store = make_sweep(plan_sweep("demo", wish), tempfile.mkdtemp())
+    >>> store.read_plan().count, len(store.list_done())
+    (1, 1)
     """
 
     url: str
@@ -193,6 +200,11 @@ def open_store(url: str | os.PathLike) -> Store:
 
     Raises:
       ValueError: for a protocol that nothing installed understands; names the pip line.
+
+    >>> import tempfile
+    >>> from jaxvis.sweep import open_store
+    >>> open_store(tempfile.mkdtemp()).list_done()
+    []
     """
     text = os.fspath(url)
     if "://" not in text:

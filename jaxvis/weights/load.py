@@ -106,6 +106,11 @@ def load(
       OSError: if a file cannot be read, written or downloaded.
       ValueError: for an unknown network, a damaged file, one that is of another network
         (every differing name is listed), or one with other classes or channels.
+
+    >>> import jaxvis
+    >>> net, params = jaxvis.load("demo")
+    >>> net, sorted(params["conv1_1"])
+    (Network('demo', 64x64, 21 taps from input to prob), ['bias', 'kernel'])
     """
     found = load_network(
         name,

@@ -3,9 +3,12 @@
 import ast
 import builtins
 import doctest
+import inspect
 from pathlib import Path
 
 import pytest
+
+import jaxvis
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted(
@@ -44,6 +47,8 @@ def find_unknown(program, known):
             written.add((node.asname or node.name).partition(".")[0])
         elif isinstance(node, ast.arg):
             written.add(node.arg)
+        elif isinstance(node, ast.ExceptHandler) and node.name:
+            written.add(node.name)
         elif isinstance(node, ast.FunctionDef | ast.ClassDef):
             written.add(node.name)
     return read - written
@@ -66,3 +71,22 @@ def test_examples_define_what_they_use(path):
         if (missing := find_unknown(program, known))
     }
     assert not unknown, f"these examples import too little: {unknown}"
+
+
+@pytest.mark.parametrize(
+    "name", [*jaxvis.__all__, *(f"attacks.{name}" for name in jaxvis.attacks.__all__)]
+)
+def test_every_public_name_has_an_example(name):
+    found = jaxvis
+    for part in name.split("."):
+        found = getattr(found, part)
+    things = [found]
+    if inspect.ismodule(found):
+        things = [vars(found)[each] for each in getattr(found, "__all__", ())]
+    lacking = [
+        each.__name__
+        for each in things
+        if inspect.isclass(each) or inspect.isfunction(each)
+        if ">>>" not in (each.__doc__ or "")
+    ]
+    assert not lacking, f"these have no example: {', '.join(lacking)}"

@@ -43,6 +43,13 @@ class Placement:
     Args:
       low, high: the range of its diameter, in parts of the image's shorter side.
       degrees: the largest angle either way.
+
+    >>> import jax
+    >>> import jaxvis
+    >>> put = jaxvis.attacks.Placement(low=0.5, high=0.5, degrees=0)
+    >>> image = put(jax.numpy.ones((8, 8, 3)), jax.numpy.zeros((32, 32, 3)), jax.random.key(0))
+    >>> image.shape, bool(image.max() > 0.9)
+    ((32, 32, 3), True)
     """
 
     low: float = 0.3

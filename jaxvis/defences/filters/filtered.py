@@ -30,6 +30,14 @@ class Filter:
     Args:
       straight: whether gradients pass it as if it were the identity; otherwise they are
         those of `apply`.
+
+    >>> import jax.numpy as jnp
+    >>> import jaxvis
+    >>> class Mirror(jaxvis.defences.Filter):
+    ...     def apply(self, image):
+    ...         return image[:, ::-1]
+    >>> Mirror()(jnp.array([[[0.0], [1.0]]])).tolist()
+    [[[1.0], [0.0]]]
     """
 
     straight: bool = True

@@ -49,6 +49,13 @@ class Jpeg(Filter):
         from a real file a little. All other rounding is straight.
 
     Source: ITU-T T.81; Shin & Song, JPEG-resistant adversarial images, 2017, for "soft".
+
+    >>> import jax.numpy as jnp
+    >>> import jaxvis
+    >>> dot = jnp.zeros((16, 16, 3)).at[4, 4].set(1)
+    >>> good, bad = (jaxvis.defences.Jpeg(quality=quality)(dot) for quality in (95, 5))
+    >>> bool(abs(good - dot).max() < abs(bad - dot).max())
+    True
     """
 
     straight: bool = False

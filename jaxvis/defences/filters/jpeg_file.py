@@ -21,6 +21,13 @@ class JpegFile(Filter):
 
     Args:
       quality: from 1 to 100.
+
+    >>> import jax.numpy as jnp
+    >>> import jaxvis
+    >>> dot = jnp.zeros((16, 16, 3)).at[4, 4].set(1)
+    >>> good, bad = (jaxvis.defences.JpegFile(quality=quality)(dot) for quality in (95, 5))
+    >>> bool(abs(good - dot).max() < abs(bad - dot).max())
+    True
     """
 
     quality: int = 75

@@ -19,6 +19,11 @@ class BitDepth(Filter):
       bits: of a value, from 1 to 8.
 
     Source: Xu, Evans & Qi, Feature squeezing, 2018, section III-A.
+
+    >>> import jax.numpy as jnp
+    >>> import jaxvis
+    >>> jaxvis.defences.BitDepth(1)(jnp.array([[[0.1, 0.4, 0.9]]])).tolist()
+    [[[0.0, 0.0, 1.0]]]
     """
 
     bits: int = 4
@@ -44,6 +49,12 @@ class Median(Filter):
       size: the side of the square in pixels, odd.
 
     Source: Xu, Evans & Qi, Feature squeezing, 2018, section III-B.
+
+    >>> import jax.numpy as jnp
+    >>> import jaxvis
+    >>> dot = jnp.zeros((9, 9, 3)).at[4, 4].set(1)
+    >>> float(jaxvis.defences.Median()(dot).max())
+    0.0
     """
 
     size: int = 3
@@ -70,6 +81,13 @@ class Blur(Filter):
 
     Args:
       sigma: standard deviation in pixels.
+
+    >>> import jax.numpy as jnp
+    >>> import jaxvis
+    >>> dot = jnp.zeros((9, 9, 3)).at[4, 4].set(1)
+    >>> blurred = jaxvis.defences.Blur(2.0)(dot)
+    >>> bool(0 < blurred[4, 5, 0] < blurred[4, 4, 0] < 0.1)
+    True
     """
 
     sigma: float = 1.0
@@ -95,6 +113,12 @@ class TotalVariation(Filter):
 
     Source: Guo et al., Countering adversarial images using input transformations, 2018;
       Chambolle (2004).
+
+    >>> import jax
+    >>> import jaxvis
+    >>> noise = jax.random.uniform(jax.random.key(0), (16, 16, 3))
+    >>> bool(jaxvis.defences.TotalVariation(0.2)(noise).std() < noise.std())
+    True
     """
 
     weight: float = 0.05

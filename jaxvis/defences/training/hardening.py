@@ -33,6 +33,11 @@ class Hardening:
 
     Raises:
       ValueError: for a number outside its range.
+
+    >>> import jaxvis
+    >>> how = jaxvis.defences.Hardening(steps=200, attack_steps=3, view=jaxvis.views.Roll(4))
+    >>> how.batch, how.view
+    (64, Roll(pixels=4))
     """
 
     steps: int = 1000

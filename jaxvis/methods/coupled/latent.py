@@ -78,6 +78,14 @@ def latent(
     Source: Nguyen, Dosovitskiy, Yosinski, Brox & Clune, Synthesizing the preferred
       inputs for neurons in neural networks via deep generator networks (2016), Eq. 1,
       with its clipping to the activation range; Lecture 21, generator-latent.
+
+    >>> import jax
+    >>> import jaxvis
+    >>> def paint(shared, z):
+    ...     return jax.nn.sigmoid(shared * z.reshape(16, 16, 1)).repeat(3, -1)
+    >>> net, params = jaxvis.load("demo")
+    >>> jaxvis.latent(net, params, paint, 1.0, shape=(256,), index=3, steps=2).image.shape
+    (1, 1, 16, 16, 3)
     """
     how = look_up(recipe, LATENTS, LatentRecipe)
     steps = how.steps if steps is None else steps

@@ -53,6 +53,14 @@ def facets(
 
     Raises:
       ValueError: as `find_facets`.
+
+    >>> import jax
+    >>> import jaxvis
+    >>> net, params = jaxvis.load("demo")
+    >>> images = jax.random.uniform(jax.random.key(0), (6, 32, 32, 3))
+    >>> own = {"tap": "relu2_1", "features": "relu1_1", "count": 2}
+    >>> jaxvis.facets(net, params, images, index=3, **own, steps=2).image.shape
+    (2, 32, 32, 3)
     """
     found = find_facets(
         net, params, images, index=index, tap=tap, features=features, facets=count, key=key

@@ -74,6 +74,15 @@ def stylize(
       ValueError: for an unknown style, or an image that is none or too small.
 
     Source: Johnson, Alahi & Fei-Fei (2016); Dumoulin, Shlens & Kudlur (2017) for mixes.
+
+    >>> import jax
+    >>> import jaxvis
+    >>> from jaxvis.nets import random_params
+    >>> from jaxvis.nets.zoo.style_net import build_style_net
+    >>> net = build_style_net("transform_same", width=2, blocks=1)
+    >>> params = random_params(net, jax.random.key(0))
+    >>> jaxvis.stylize(net, params, jax.numpy.full((32, 48, 3), 0.5)).shape
+    (32, 48, 3)
     """
     image, own = check_image(image, "the image"), choose_style(params, style)
     if tile is None:

@@ -164,6 +164,23 @@ def fast_style(
       Dumoulin, Shlens & Kudlur (2017), several styles.
     Departures: Gram matrices are means over positions; layers can be VGG-19's; the last
       norm's scale begins at `CONTRAST`.
+
+    >>> from dataclasses import replace
+    >>> import numpy as np
+    >>> import jaxvis
+    >>> from jaxvis.methods.fast_style.train import Schedule
+    >>> from jaxvis.nets.zoo.style_net import build_style_net
+    >>> from jaxvis.train.images import from_array
+    >>> net, params = jaxvis.load("demo")
+    >>> photos = from_array(np.random.default_rng(0).integers(0, 256, (2, 16, 16, 3), np.uint8))
+    >>> taps = {"content_taps": ("relu1_1",), "style_taps": ("relu1_1",)}
+    >>> options = {
+    ...     "recipe": replace(jaxvis.recipes.FAST_STYLES["johnson"], **taps),
+    ...     "style_net": build_style_net("transform_same", width=2, blocks=1),
+    ...     "schedule": Schedule(steps=2, batch=1),
+    ... }
+    >>> jaxvis.fast_style(net, params, photos, [np.ones((16, 16, 3))], **options).training.done
+    True
     """
     how = adjust_style(net, look_up(recipe, FAST_STYLES, StyleRecipe))
     key = as_key(key)

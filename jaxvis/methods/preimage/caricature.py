@@ -62,6 +62,13 @@ def caricature(
     Source: Mahendran & Vedaldi (IJCV 2016), Eq. 4, section 7. Departures: 1/Z is
     1/|r|^2 as in the authors' code; x0's code is taken on the same image that the
     start shows.
+
+    >>> import jaxvis
+    >>> from jaxvis.output.io import read_sample_photo
+    >>> net, params = jaxvis.load("demo")
+    >>> photo = read_sample_photo("chelsea", size=64)
+    >>> jaxvis.caricature(net, params, photo, tap="relu3_1", steps=3).image.shape
+    (1, 64, 64, 3)
     """
     refuse_probabilities(net, tap)
     natural = replace(look_up(recipe, NATURALS, Natural), second=0)

@@ -72,6 +72,14 @@ def invert(
 
     Source: Mahendran & Vedaldi (IJCV 2016), Eq. 1-3, 5, Algorithm 1, sections 3, 5.
     Departures: those of `Natural`, each an option; HOG and dense SIFT paint grey.
+
+    >>> import jaxvis
+    >>> from jaxvis.output.io import read_sample_photo
+    >>> net, params = jaxvis.load("demo")
+    >>> photo = read_sample_photo("chelsea", size=64)
+    >>> run = jaxvis.invert(net, params, photo, tap="relu2_1", steps=3)
+    >>> run.image.shape, run.facts["error"].shape
+    ((1, 64, 64, 3), (1,))
     """
     refuse_probabilities(net, tap)
     natural = look_up(recipe, NATURALS, Natural)

@@ -59,6 +59,14 @@ def from_equinox(
       ImportError: without Equinox; says how to install it.
       ValueError: for a missing state, an unknown tap, activations of another layout, or a
         network that fails on such images; says which options it would take.
+
+    >>> import equinox
+    >>> import jax
+    >>> import jaxvis
+    >>> conv = equinox.nn.Conv2d(3, 8, 3, key=jax.random.key(0))
+    >>> net, params = jaxvis.from_equinox(equinox.nn.Sequential([conv]), input_size=(16, 16))
+    >>> net.apply(params, jax.numpy.zeros((16, 16, 3)))["output"].shape
+    (14, 14, 8)
     """
     eqx = _import_equinox()
     module = eqx.nn.inference_mode(module)

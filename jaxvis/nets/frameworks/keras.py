@@ -65,6 +65,15 @@ def from_keras(
       ValueError: for a Keras on another backend (set KERAS_BACKEND=jax before it is
         imported), a model that is not built, an unknown tap, or a model that fails on such
         images; says which options it would take.
+
+    >>> import os
+    >>> os.environ["KERAS_BACKEND"] = "jax"
+    >>> import keras
+    >>> import jaxvis
+    >>> conv = keras.layers.Conv2D(8, 3, name="conv")
+    >>> net, params = jaxvis.from_keras(keras.Sequential([keras.Input((16, 16, 3)), conv]))
+    >>> net.shape(params, "conv")
+    (14, 14, 8)
     """
     _check_backend(model)
     if not model.built:

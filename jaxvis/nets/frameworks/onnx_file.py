@@ -56,6 +56,17 @@ def from_onnx(
       OSError: for a file that cannot be read.
       ValueError: for a file that is no network of one image, or that has operations that are
         not known here, all of which are named; and for an unknown tap.
+
+    >>> import tempfile
+    >>> import onnx.parser
+    >>> import jaxvis
+    >>> text = 'graph (float[1, 3, 8, 8] x) => (float[1, 3, 8, 8] y) { y = Relu(x) }'
+    >>> model = onnx.parser.parse_model(f'<ir_version: 8, opset_import: ["" : 17]> {text}')
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     onnx.save(model, f"{folder}/relu.onnx")
+    ...     net, params = jaxvis.from_onnx(f"{folder}/relu.onnx")
+    >>> net.shape(params, "output")
+    (8, 8, 3)
     """
     onnx = _import_onnx()
     path = Path(file)

@@ -59,6 +59,13 @@ def from_torch(
       ImportError: where torch is not installed.
       ValueError: for a module that cannot be exported, or that has operations that are not
         known here, all of which are named; and for an unknown tap.
+
+    >>> import torch
+    >>> import jaxvis
+    >>> module = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), torch.nn.ReLU())
+    >>> net, params = jaxvis.from_torch(module, input_size=(16, 16))
+    >>> net.shape(params, "output")
+    (14, 14, 8)
     """
     torch = _import_torch()
     if "layout" in images:

@@ -16,6 +16,10 @@ def adam(learning_rate: float, *, b1: float = 0.9, b2: float = 0.999, eps: float
       learning_rate: in units of z per step.
       b1, b2: decay of the first and second moment.
       eps: added to the root of the second moment.
+
+    >>> import jaxvis
+    >>> jaxvis.optimizers.adam(0.05)
+    Rule(adam, 0.05, b1=0.9, b2=0.999, eps=1e-08)
     """
     return Rule(optax.adam, learning_rate, (("b1", b1), ("b2", b2), ("eps", eps)))
 
@@ -25,6 +29,10 @@ def nadam(learning_rate: float) -> Rule:
 
     Args:
       learning_rate: in units of z per step.
+
+    >>> import jaxvis
+    >>> jaxvis.optimizers.nadam(0.05).learning_rate
+    0.05
     """
     return Rule(optax.nadam, learning_rate)
 
@@ -35,6 +43,10 @@ def sgd(learning_rate: float, *, momentum: float = 0.0) -> Rule:
     Args:
       learning_rate: in units of z per unit of gradient.
       momentum: heavy ball; 0 has none.
+
+    >>> import jaxvis
+    >>> jaxvis.optimizers.sgd(0.1, momentum=0.9)
+    Rule(sgd, 0.1, momentum=0.9)
     """
     return Rule(optax.sgd, learning_rate, (("momentum", momentum or None),))
 
@@ -44,6 +56,10 @@ def adamax(learning_rate: float) -> Rule:
 
     Args:
       learning_rate: largest change of a value in a step, in units of z.
+
+    >>> import jaxvis
+    >>> jaxvis.optimizers.adamax(0.002)
+    Rule(adamax, 0.002)
     """
     return Rule(optax.adamax, learning_rate)
 
@@ -54,6 +70,10 @@ def nesterov(learning_rate: float, *, momentum: float = 0.9) -> Rule:
     Args:
       learning_rate: in units of z per unit of gradient.
       momentum: share of the last step that is kept.
+
+    >>> import jaxvis
+    >>> jaxvis.optimizers.nesterov(0.1)
+    Rule(sgd, 0.1, momentum=0.9, nesterov=True)
     """
     return Rule(optax.sgd, learning_rate, (("momentum", momentum), ("nesterov", True)))
 
@@ -63,6 +83,12 @@ def normalized_sgd(learning_rate: float) -> Rule:
 
     Args:
       learning_rate: mean change of a step, in units of z.
+
+    >>> import jax.numpy as jnp
+    >>> import jaxvis
+    >>> rule = jaxvis.optimizers.normalized_sgd(0.5).transformation()
+    >>> rule.update(jnp.array([1.0, -3.0]), rule.init(jnp.zeros(2)))[0].tolist()
+    [-0.25, 0.75]
     """
     return Rule(_build_normalized_sgd, learning_rate)
 
@@ -77,6 +103,10 @@ def lecture_sgd(learning_rate: float, *, momentum: float = 0.9, small: float = 0
         get none.
 
     Source: Lecture 21, 21.7 (gradient masking).
+
+    >>> import jaxvis
+    >>> dict(jaxvis.optimizers.lecture_sgd(1.0, small=0.2).options)
+    {'momentum': 0.9, 'small': 0.2}
     """
     return Rule(_build_lecture_sgd, learning_rate, (("momentum", momentum), ("small", small)))
 

@@ -27,6 +27,10 @@ def learning_rate(size: tuple[int, int], *, bound: float = 80.0, alpha: float = 
 
     Source: the authors' code. Departures: the paper prints 0.01 B^2 / alpha without
     the H W, with which nothing moves.
+
+    >>> import jaxvis
+    >>> round(jaxvis.optimizers.learning_rate((10, 12), alpha=4.0))
+    9600
     """
     return 0.05 * bound**2 / alpha * size[0] * size[1]
 
@@ -39,6 +43,11 @@ def preimage_sgd(eta: float, *, rho: float = 0.9) -> Rule:
       rho: the decay of both sums.
 
     Source: Mahendran & Vedaldi (IJCV 2016), Algorithm 1, rho = 0.9.
+
+    >>> import jaxvis
+    >>> eta = jaxvis.optimizers.learning_rate((64, 64))
+    >>> dict(jaxvis.optimizers.preimage_sgd(eta).options)
+    {'rho': 0.9}
     """
     return Rule(_build, eta, (("rho", rho),))
 

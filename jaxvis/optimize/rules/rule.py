@@ -21,6 +21,11 @@ class Rule:
         a traced learning rate, as optax's own optimizers do.
       learning_rate: in the units that `build` gives it.
       options: (name, value) pairs, compiled in.
+
+    >>> import optax
+    >>> import jaxvis
+    >>> jaxvis.optimizers.Rule(optax.sgd, 0.1, (("momentum", 0.9),))
+    Rule(sgd, 0.1, momentum=0.9)
     """
 
     build: Callable[..., optax.GradientTransformation]
@@ -47,5 +52,11 @@ def transformation_of(optimizer: Optimizer) -> optax.GradientTransformation:
 
     Args:
       optimizer: either.
+
+    >>> import jaxvis
+    >>> transformation = jaxvis.optimizers.transformation_of(jaxvis.optimizers.sgd(0.5))
+    >>> updates, _ = transformation.update(2.0, transformation.init(0.0))
+    >>> float(updates)
+    -1.0
     """
     return optimizer.transformation() if isinstance(optimizer, Rule) else optimizer

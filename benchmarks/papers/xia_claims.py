@@ -172,7 +172,7 @@ def _standard_error(values: list[float]) -> float:
 
 
 def _write_sheets(options: Options, name: str, pictures: list[np.ndarray]) -> None:
-    """Writes a figure of layers and filters, as it is and smoothed as the authors' are."""
+    """Writes a figure of layers and filters, as it is and smoothed with the authors' weight."""
     if options.out is None:
         return
     captions = [f"{tap} {i}" for tap in LAYERS for i in range(options.filters)]
@@ -182,6 +182,7 @@ def _write_sheets(options: Options, name: str, pictures: list[np.ndarray]) -> No
 
 
 def _denoise(pictures: list[np.ndarray]) -> list[np.ndarray]:
+    # The printed weight as it is: of these small pictures it blurs a larger part.
     key, smooth = jax.random.key(0), jit(Chambolle(0.2))
     return [np.asarray(smooth(key, jnp.asarray(each))) for each in pictures]
 

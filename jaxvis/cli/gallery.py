@@ -49,8 +49,8 @@ def gallery(
       check: say which pictures are not as the table has them, are missing, or are in no
         entry, and whether all together are larger than 12 MB; exit code 2 if there is such
         a line.
-      small: a quick version that needs neither weights nor photographs, to see it work;
-        for another folder than docs, and without sums.
+      small: a quick version, to see it work, without weights and photographs but where a
+        benchmark draws; for another folder than docs, and without sums.
 
     Raises:
       OSError: if a photograph, weights, a program or the folder cannot be opened.

@@ -31,8 +31,8 @@ def nadam(learning_rate: float) -> Rule:
       learning_rate: in units of z per step.
 
     >>> import jaxvis
-    >>> jaxvis.optimizers.nadam(0.05).learning_rate
-    0.05
+    >>> jaxvis.optimizers.nadam(0.05)
+    Rule(adam, 0.05, nesterov=True)
     """
     return Rule(optax.nadam, learning_rate)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeAlias
 
 import optax
@@ -38,8 +39,13 @@ class Rule:
 
     def __repr__(self) -> str:
         """Says what builds it, and its numbers, without an address in memory."""
-        options = "".join(f", {name}={value!r}" for name, value in self.options)
-        return f"Rule({self.build.__name__}, {self.learning_rate!r}{options})"
+        build: Callable = self.build
+        options = dict(self.options)
+        if isinstance(build, partial):  # as optax has nadam
+            options = {**build.keywords, **options}
+            build = build.func
+        said = "".join(f", {name}={value!r}" for name, value in options.items())
+        return f"Rule({build.__name__}, {self.learning_rate!r}{said})"
 
 
 Optimizer: TypeAlias = Rule | optax.GradientTransformation

@@ -30,6 +30,12 @@ OPTAX = [
 ]
 
 
+@pytest.mark.parametrize("rule", [rule for rule, _ in OPTAX])
+def test_a_rule_says_what_builds_it(rule):
+    assert repr(rule).startswith("Rule(") and " at 0x" not in repr(rule)
+    assert repr(nadam(0.03)) == "Rule(adam, 0.03, nesterov=True)"
+
+
 def _z(spread=1.0):
     return spread * jax.random.normal(jax.random.key(2), (6, 6, 3))
 

@@ -11,6 +11,7 @@ those of a random network? "jpeg": does JPEG undo an attack, and one that knows 
 
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,8 +23,10 @@ import tyro
 from scipy.stats import spearmanr
 
 import jaxvis
+from benchmarks.harness.paths import DATA, name_weights
+from benchmarks.harness.small_images import read_known
+from benchmarks.harness.statistics import measure_mean, share_of_kin
 from benchmarks.papers.preimages import read_photographs
-from benchmarks.papers.small_images import read_known
 from jaxvis.compiler import jit
 from jaxvis.network import Network
 from jaxvis.types import Params
@@ -50,36 +53,17 @@ class Options:
 
     def load(self, name: str) -> tuple[Network, Params]:
         """Loads a network for photographs of this size."""
-        file = self.weights and self.weights / f"{name}.safetensors"
+        file = name_weights(self.weights, name)
         return jaxvis.load(name, weights=file, input_size=(self.size,) * 2)
 
 
-def share_of_kin(points: np.ndarray, labels: np.ndarray, near: int = 1) -> np.ndarray:
-    """Computes the share of each point's nearest others that have its label, `[N]`.
-
-    Args:
-      points: `[N, d]`.
-      labels: `[N]`.
-      near: how many others are looked at.
-    """
-    square = np.sum(points**2, axis=1)
-    apart = square[:, None] + square - 2 * points @ points.T
-    np.fill_diagonal(apart, np.inf)
-    found = np.argpartition(apart, near, axis=1)[:, :near]
-    return (labels[found] == labels[:, None]).mean(1)
-
-
-def summarise(values: np.ndarray) -> list[float]:
+def summarise(values: Sequence[float] | np.ndarray) -> list[float]:
     """Gives mean and standard error, rounded.
 
     Args:
       values: `[N]`.
     """
-    values = np.asarray(values, float)
-    return [
-        round(float(values.mean()), 4),
-        round(float(values.std(ddof=1) / len(values) ** 0.5), 4),
-    ]
+    return [round(each, 4) for each in measure_mean(values)]
 
 
 def measure_neighbours(options: Options) -> list[dict]:
@@ -90,7 +74,8 @@ def measure_neighbours(options: Options) -> list[dict]:
     """
     rows = []
     for name, tap in (("cifar", "pool3"), ("mnist", "relu6")):
-        net, params, images, labels = read_known(name, options.images)
+        net, params, images, labels = read_known(DATA, name)
+        images, labels = images[: options.images] / np.float32(255), labels[: options.images]
         codes = jaxvis.collect_codes(net, params, images, tap, pool="flatten").values
         planes = {"PCA": jaxvis.pca(codes).points, "t-SNE": jaxvis.tsne(codes)}
         row: dict = {"images": f"{len(images)} of {name}", "tap": tap}
@@ -102,15 +87,13 @@ def measure_neighbours(options: Options) -> list[dict]:
     return rows
 
 
-def measure_sparseness(options: Options, net: Network, params: Params, photos: list) -> list[dict]:
+def measure_sparseness(net: Network, params: Params, photos: np.ndarray) -> dict:
     """Measures the share of zeros of each rectified layer, and its trend with depth.
 
     Args:
-      options: the command's.
       net, params: SqueezeNet.
       photos: `[N, H, W, 3]`.
     """
-    del options
     taps = ("relu_conv1", *(f"fire{n}/concat" for n in range(2, 10)))
 
     @jit
@@ -121,18 +104,16 @@ def measure_sparseness(options: Options, net: Network, params: Params, photos: l
     shares = np.stack([np.asarray(count(params, jnp.asarray(photo))) for photo in photos])
     trend = [float(spearmanr(range(len(taps)), row)[0]) for row in shares]
     layers = {tap: summarise(shares[:, i]) for i, tap in enumerate(taps)}
-    return [{"zeros": layers, "rank correlation with depth": summarise(trend)}]
+    return {"zeros": layers, "rank correlation with depth": summarise(trend)}
 
 
-def measure_random(options: Options, net: Network, params: Params, photos: list) -> list[dict]:
+def measure_random(net: Network, params: Params, photos: np.ndarray) -> dict:
     """Measures how like heatmaps are to those of a network with random parameters.
 
     Args:
-      options: the command's.
       net, params: SqueezeNet.
       photos: `[N, H, W, 3]`.
     """
-    del options
     methods = {
         "saliency": jaxvis.saliency,
         "guided backpropagation": jaxvis.guided_backpropagation,
@@ -145,61 +126,64 @@ def measure_random(options: Options, net: Network, params: Params, photos: list)
         ]
         for name, method in methods.items()
     }
-    return [{name: summarise(values) for name, values in likeness.items()}]
+    return {name: summarise(values) for name, values in likeness.items()}
 
 
-def measure_jpeg(options: Options, net: Network, params: Params, photos: list) -> list[dict]:
+def measure_jpeg(net: Network, params: Params, photos: np.ndarray) -> dict:
     """Measures how many pictures still fool the network after JPEG, attacked both ways.
 
     Args:
-      options: the command's.
       net, params: SqueezeNet.
       photos: `[N, H, W, 3]`.
     """
-    del options
     guarded = jaxvis.with_filters(net, jaxvis.defences.Jpeg(quality=75))
-    images = np.stack(photos)
 
     def name_classes(judge: Network, shown: np.ndarray) -> np.ndarray:
         look = jit(jax.vmap(lambda x: judge.apply(params, x, stop=net.scores)[net.scores]))
         return np.asarray(look(jnp.asarray(shown))).argmax(-1)
 
-    before = name_classes(guarded, images)
+    before = name_classes(guarded, photos)
     attack = partial(jaxvis.attacks.pgd, epsilon=EPSILON, steps=10)
     made = {
-        "blind": attack(net, params, images, name_classes(net, images)),
-        "knows of it": attack(guarded, params, images, before),
+        "blind": attack(net, params, photos, name_classes(net, photos)),
+        "knows of it": attack(guarded, params, photos, before),
     }
-    row: dict = {"n": len(images), "epsilon": "2/255"}
+    row: dict = {"n": len(photos), "epsilon": "2/255"}
     for name, run in made.items():
-        shown = np.asarray(run.image).reshape(images.shape)
+        shown = np.asarray(run.image).reshape(photos.shape)
         row[name] = {
             "fools the plain network": int(
-                (name_classes(net, shown) != name_classes(net, images)).sum()
+                (name_classes(net, shown) != name_classes(net, photos)).sum()
             ),
             "fools it behind JPEG": int((name_classes(guarded, shown) != before).sum()),
         }
-    return [row]
+    return row
 
 
-def measure_cams(options: Options, net: Network, params: Params, photos: list) -> list[dict]:
+def measure_cams(net: Network, params: Params, photos: np.ndarray) -> dict:
     """Measures how far the rectified CAM and Grad-CAM of GoogLeNet are apart.
 
     Args:
-      options: the command's.
-      net, params: unused.
+      net, params: GoogLeNet.
       photos: `[N, H, W, 3]`.
     """
-    del net, params
-    google = options.load("googlenet")
     layer = "inception_5b/output"
     apart = []
     for photo in photos[:10]:
-        first = np.maximum(jaxvis.cam(*google, photo, size="layer"), 0)
-        second = jaxvis.grad_cam(*google, photo, layer=layer, size="layer")
+        first = np.maximum(jaxvis.cam(net, params, photo, size="layer"), 0)
+        second = jaxvis.grad_cam(net, params, photo, layer=layer, size="layer")
         first, second = first / first.max(), second / second.max()
         apart.append(float(np.abs(first - second).max()))
-    return [{"n": len(apart), "largest difference of maps that are 1 at most": max(apart)}]
+    return {"n": len(apart), "largest difference of maps that are 1 at most": max(apart)}
+
+
+MEASURES = {
+    "sparse": ("squeezenet1_1", measure_sparseness),
+    "random": ("squeezenet1_1", measure_random),
+    "jpeg": ("squeezenet1_1", measure_jpeg),
+    "cams": ("googlenet", measure_cams),
+}
+"""Part -> the network that it is about, and what measures it."""
 
 
 def main(options: Options) -> None:
@@ -208,19 +192,13 @@ def main(options: Options) -> None:
     Args:
       options: what the command line says.
     """
-    net, params = options.load("squeezenet1_1")
-    photos = list(read_photographs(options.photographs, options.size)[0])
-    measures = {
-        "sparse": measure_sparseness,
-        "random": measure_random,
-        "jpeg": measure_jpeg,
-        "cams": measure_cams,
-    }
+    photos = read_photographs(options.photographs, options.size)[0]
     for part in options.parts.split(","):
         if part == "neighbours":
             rows = measure_neighbours(options)
         else:
-            rows = measures[part](options, net, params, photos)
+            name, measure = MEASURES[part]
+            rows = [measure(*options.load(name), photos)]
         for row in rows:
             print(json.dumps({"part": part, **row}), flush=True)
 

@@ -12,7 +12,7 @@ import numpy as np
 import tyro
 
 import jaxvis
-from benchmarks.harness.paths import DATA
+from benchmarks.harness.paths import DATA, name_weights
 from jaxvis.network import Network
 from jaxvis.output.heat import colour_heat, lay_over
 from jaxvis.output.io import SAMPLES, read_image, read_sample_photo, write_image
@@ -43,7 +43,7 @@ class Options:
 
     def load(self, name: str) -> tuple[Network, Params]:
         """Loads a network for pictures of this size; VGG-19's convolutions, average pooling."""
-        file, side = self.weights and self.weights / f"{name}.safetensors", (self.size,) * 2
+        file, side = name_weights(self.weights, name), (self.size,) * 2
         if name == "vgg19":
             return jaxvis.load(name, weights=file, pool="avg", input_size=side, stop="relu5_1")
         return jaxvis.load(name, weights=file, input_size=side)

@@ -21,7 +21,8 @@ import numpy as np
 import tyro
 
 import jaxvis
-from benchmarks.harness.paths import DATA
+from benchmarks.harness.paths import DATA, name_weights
+from benchmarks.harness.statistics import measure_mean
 from jaxvis.compiler import jit
 from jaxvis.loss.matching.statistics import gram
 from jaxvis.output.io import read_image, write_image
@@ -52,10 +53,6 @@ class Options:
     out: Path | None = None
     """Folder for the figure."""
 
-    def find_file(self, name: str) -> Path | None:
-        """Finds the file of a network's weights; None is the one in the cache."""
-        return self.weights and self.weights / f"{name}.safetensors"
-
 
 def make_judge(options: Options) -> Judge:
     """Makes the function that says how far a picture's statistics are from its source's.
@@ -65,7 +62,7 @@ def make_judge(options: Options) -> Judge:
     """
     net, params = jaxvis.load(
         "squeezenet1_1",
-        weights=options.find_file("squeezenet1_1"),
+        weights=name_weights(options.weights, "squeezenet1_1"),
         input_size=(options.size,) * 2,
         stop=JUDGED[-1],
     )
@@ -109,7 +106,7 @@ def make_textures(options: Options, source: np.ndarray) -> dict[str, np.ndarray]
     for kind, count in kinds:
         taps = list_block_taps(count)
         recipe = TEXTURES["ranvgg" if kind == "random" else "gatys"]
-        file = "random:0" if kind == "random" else options.find_file("vgg19")
+        file = "random:0" if kind == "random" else name_weights(options.weights, "vgg19")
         net, params = jaxvis.load(
             "vgg19", weights=file, pool="avg", input_size=source.shape[:2], stop=taps[-1]
         )
@@ -148,11 +145,11 @@ def measure(options: Options) -> list[dict]:
 
 
 def _make_row(kind: str, values: list[float]) -> dict:
-    error = float(np.std(values, ddof=1) / np.sqrt(len(values))) if len(values) > 1 else None
+    mean, error = measure_mean(values)
     return {
         "kind": kind,
-        "distance": round(float(np.mean(values)), 3),
-        "standard error": error and round(error, 3),
+        "distance": round(mean, 3),
+        "standard error": None if np.isnan(error) else round(error, 3),
         "each": [round(value, 3) for value in values],
     }
 

@@ -21,7 +21,8 @@ import numpy as np
 import tyro
 
 import jaxvis
-from benchmarks.harness.paths import DATA
+from benchmarks.harness.paths import DATA, name_weights
+from benchmarks.harness.statistics import measure_mean, share_of_kin
 from jaxvis.compiler import jit
 from jaxvis.loss.chambolle import Chambolle
 from jaxvis.loss.matching.statistics import energy
@@ -118,18 +119,6 @@ def shift_colour(first: np.ndarray, second: np.ndarray) -> float:
     return float(255 * np.linalg.norm(means[0] - means[1]) / np.sqrt(3))
 
 
-def find_kin(codes: np.ndarray, owners: np.ndarray) -> np.ndarray:
-    """Finds out which codes have one of the same owner nearest.
-
-    Args:
-      codes: `[N, d]`.
-      owners: `[N]`.
-    """
-    apart = np.linalg.norm(codes[:, None] - codes[None], axis=-1)
-    np.fill_diagonal(apart, np.inf)
-    return owners[apart.argmin(1)] == owners
-
-
 def measure_filters(options: Options, net: Network, params: Params, photos: list) -> list[dict]:
     """Measures "textures" and "colours" of each layer, and writes the figures.
 
@@ -156,7 +145,7 @@ def measure_filters(options: Options, net: Network, params: Params, photos: list
                 "layer": tap,
                 "same filter nearest": count_matches(*looks),
                 "of": 2 * options.filters,
-                "colours": [round(float(f(colours)), 1) for f in (np.mean, _standard_error)],
+                "colours": [round(each, 1) for each in measure_mean(colours)],
             }
         )
         print(json.dumps(rows[-1]), flush=True)
@@ -165,10 +154,6 @@ def measure_filters(options: Options, net: Network, params: Params, photos: list
     for name, page in zip(options.photographs.split(","), pages):
         _write_sheets(options, Path(name).stem, page)
     return rows
-
-
-def _standard_error(values: list[float]) -> float:
-    return float(np.std(values, ddof=1) / np.sqrt(len(values)))
 
 
 def _write_sheets(options: Options, name: str, pictures: list[np.ndarray]) -> None:
@@ -208,7 +193,7 @@ def measure_random_codes(
         edges, shifts = ([f(*pair) for pair in made] for f in (compare_edges, shift_colour))
         row = {"layer": tap, "n": len(made)}
         for name, values in (("edges alike", edges), ("mean colour, grey levels", shifts)):
-            row[name] = [round(float(f(values)), 3) for f in (np.mean, _standard_error)]
+            row[name] = [round(each, 3) for each in measure_mean(values)]
         rows.append(row)
         print(json.dumps(row), flush=True)
         shown += [x for _, x in made]
@@ -240,8 +225,8 @@ def measure_style(net: Network, params: Params, folder: Path, side: int) -> dict
     row: dict = {"quarters": len(owners), "paintings": len(set(owners))}
     for i, tap in enumerate([*BLOCKS, "all five"]):
         of_layer = np.stack([np.concatenate(c) if i == len(BLOCKS) else c[i] for c in codes])
-        row[tap] = int(find_kin(of_layer, np.asarray(owners)).sum())
-    row["colours alone"] = int(find_kin(np.stack(colours), np.asarray(owners)).sum())
+        row[tap] = int(share_of_kin(of_layer, np.asarray(owners)).sum())
+    row["colours alone"] = int(share_of_kin(np.stack(colours), np.asarray(owners)).sum())
     print(json.dumps(row), flush=True)
     return row
 
@@ -252,7 +237,7 @@ def main(options: Options) -> None:
     Args:
       options: what the command line says.
     """
-    file = options.weights and options.weights / "vgg19.safetensors"
+    file = name_weights(options.weights, "vgg19")
     net, params = jaxvis.load(
         "vgg19", weights=file, pool="avg", input_size=(options.size,) * 2, stop=LAYERS[-1]
     )

@@ -24,14 +24,14 @@ import numpy as np
 import tyro
 
 import jaxvis
+from benchmarks.harness.paths import name_weights
 from benchmarks.quality.judging import format_shares, rank_classes
 from jaxvis.cli.parsing import parse_indices
-from jaxvis.network import Network
 from jaxvis.output.files import write_atomically
 from jaxvis.output.io import write_image
 from jaxvis.output.sheet import contact_sheet
-from jaxvis.types import Params, Run
-from jaxvis.weights.load import labels_of
+from jaxvis.types import Run
+from jaxvis.weights.load import LoadedNetwork, load_network
 
 CLASSES = "1,9,31,76,88,99,130,207,291,340,404,409,468,504,555,620,701,817,920,985"
 """Twenty classes with a look of their own, from goldfish to daisy."""
@@ -69,13 +69,9 @@ class Options:
     store: Path = Path("build/class_pictures")
     """Folder of the pictures, which are not drawn twice."""
 
-    def find_file(self, name: str) -> Path | None:
-        """Finds the file of a network's weights; None is the one in the cache."""
-        return self.weights and self.weights / f"{name}.safetensors"
-
-    def load(self, name: str) -> tuple[Network, Params]:
+    def load(self, name: str) -> LoadedNetwork:
         """Loads a network."""
-        return jaxvis.load(name, weights=self.find_file(name))
+        return load_network(name, weights=name_weights(self.weights, name), with_sha256=False)
 
     def list_wanted(self) -> Iterator[tuple[str, str]]:
         """Yields each source with each preset that is asked for."""
@@ -144,11 +140,17 @@ def draw(options: Options, source: str, preset: str, seed: int) -> Drawn:
     kept = read_drawn(path, classes)
     if kept is not None:
         return kept
-    net, params = options.load(source)
+    net, params, *_ = options.load(source)
     size = {} if options.size is None else {"size": (options.size, options.size)}
     begin = time.perf_counter()
     run = PRESETS[preset](
-        net, params, index=numbers, key=seed, steps=options.steps, progress=True, **size
+        net,
+        params,
+        index=numbers,
+        key=seed,
+        steps=options.steps,
+        progress=True,
+        **size,
     )
     images = np.round(255 * run.image[:, 0]).astype(np.uint8)
     took = time.perf_counter() - begin
@@ -173,7 +175,7 @@ def judge_row(options: Options, source: str, preset: str) -> str:
     classes = np.concatenate([part.classes for part in parts])
     _write_sheet(options, source, preset, parts[0])
     cells = [
-        format_shares(rank_classes(*options.load(judge), images, classes), classes)
+        format_shares(rank_classes(options.load(judge), images, classes), classes)
         for judge in options.judges.split(",")
     ]
     pace = 1e3 * sum(part.seconds for part in parts) / len(images) / parts[0].steps
@@ -182,7 +184,7 @@ def judge_row(options: Options, source: str, preset: str) -> str:
 
 
 def _write_sheet(options: Options, source: str, preset: str, drawn: Drawn) -> None:
-    labels = labels_of(source, weights=options.find_file(source))
+    labels = options.load(source).labels
     notes = [f"{n} {labels[n].partition(',')[0]}" if labels else str(n) for n in drawn.classes]
     images = [image.astype(np.float32) / 255 for image in drawn.images]
     page = contact_sheet(images, captions=notes, columns=5, cell=160)

@@ -4,7 +4,6 @@ There is no peer: the rows say how many of the digits are classified as wanted. 
 weights and the digits are read from the data folder of the tests.
 """
 
-import gzip
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +15,7 @@ import numpy as np
 
 from benchmarks.harness.paths import DATA
 from benchmarks.harness.rows import Case, Row, make_row
-from benchmarks.harness.small_nets import LENET5_ROWS
+from benchmarks.harness.small_images import DIGITS, LENET5, load_lenet5, read_digits
 from jaxvis.compiler import jit
 from jaxvis.methods.coupled.autoencode import (
     Denoising,
@@ -26,43 +25,13 @@ from jaxvis.methods.coupled.autoencode import (
 )
 from jaxvis.methods.coupled.generate import generate
 from jaxvis.methods.coupled.latent import latent
-from jaxvis.nets.table.forward import build_network
 from jaxvis.network import Network
 from jaxvis.recipes import GENERATORS, LatentRecipe
-from jaxvis.train.images import Images, from_array, split
+from jaxvis.train.images import from_array, split
 from jaxvis.train.loop import CheckpointFile
 from jaxvis.types import Array, Image, Params, Run
 
-FILES = (
-    "weights/mnist_lenet5_f32.npz",
-    "weights/mnist_dcgan_generator_f32.npz",
-    "images/mnist/t10k-images-idx3-ubyte.gz",
-)
-KEYS = {
-    "conv1": "convnet.c1",
-    "conv3": "convnet.c3",
-    "conv5": "convnet.c5",
-    "fc6": "fc.f6",
-    "fc7": "fc.f7",
-}
-
-
-def load_lenet5(data: Path) -> tuple[Network, Params]:
-    """Loads LeNet-5 for grey digits of 32 x 32 pixels, white on black.
-
-    Args:
-      data: the data folder.
-    """
-    net = build_network("lenet5", LENET5_ROWS, input_size=(32, 32), scores="fc7", channels=1)
-    with np.load(data / FILES[0]) as file:
-        arrays = dict(file)
-    params: dict[str, Any] = {"input": {"scale": jnp.ones(1), "shift": jnp.zeros(1)}}
-    for name, key in KEYS.items():
-        kernel = arrays[f"{key}.weight"].astype(np.float32)
-        kernel = kernel.transpose(2, 3, 1, 0) if kernel.ndim == 4 else kernel.T
-        bias = arrays[f"{key}.bias"].astype(np.float32)
-        params[name] = {"kernel": jnp.asarray(kernel), "bias": jnp.asarray(bias)}
-    return net, params
+FILES = (LENET5, "weights/mnist_dcgan_generator_f32.npz", DIGITS)
 
 
 def draw_digit(shared: Any, z: Array) -> Image:
@@ -104,18 +73,6 @@ def read_generator(data: Path) -> dict[str, Array]:
             for name in file
             if file[name].dtype.kind == "f"
         }
-
-
-def read_digits(data: Path) -> Images:
-    """Reads MNIST's test digits, enlarged to 32 x 32.
-
-    Args:
-      data: the data folder.
-    """
-    raw = gzip.decompress((data / FILES[2]).read_bytes())
-    small = np.frombuffer(raw, np.uint8, offset=16).reshape(-1, 28, 28)
-    resized = jax.image.resize(small.astype(np.float32), (len(small), 32, 32), "linear")
-    return from_array(np.asarray(jnp.clip(resized + 0.5, 0, 255)).astype(np.uint8))
 
 
 def find_hits(net: Network, params: Params, images: np.ndarray) -> np.ndarray:
@@ -165,7 +122,7 @@ def draw_with_decoder(data: Path, path: Path, *, training: int, seeds: int, step
       steps: updates of the pictures.
     """
     net, params = load_lenet5(data)
-    kept, held = split(read_digits(data), 0.02)
+    kept, held = split(from_array(read_digits(data)[..., 0]), 0.02)
     train_autoencoder(
         kept,
         held,

@@ -15,11 +15,12 @@ import numpy as np
 import tyro
 
 from benchmarks.harness.paths import DATA
-from benchmarks.quality.digits import draw_from_latents, draw_with_decoder, read_digits
+from benchmarks.harness.small_images import read_digits
+from benchmarks.quality.digits import draw_from_latents, draw_with_decoder
 from jaxvis.methods.coupled.autoencode import load_autoencoder, reconstruct_images
 from jaxvis.output.files import write_atomically
 from jaxvis.output.io import write_image
-from jaxvis.train.images import split
+from jaxvis.train.images import from_array, split
 
 HELD = 0.02
 """Part of the digits that `draw_with_decoder` does not train on."""
@@ -52,7 +53,7 @@ def make_rows(options: Options, data: Path) -> dict[str, np.ndarray]:
     how = {"training": options.training, "seeds": 2, "steps": options.steps}
     decoded = draw_with_decoder(data, path, **how).image
     model, state, _ = load_autoencoder(path)
-    _, held = split(read_digits(data), HELD)
+    _, held = split(from_array(read_digits(data)[..., 0]), HELD)
     clean = np.stack([held[i] for i in range(10)]).astype(np.float32) / 255
     noisy = clean + NOISE * np.random.default_rng(0).normal(size=clean.shape).astype(np.float32)
     found = np.asarray(reconstruct_images(model, state, noisy))

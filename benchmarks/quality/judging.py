@@ -2,15 +2,11 @@
 
 from dataclasses import dataclass
 
-import jax
 import numpy as np
 
-from jaxvis.compiler import jit
-from jaxvis.network import Network
-from jaxvis.types import Params
-
-BATCH = 10
-"""Pictures a judge looks at together."""
+from benchmarks.harness.statistics import measure_mean
+from jaxvis.sweep.judges import rank_class, score_pictures
+from jaxvis.weights.load import LoadedNetwork
 
 
 @dataclass(frozen=True)
@@ -27,33 +23,19 @@ class Share:
     error: float
 
 
-def rank_classes(
-    net: Network, params: Params, images: np.ndarray, classes: np.ndarray
-) -> np.ndarray:
+def rank_classes(judge: LoadedNetwork, images: np.ndarray, classes: np.ndarray) -> np.ndarray:
     """Counts for every picture how many classes a network finds in it before its own.
 
     Args:
-      net, params: the judge; pictures are resized to its native size.
+      judge: the network; pictures are resized to its native size where it cannot take theirs.
       images: `[N, H, W, 3]` of 8 bits.
       classes: `[N]`, the class that each should show.
 
     Returns:
       `[N]`: 0 where the class comes first.
     """
-
-    @jit(static_argnums=0)
-    def look(net, params, batch):
-        size = (len(batch), *net.input_size, 3)
-        small = jax.image.resize(batch, size, "linear")
-        return jax.vmap(lambda image: net.apply(params, image, stop=net.scores)[net.scores])(small)
-
-    ranks = []
-    for first in range(0, len(images), BATCH):
-        index = np.minimum(np.arange(first, first + BATCH), len(images) - 1)
-        scores = np.asarray(look(net, params, images[index].astype(np.float32) / 255))
-        own = scores[np.arange(BATCH), classes[index]]
-        ranks.append((scores > own[:, None]).sum(1)[: len(images) - first])
-    return np.concatenate(ranks)
+    scores = score_pictures(judge, images.astype(np.float32) / 255)
+    return np.array([rank_class(*each) for each in zip(scores, classes)])
 
 
 def measure_share(found: np.ndarray, classes: np.ndarray) -> Share:
@@ -63,9 +45,8 @@ def measure_share(found: np.ndarray, classes: np.ndarray) -> Share:
       found: `[N]` of booleans.
       classes: `[N]`, the class of each picture.
     """
-    means = np.array([found[classes == one].mean() for one in np.unique(classes)])
-    error = means.std(ddof=1) / np.sqrt(len(means)) if len(means) > 1 else float("nan")
-    return Share(100 * float(found.mean()), 100 * float(error))
+    means = [found[classes == one].mean() for one in np.unique(classes)]
+    return Share(100 * float(found.mean()), 100 * measure_mean(means)[1])
 
 
 def format_shares(ranks: np.ndarray, classes: np.ndarray) -> str:

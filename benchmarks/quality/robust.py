@@ -6,37 +6,34 @@ judged. There is no peer: the rows say the accuracies. All networks begin with t
 weights, which were never trained against attacks.
 """
 
-import gzip
 import time
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from benchmarks.harness.paths import DATA
 from benchmarks.harness.rows import Case, Row, make_row
-from benchmarks.harness.small_nets import CIFAR_ROWS
-from benchmarks.quality.digits import load_lenet5, read_digits
+from benchmarks.harness.small_images import (
+    CIFAR,
+    CONVNETJS,
+    DIGIT_LABELS,
+    DIGITS,
+    LENET5,
+    read_known,
+)
 from jaxvis.compiler import jit
 from jaxvis.defences.certify.certify import certified_accuracy
 from jaxvis.defences.training.hardening import Hardening, Method
 from jaxvis.defences.training.train import adversarial_train
 from jaxvis.nets.demo.images import draw
 from jaxvis.nets.demo.net import CLASSES
-from jaxvis.nets.table.forward import build_network
 from jaxvis.network import Network
 from jaxvis.types import Params
 from jaxvis.weights.load import load
 
-FILES = (
-    "weights/mnist_lenet5_f32.npz",
-    "weights/cifar10_convnetjs_f32.npz",
-    "images/mnist/t10k-images-idx3-ubyte.gz",
-    "images/mnist/t10k-labels-idx1-ubyte.gz",
-    "images/cifar10_test_1000.npz",
-)
+FILES = (LENET5, CONVNETJS, DIGITS, DIGIT_LABELS, CIFAR)
 TASKS = ("demo", "mnist", "cifar")
 METHODS: tuple[Method, ...] = ("clean", "pgd", "free", "trades", "ibp", "crown_ibp")
 
@@ -60,25 +57,6 @@ class Task(NamedTuple):
     epsilon: float
 
 
-def load_cifar_net(data: Path) -> tuple[Network, Params]:
-    """Loads ConvNetJS' network for pictures of 32 x 32 pixels.
-
-    Args:
-      data: the data folder.
-    """
-    net = build_network("convnetjs", CIFAR_ROWS, input_size=(32, 32), scores="fc")
-    with np.load(data / FILES[1]) as file:
-        arrays = dict(file)
-    params: dict[str, Any] = {"input": {"scale": jnp.ones(3), "shift": jnp.full(3, -0.5)}}
-    for row in CIFAR_ROWS:
-        if row.op in ("conv", "fc"):
-            kernel = arrays[f"{row.name}/weight"].astype(np.float32)
-            kernel = kernel.transpose(2, 3, 1, 0) if kernel.ndim == 4 else kernel.T
-            bias = arrays[f"{row.name}/bias"].astype(np.float32)
-            params[row.name] = {"kernel": jnp.asarray(kernel), "bias": jnp.asarray(bias)}
-    return net, params
-
-
 def load_task(data: Path, name: str) -> Task:
     """Loads a network and its pictures, in an order of chance.
 
@@ -91,19 +69,10 @@ def load_task(data: Path, name: str) -> Task:
         keys = jax.random.split(jax.random.key(0), len(labels))
         images = np.asarray(jit(jax.vmap(draw))(keys, labels))
         images = np.round(images * 255).astype(np.uint8)
-        held, epsilon, loaded = 200, 8 / 255, load("demo")
-    elif name == "mnist":
-        raw = gzip.decompress((data / FILES[3]).read_bytes())
-        labels = np.frombuffer(raw, np.uint8, offset=8).astype(np.int32)
-        digits = read_digits(data)
-        images = np.stack([digits[i][..., :1] for i in range(len(digits))])
-        held, epsilon, loaded = 1000, 0.1, load_lenet5(data)
-    else:
-        with np.load(data / FILES[4]) as file:
-            images, labels = file["x"], file["y"].astype(np.int32)
-        held, epsilon, loaded = 200, 2 / 255, load_cifar_net(data)
-    order = np.random.default_rng(0).permutation(len(labels))
-    return Task(*loaded, images[order], labels[order], held, epsilon)
+        order = np.random.default_rng(0).permutation(len(labels))
+        return Task(*load("demo"), images[order], labels[order], held=200, epsilon=8 / 255)
+    held, epsilon = {"mnist": (1000, 0.1), "cifar": (200, 2 / 255)}[name]
+    return Task(*read_known(data, name), held, epsilon)
 
 
 def harden_task(task: Task, method: Method, *, steps: int) -> tuple[dict[str, float], float]:

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-import jaxvis
 from benchmarks.quality import class_pictures
 from benchmarks.quality.judging import format_shares, measure_share, rank_classes
+from jaxvis.weights.load import load_network
 
 
 def make_options(folder, **changes):
@@ -27,12 +27,13 @@ def test_a_cell_has_first_and_first_five():
 
 
 def test_ranks_count_the_classes_before_the_wanted_one():
-    net, params = jaxvis.load("demo")
+    opened = load_network("demo")
+    net, params = opened.net, opened.params
     images = np.random.default_rng(0).integers(0, 256, (3, *net.input_size, 3), dtype=np.uint8)
     scores = np.stack([net.code(params, x.astype(np.float32) / 255, net.scores) for x in images])
     order = np.argsort(-scores, axis=1)
     for place in (0, 2):
-        assert list(rank_classes(net, params, images, order[:, place])) == [place] * 3
+        assert list(rank_classes(opened, images, order[:, place])) == [place] * 3
 
 
 def test_what_is_kept_is_not_drawn_again(tmp_path, monkeypatch):

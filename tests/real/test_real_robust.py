@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import jaxvis
+from benchmarks.harness import small_images
 from benchmarks.quality import robust
 from jaxvis.defences import Hardening
 
@@ -20,7 +21,7 @@ def data(data_file):
 @pytest.mark.slow
 def test_the_network_computes_what_the_reference_says(data, data_file):
     reference = np.load(data_file("reference/ref_small_nets.npz"))
-    net, params = robust.load_cifar_net(data)
+    net, params = small_images.load_cifar_net(data)
     with np.load(data_file(robust.FILES[4])) as file:
         images = file["x"][reference["cifar10:index"]] / np.float32(255)
     found = jax.vmap(lambda x: net.apply(params, x, stop="fc")["fc"])(images)

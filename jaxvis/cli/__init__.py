@@ -168,10 +168,9 @@ def _dispatch(words: list[str]) -> Any:
         return 0
     from jaxvis.cli.calling import list_commands, run_command
 
-    for length in (2, 1):
-        name = " ".join(words[:length])
-        if name in COMMANDS:
-            return run_command(name, COMMANDS[name], words[length:])
+    command, own = split_command(words)
+    if command:
+        return run_command(command, COMMANDS[command], own)
     group = f"{words[0]} " if words else ""
     if not any(name.startswith(group) for name in COMMANDS):
         group = ""
@@ -179,6 +178,19 @@ def _dispatch(words: list[str]) -> Any:
     summaries = {name.removeprefix(group): summary(name) for name in names}
     rest = words[1:] if group.strip() else words
     return list_commands(summaries, f"jaxvis {group}".rstrip(), ABOUT, rest)
+
+
+def split_command(words: Sequence[str]) -> tuple[str, list[str]]:
+    """Splits words into a command, "" where they begin with none, and those that follow.
+
+    Args:
+      words: after `jaxvis`.
+    """
+    for length in (2, 1):
+        name = " ".join(words[:length])
+        if name in COMMANDS:
+            return name, [*words[length:]]
+    return "", [*words]
 
 
 def summary(name: str) -> str:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import jax
 
-from jaxvis.cli import COMMANDS, INTERRUPTED
+from jaxvis.cli import COMMANDS, INTERRUPTED, split_command
 from jaxvis.cli.calling import run_command
 from jaxvis.cli.locking import hold_locks
 from jaxvis.gallery.compose import compose, encode_page
@@ -170,25 +170,11 @@ def run_line(words: Sequence[str], name: str, *, data: Path) -> int:
     return code
 
 
-def split_command(words: Sequence[str]) -> tuple[str, list[str]]:
-    """Splits the words after `jaxvis` into a command and its own words.
-
-    Args:
-      words: of a command line.
-
-    Raises:
-      ValueError: if there is no such command.
-    """
-    for length in (2, 1):
-        name = " ".join(words[:length])
-        if name in COMMANDS:
-            return name, [*words[length:]]
-    raise ValueError(f"there is no command jaxvis {' '.join(words[:2])}")
-
-
 def _run_own(words: Sequence[str]) -> int:
     """Runs a command of jaxvis in this process, and lets go of the folders that it locked."""
     name, rest = split_command(words)
+    if not name:
+        raise ValueError(f"there is no command jaxvis {' '.join(words[:2])}")
     try:
         with hold_locks():
             code = run_command(name, COMMANDS[name], rest)

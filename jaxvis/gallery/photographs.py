@@ -117,7 +117,7 @@ def lay_drawings(folder: Path) -> None:
     """
     (folder / "shapes").mkdir()
     labels = jax.numpy.arange(len(CLASSES))
-    paint = jit(jax.vmap(lambda key, label: draw(key, label)))
+    paint = jit(jax.vmap(draw))
     for number in range(DRAWN + 1):
         keys = jax.vmap(partial(jax.random.fold_in, jax.random.key(number)))(labels)
         for name, image in zip(CLASSES, np.asarray(paint(keys, labels))):

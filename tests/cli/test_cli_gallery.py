@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from jaxvis.cli import COMMANDS, _setup, calling, gallery_make, main
-from jaxvis.cli.gallery_make import run_line, split_command
+from jaxvis.cli import COMMANDS, _setup, calling, gallery_make, main, split_command
+from jaxvis.cli.gallery_make import run_line
 from jaxvis.gallery.entry import Command, Entry, show
 from jaxvis.gallery.sums import FILE
 from jaxvis.gallery.table import TABLE

@@ -278,13 +278,14 @@ def change_natural(natural: Natural, **options: Any) -> Natural:
       **options: fields of `Natural`; a `rate` in words may be a number.
 
     Raises:
-      ValueError: for a value without a meaning, or a setting of Algorithm 1 beside L-BFGS.
+      ValueError: for a value without a meaning, or a setting of Algorithm 1 beside another
+        optimizer.
     """
     given = {name: value for name, value in options.items() if value is not None}
     unused = [name for name in ("rate", "jitter", "second") if name in given]
     if natural.optimizer is not None and unused:
         raise ValueError(
-            f"{unused[0]} is Algorithm 1's, L-BFGS has none: leave it out, or take mahendran"
+            f"{unused[0]} is Algorithm 1's: leave it out, or take the preset mahendran"
         )
     if isinstance(given.get("rate"), str) and given["rate"] not in WHOSE:
         try:

@@ -45,7 +45,7 @@ def test_departures_are_options_and_none_keeps_them():
 
 @pytest.mark.parametrize("name", ["rate", "jitter", "second"])
 def test_settings_of_algorithm_1_are_refused_beside_lbfgs(name):
-    with pytest.raises(ValueError, match=f"{name} is Algorithm 1's, L-BFGS has none: leave it out"):
+    with pytest.raises(ValueError, match=f"{name} is Algorithm 1's: leave it out, or take"):
         change_natural(NATURALS["lbfgs"], **{name: 2})
     assert change_natural(NATURALS["lbfgs"], beta=1.0).optimizer is not None
 

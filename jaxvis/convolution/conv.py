@@ -23,8 +23,8 @@ from jax import lax
 from jax.custom_batching import custom_vmap
 from jax.custom_derivatives import CustomVJPPrimal, SymbolicZero
 
+from jaxvis.apart import compute_apart
 from jaxvis.compiler import jit
-from jaxvis.convolution.apart import compute_apart
 from jaxvis.convolution.forms import (
     NHWC,
     Form,

@@ -12,8 +12,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from jaxvis.apart import compute_apart
 from jaxvis.compiler import jit
-from jaxvis.convolution.apart import compute_apart
 from jaxvis.convolution.kernels import (
     PreparedKernel,
     is_flipped,

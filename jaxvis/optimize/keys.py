@@ -15,8 +15,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from jaxvis.apart import compute_apart
 from jaxvis.compiler import jit
 from jaxvis.jax_internals import key_kinds
+from jaxvis.platform import on_cpu
 from jaxvis.types import Array, Key
 
 
@@ -96,8 +98,10 @@ def unroll_draws(key: Key) -> Key:
     """Gives a key that draws the same numbers by a program that compiles sooner.
 
     On a CPU JAX writes the hash of its keys as a loop, and XLA compiles one such loop for
-    every draw and split, longer than whole layers of a network. Written out the hash is
-    part of what surrounds it. Keys of other kinds than JAX's default are left as they are.
+    every draw and split, longer than whole layers of a network. Here the hash is written
+    out, on a CPU as a program of its own: fused with what reads it, it would be computed again for
+    every pixel that a drawn number touches. Keys of other kinds than JAX's default are left
+    as they are.
 
     Args:
       key: a typed random key.
@@ -137,22 +141,26 @@ def _hash_unrolled(key: Array, counts: Array) -> tuple[Array, Array]:
     return high, low
 
 
+def _hash(key: Array, counts: Array) -> tuple[Array, Array]:
+    return on_cpu(partial(compute_apart, _hash_unrolled), _hash_unrolled, key, counts)
+
+
 def _count(shape: tuple[int, ...]) -> Array:
     return lax.iota(np.uint32, math.prod(shape)).reshape(shape)
 
 
 def _split(key: Array, shape: tuple[int, ...]) -> Array:
-    return jnp.stack(_hash_unrolled(key, _count(shape)), axis=-1)
+    return jnp.stack(_hash(key, _count(shape)), axis=-1)
 
 
 def _fold_in(key: Array, number: Any) -> Array:
-    return jnp.stack(_hash_unrolled(key, jnp.asarray(number, jnp.uint32)))
+    return jnp.stack(_hash(key, jnp.asarray(number, jnp.uint32)))
 
 
 def _draw_bits(key: Array, width: int, shape: tuple[int, ...]) -> Array:
     if width != 32 or math.prod(shape) >= 2**32:
         return _JAX.random_bits(key, width, shape)
-    high, low = _hash_unrolled(key, _count(shape))
+    high, low = _hash(key, _count(shape))
     return high ^ low
 
 

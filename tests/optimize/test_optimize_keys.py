@@ -4,6 +4,8 @@ import jax
 import numpy as np
 import pytest
 
+from jaxvis.compiler import jit
+from jaxvis.loss.views import ColourShift
 from jaxvis.optimize.keys import (
     check_seeds,
     fold_name,
@@ -78,3 +80,16 @@ def test_only_keys_of_the_default_kind_are_unrolled(key):
     assert unroll_draws(other) is other
     unrolled = unroll_draws(key)
     assert unrolled.dtype != key.dtype and unroll_draws(unrolled) is unrolled
+
+
+def test_a_drawn_number_is_computed_once_and_not_for_every_pixel(key):
+    view = ColourShift(shift=0.1, gain=0.2, fade=1.0)
+
+    @jit
+    def show(keys, images):
+        return jax.vmap(lambda key, image: view(unroll_draws(key), image))(keys, images)
+
+    keys, images = jax.random.split(key, 2), np.zeros((2, 64, 64, 3), np.float32)
+    text = show.lower(keys, images).compile().as_text()
+    hashing = [part for part in text.split("\n\n") if "shift-left" in part]
+    assert hashing and not [part for part in hashing if "64,64" in part]

@@ -24,6 +24,7 @@ NAMES = {
     "lbfgs": "benchmarks.speed.lbfgs",
     "start": "benchmarks.speed.start",
     "memory": "benchmarks.speed.memory",
+    "preimages": "benchmarks.speed.preimages",
     "natural_preimages_table4": "benchmarks.papers.natural_preimages_table4",
     "natural_preimages_table5": "benchmarks.papers.natural_preimages_table5",
     "natural_preimages_figures": "benchmarks.papers.natural_preimages_figures",

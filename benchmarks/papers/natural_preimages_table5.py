@@ -4,8 +4,7 @@ The rows give the error |Phi - Phi0| / |Phi0| of the last iterate in percent, th
 over photographs. The paper has AlexNet on 100 photographs of ImageNet. Here are networks
 whose weights can be had, each layer beside the AlexNet layer of like depth and kind. At
 one layer of each depth there are more rows: Adam and L-BFGS with as many gradients, no
-regulariser, the spread over seeds. The last row is speed: images a second against
-torch's same update in batches.
+regulariser, the spread over seeds. Speed is a benchmark of its own (`preimages`).
 """
 
 from dataclasses import replace
@@ -17,8 +16,6 @@ import jaxvis
 from benchmarks.harness.rows import Case, Row
 from benchmarks.papers import preimages
 from benchmarks.papers.alexnet_layers import ERRORS, LEVELS, LIKE, SOURCE
-from benchmarks.papers.preimage_speed import Setting as SpeedSetting
-from benchmarks.papers.preimage_speed import measure_speed
 from jaxvis.network import Network
 from jaxvis.recipes.natural import Natural, with_lbfgs, without_priors
 from jaxvis.types import Params, Run
@@ -112,12 +109,7 @@ def measure_table(setting: Setting) -> list[Row]:
         for tap in layers or tuple(LIKE[name]):
             out += _measure_layer(Subject(net, params, tap, images, f"{whose}, {weights}", setting))
             preimages.write_text("table5.md", format_table(out))
-    first, layers = next(iter(setting.nets.items()))
-    tap = layers[0] if layers else "fire2/concat"
-    speed = SpeedSetting(first, tap, min(setting.count, 8), setting.side)
-    if setting.count <= 2:
-        speed = speed._replace(steps=3, pairs=1 if setting.steps < 10 else 3)
-    return [*out, measure_speed(NAME, speed)]
+    return out
 
 
 def _measure_layer(subject: Subject) -> list[Row]:
@@ -200,7 +192,7 @@ def format_table(rows: list[Row]) -> str:
     """Formats the rows as a table in Markdown.
 
     Args:
-      rows: of this benchmark, without speed.
+      rows: of this benchmark.
     """
     head = (
         "cell",

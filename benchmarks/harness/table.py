@@ -6,7 +6,9 @@ from pathlib import Path
 
 from benchmarks.harness.rows import Row
 
-BEGIN, END = "<!-- benchmarks -->", "<!-- /benchmarks -->"
+MARK, NARROW = "benchmarks", "benchmarks avx2"
+"""What the comments around a table say: around that of the README and the page's first, and
+around the page's second one, of a processor whose widest vector unit is AVX2."""
 PAGE = "benchmarks.md"
 """The page of docs/ that shows every row."""
 CHOSEN = (
@@ -188,27 +190,34 @@ def describe_machines(rows: Sequence[Row]) -> list[str]:
 def write_tables(readme: Path, page: Path, rows: Sequence[Row]) -> None:
     """Rewrites the short table of a README and the whole one of the page on benchmarks.
 
+    Rows that were all measured with AVX2 alone are the page's second table; the README
+    stays as it is then.
+
     Args:
       readme: the README.
-      page: the page; both have the two markers, between which the text is replaced.
+      page: the page; tables stand between two comments each, and are replaced.
       rows: rows of any benchmarks; at least one.
 
     Raises:
-      ValueError: if there are no rows, or in one of the files the markers are not there,
+      ValueError: if there are no rows, or in one of the files the comments are not there,
         once each, in order; then neither is written.
     """
     if not rows:
         raise ValueError("there are no rows to write into the README and the page")
-    tables = {page: format_markdown(rows), readme: format_short(rows)}
-    texts = {path: _replace_section(path, table) for path, table in tables.items()}
+    if all("avx2" in row["versions"]["cpu"].lower() for row in rows):
+        texts = {page: _replace_section(page, NARROW, format_markdown(rows))}
+    else:
+        tables = {page: format_markdown(rows), readme: format_short(rows)}
+        texts = {path: _replace_section(path, MARK, table) for path, table in tables.items()}
     for path, text in texts.items():
         path.write_text(text, "utf-8")
 
 
-def _replace_section(path: Path, table: str) -> str:
-    """Gives a file's text with another table between its markers."""
-    before, begin, rest = path.read_text(encoding="utf-8").partition(BEGIN + "\n")
-    _, end, after = rest.partition(END)
-    if not (begin and end) or END in before or BEGIN in rest or END in after:
-        raise ValueError(f"{path} must have the lines {BEGIN} and {END}, once each")
-    return f"{before}{BEGIN}\n{table}\n{END}{after}"
+def _replace_section(path: Path, mark: str, table: str) -> str:
+    """Gives a file's text with another table between its comments."""
+    opening, closing = f"<!-- {mark} -->", f"<!-- /{mark} -->"
+    before, begin, rest = path.read_text(encoding="utf-8").partition(opening + "\n")
+    _, end, after = rest.partition(closing)
+    if not (begin and end) or closing in before or opening in rest or closing in after:
+        raise ValueError(f"{path} must have the lines {opening} and {closing}, once each")
+    return f"{before}{opening}\n{table}\n{closing}{after}"

@@ -23,9 +23,11 @@ from jaxvis.network import Network
 from jaxvis.types import Array, Params
 
 NET, TAP = "vgg19", "pool5"
-GOAL = (128, 8, TAP)
-"""Pixels, networks and tap for which there are targets."""
-TARGETS = {"torch.func.vmap": 1.0, "shared": 0.75}
+TARGETS = {
+    (128, 8, TAP): {"torch.func.vmap": 1.0, "shared": 0.75, "torch, one by one": 1.5},
+    (64, 4, TAP): {"torch, one by one": 1.1},
+}
+"""Pixels, networks and tap -> peer -> the ratio aimed at."""
 
 Step = Callable[[], tuple]
 """A call that takes the step of all networks and waits: (scores `[N]`, gradients)."""
@@ -130,7 +132,7 @@ def measure_networks(side: int, count: int, *, pairs: int, tap: str = TAP) -> li
     times = interleave(ways, pairs)
     sizes = {"net": net.name, "tap": tap, "pixels": side, "networks": count}
     case = Case("random_nets", f"{count} {net.name} trunks, {side} px", sizes)
-    targets = TARGETS if (side, count, tap) == GOAL else {}
+    targets = TARGETS.get((side, count, tap), {})
     names = {"shared": f"jaxvis, one network, batch {count}", "vmap": "jaxvis, vmap"}
     return [
         make_row(

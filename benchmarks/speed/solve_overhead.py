@@ -37,8 +37,8 @@ from jaxvis.types import Params
 
 RATE = 0.05
 CASES = (
-    ("squeezenet1_1", "conv10", 1, 64),
-    ("squeezenet1_1", "conv10", 4, 24),
+    ("squeezenet1_1", "conv10", 1, 256),
+    ("squeezenet1_1", "conv10", 4, 256),
     ("vgg16", "relu5_3", 1, 12),
     ("vgg16", "relu5_3", 4, 6),
 )
@@ -256,7 +256,7 @@ def measure(quick: bool) -> list[Row]:
       quick: SqueezeNet alone, fewer steps and runs.
     """
     if quick:
-        return _measure_all((CASES[0][:3] + (24,), CASES[1][:3] + (8,)), SIDE, 3)
+        return _measure_all((CASES[0][:3] + (192,), CASES[1][:3] + (96,)), SIDE, 3)
     return _measure_all(CASES, SIDE, 7)
 
 

@@ -14,8 +14,8 @@ from benchmarks.harness.paths import ROOT, ROWS
 from benchmarks.harness.verdicts import judge
 
 
-def make_row(name="step", *, off=False, ours=0.2, target=None, **facts):
-    return rows.make_row(
+def make_row(name="step", *, off=False, ours=0.2, target=None, cpu="A avx512f", **facts):
+    row = rows.make_row(
         rows.Case(name, f"{name} of a net", {}, target=target),
         ours=np.array([ours]),
         peer=np.array([0.25]),
@@ -23,6 +23,7 @@ def make_row(name="step", *, off=False, ours=0.2, target=None, **facts):
         verdict=judge(scores=(1.0 if off else 0.0, 1e-4)),
         **facts,
     )
+    return {**row, "versions": {**row["versions"], "cpu": cpu}}  # of any machine
 
 
 @pytest.fixture
@@ -184,17 +185,31 @@ def test_files_without_markers_are_left_alone(broken, text, tmp_path):
     assert {name: (tmp_path / name).read_text() for name in texts} == texts
 
 
-def read_section(path):
-    """Returns what stands between the markers of a file, which has them once, in order."""
-    text = path.read_text()
-    assert text.count(table.BEGIN + "\n") == text.count(table.END + "\n") == 1
-    return text.split(table.BEGIN)[1].split(table.END)[0].strip()
+def test_rows_of_avx2_are_the_second_table_of_the_page_alone(tmp_path):
+    readme, page = tmp_path / "README.md", tmp_path / table.PAGE
+    readme.write_text(MARKED)
+    page.write_text(f"{MARKED}\n<!-- benchmarks avx2 -->\nold\n<!-- /benchmarks avx2 -->\n")
+    row = make_row(cpu="A avx512f, limited: XLA to AVX2")
+    table.write_tables(readme, page, [row])
+    assert readme.read_text() == MARKED and page.read_text().startswith(MARKED)
+    assert read_section(page, table.NARROW) == table.format_markdown([row])
 
 
-def test_the_projects_readme_and_page_show_the_rows_that_are_kept():
-    kept = command.read_rows(ROWS)
-    assert read_section(command.DOCS / table.PAGE) == table.format_markdown(kept)
-    assert read_section(command.README) == table.format_short(kept)
+def read_section(path, mark=table.MARK):
+    """Returns what stands between the comments of a file, which has them once, in order."""
+    text, opening, closing = path.read_text(), f"<!-- {mark} -->", f"<!-- /{mark} -->"
+    assert text.count(opening + "\n") == text.count(closing + "\n") == 1
+    return text.split(opening)[1].split(closing)[0].strip()
+
+
+@pytest.mark.parametrize("name, mark", [("rows", table.MARK), ("rows_avx2", table.NARROW)])
+def test_the_projects_page_shows_the_rows_that_are_kept(name, mark):
+    kept = command.read_rows(ROWS.with_stem(name))
+    assert read_section(command.DOCS / table.PAGE, mark) == table.format_markdown(kept)
+
+
+def test_the_projects_readme_shows_the_rows_that_are_kept():
+    assert read_section(command.README) == table.format_short(command.read_rows(ROWS))
 
 
 def test_every_row_that_the_readme_wants_is_kept():

@@ -68,14 +68,14 @@ def measure_memory(spec: dict) -> dict:
     """Measures the memory that a batch's gradient takes: see `child.measure_memory`.
 
     Args:
-      spec: "net", "side", "tap", "weights", "images", "networks" (0, or how many) and
-        what `child.measure_memory` needs.
+      spec: "net", "side", "tap", "weights", "images", "networks" (0, or how many),
+        "convolution" and what `child.measure_memory` needs.
 
     Returns:
       dict: that and, if "chunk" of the spec is true, the items that the solver takes
       together of 32.
     """
-    net = build(spec["net"], input_size=(spec["side"],) * 2)
+    net = build(spec["net"], input_size=(spec["side"],) * 2, convolution=spec["convolution"])
     many = bool(spec["networks"])
     gradient = subjects.make_gradient(net, spec["tap"], params_axis=0 if many else None)
     images = np.load(spec["images"])

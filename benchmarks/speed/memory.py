@@ -9,7 +9,7 @@ them adds.
 
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -24,15 +24,30 @@ from benchmarks.speed import random_nets
 from jaxvis.network import Network
 from jaxvis.types import Params
 
-TARGET = 1 / 1.3
+TARGETS = {"fast": 0.8, "direct": 1.0}
+"""How kernels are convolved -> the ratio aimed at."""
 STEPS = 3
 CHILDREN = {"ours": "benchmarks.harness.child_jaxvis", "peer": "benchmarks.peers.child_torch"}
 """Side -> the module that its process runs."""
 
 
-def _write_spec(
-    folder: Path, net: Network, params: Params, tap: str, images: np.ndarray, many: int
-) -> dict[str, Any]:
+class Subject(NamedTuple):
+    """What of a network is measured.
+
+    Attributes:
+      tap: where the score is.
+      images: `[N, H, W, 3]`.
+      many: 0, or how many networks there are, one for each image.
+      convolution: "fast" or "direct".
+    """
+
+    tap: str
+    images: np.ndarray
+    many: int = 0
+    convolution: str = "fast"
+
+
+def _write_spec(folder: Path, net: Network, params: Params, subject: Subject) -> dict[str, Any]:
     """Writes the files that both children read, and returns their spec."""
     flat = {
         f"{name}/{leaf}": np.ascontiguousarray(array)
@@ -40,15 +55,16 @@ def _write_spec(
         for leaf, array in leaves.items()
     }
     weights, pictures = folder / "weights.safetensors", folder / "images.npy"
-    facts = {"format": "jaxvis", "net": net.name, "stop": tap}
+    facts = {"format": "jaxvis", "net": net.name, "stop": subject.tap}
     save_file(flat, weights, metadata=facts)
-    np.save(pictures, images)
-    side = images.shape[1]
+    np.save(pictures, subject.images)
+    side = subject.images.shape[1]
     return {
         "net": net.name,
         "side": side,
-        "tap": tap,
-        "networks": many,
+        "tap": subject.tap,
+        "networks": subject.many,
+        "convolution": subject.convolution,
         "weights": str(weights),
         "images": str(pictures),
         "steps": STEPS,
@@ -85,21 +101,18 @@ def _run_children(
     return {**found, "compiling": [first]}, outputs
 
 
-def measure_step(
-    net: Network, params: Params, tap: str, images: np.ndarray, *, many: int, pairs: int
-) -> Row:
+def measure_step(net: Network, params: Params, subject: Subject, *, pairs: int) -> Row:
     """Measures one row.
 
     Args:
-      net, params: the network; with `many`, leaves `[many, ...]`.
-      tap: where the score is.
-      images: `[N, H, W, 3]`.
-      many: 0, or how many networks there are, one for each image.
+      net, params: the network; with many of them, leaves `[many, ...]`.
+      subject: what of it is measured.
       pairs: processes of each side, in turn.
     """
+    images, many = subject.images, subject.many
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        spec = _write_spec(folder, net, params, tap, images, many)
+        spec = _write_spec(folder, net, params, subject)
         found, outputs = _run_children(spec, folder, pairs)
     peaks = {
         side: np.array([max(run["first"], run["steps"]) for run in runs])
@@ -107,12 +120,14 @@ def measure_step(
     }
     side, batch = images.shape[1], len(images)
     what = f"{many} {net.name} trunks" if many else f"{net.name}, batch {batch}"
+    how = "" if subject.convolution == "fast" else f', convolution="{subject.convolution}"'
+    sizes = {"tap": subject.tap, "pixels": side, "batch": batch, "networks": many}
     case = Case(
         "memory",
-        f"{what}, {side} px, peak of a process",
-        {"net": net.name, "tap": tap, "pixels": side, "batch": batch, "networks": many},
+        f"{what}, {side} px{how}, peak of a process",
+        {"net": net.name, **sizes, "convolution": subject.convolution},
         unit="MiB",
-        target=TARGET,
+        target=TARGETS[subject.convolution],
     )
     absent = torch_peer.why_absent()
     return make_row(
@@ -129,7 +144,9 @@ def measure_step(
     )
 
 
-def measure_shared(name: str, side: int, batch: int, *, pairs: int) -> Row:
+def measure_shared(
+    name: str, side: int, batch: int, *, pairs: int, convolution: str = "fast"
+) -> Row:
     """Measures one network whose parameters all images share.
 
     Args:
@@ -137,10 +154,12 @@ def measure_shared(name: str, side: int, batch: int, *, pairs: int) -> Row:
       side: pixels of a side.
       batch: images.
       pairs: processes of each side.
+      convolution: "fast" or "direct", without further forms of kernels.
     """
     net, params = subjects.make_network(name, side)
     images = subjects.draw_images(batch, side)
-    return measure_step(net, params, net.classes, images, many=0, pairs=pairs)
+    subject = Subject(net.classes, images, convolution=convolution)
+    return measure_step(net, params, subject, pairs=pairs)
 
 
 def measure_many(side: int, count: int, *, pairs: int, tap: str = random_nets.TAP) -> Row:
@@ -154,7 +173,7 @@ def measure_many(side: int, count: int, *, pairs: int, tap: str = random_nets.TA
     """
     net, params = random_nets.make_networks(side, count, tap=tap)
     images = subjects.draw_images(count, side)
-    return measure_step(net, params, tap, images, many=count, pairs=pairs)
+    return measure_step(net, params, Subject(tap, images, many=count), pairs=pairs)
 
 
 def measure(quick: bool) -> list[Row]:
@@ -165,10 +184,16 @@ def measure(quick: bool) -> list[Row]:
     """
     if quick:
         nets = ("squeezenet1_1", "googlenet")
-        shared = [measure_shared(name, 224, 1, pairs=1) for name in nets]
+        shared = [
+            measure_shared(name, 224, 1, pairs=1, convolution=how)
+            for name in nets
+            for how in TARGETS
+        ]
         return [*shared, measure_many(64, 4, pairs=1)]
     nets = ("vgg19", "vgg16", "alexnet", "squeezenet1_1", "googlenet")
-    shared = [measure_shared(name, 224, 4, pairs=2) for name in nets]
+    shared = [
+        measure_shared(name, 224, 4, pairs=2, convolution=how) for name in nets for how in TARGETS
+    ]
     return [*shared, measure_many(128, 8, pairs=2)]
 
 

@@ -5,8 +5,10 @@ a step, beyond the shared parameters, grows with the chunk; so one compilation p
 fits. Where the first guess holds, it is the program that will run. On a CPU it takes few.
 """
 
+import functools
 import math
 from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -23,6 +25,7 @@ from jaxvis.devices import (
     make_mesh,
     split_items,
 )
+from jaxvis.jax_internals import Jaxpr
 from jaxvis.optimize import memory, step_programs, stepping
 from jaxvis.optimize.problem import Problem
 from jaxvis.platform import platform_of
@@ -111,9 +114,8 @@ def plan(
     if shared.mesh is None or not _is_on_cpu(shared):
         return shared, size
     # Cores share one memory: where it is too small for all of them, fewer take part.
-    each = memory.step_bytes(
-        _trace(problem, shared, size).lower().compile(), (shared.params, shared.shared)
-    )
+    step = _compile_once(_trace(problem, shared, size), shared)
+    each = memory.step_bytes(step, (shared.params, shared.shared))
     fitting = max(1, memory.budget() // max(each or 1, 1))
     if fitting >= shared.mesh.size:
         return shared, size
@@ -168,7 +170,7 @@ def chunk_size(problem: Problem, sweep: Sweep, *, chunk: int | None = None) -> i
 
     def need(size: int, sharers: int = sharers) -> float | None:
         try:
-            bytes_ = memory.step_bytes(trace(size).lower().compile(), shared)
+            bytes_ = memory.step_bytes(_compile_once(trace(size), sweep), shared)
         except Exception as error:
             if memory.is_out_of_memory(error):  # while the compiler tries its algorithms
                 return float("inf")
@@ -224,6 +226,26 @@ def _trace(problem: Problem, sweep: Sweep, size: int) -> jax.stages.Traced:
         batch = batch._replace(layout=layout, params=lie_like_items(own, sweep.mesh))
     carry = jax.eval_shape(step_programs.begin, batch.program, part.keys, part.start)
     return stepping.trace_step(batch, lie_like_items(carry, sweep.mesh), problem.steps)
+
+
+@dataclass(frozen=True)
+class _Step:
+    """A traced step; steps of one program on one kind of device are equal."""
+
+    program: Jaxpr
+    platform: str
+    traced: jax.stages.Traced = field(compare=False)
+
+
+def _compile_once(traced: jax.stages.Traced, sweep: Sweep) -> jax.stages.Compiled:
+    """Compiles the traced step of a sweep; a second call of a method asks for the same one."""
+    platform = platform_of((sweep.params, sweep.own))
+    return _compile(_Step(traced.jaxpr.jaxpr, platform, traced))
+
+
+@functools.lru_cache(maxsize=64)
+def _compile(step: _Step) -> jax.stages.Compiled:
+    return step.traced.lower().compile()
 
 
 def _fit(need: Callable[[int], float | None], size: int, most: int, room: int) -> int:

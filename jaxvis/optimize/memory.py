@@ -8,6 +8,7 @@ import functools
 import math
 import os
 from pathlib import Path
+from typing import Any
 
 import jax
 
@@ -90,12 +91,17 @@ def step_bytes(compiled: jax.stages.Compiled, shared: object) -> int | None:
     Returns:
       The bytes of arguments, results and temporaries; None where the compiler does not say.
     """
-    stats = compiled.memory_analysis()
+    stats = _analyse(compiled)
     if stats is None:
         return None
     there = sum(_bytes(leaf) for leaf in jax.tree.leaves(shared) if hasattr(leaf, "dtype"))
     both = stats.argument_size_in_bytes + stats.output_size_in_bytes
     return both - stats.alias_size_in_bytes + stats.temp_size_in_bytes - there
+
+
+@functools.lru_cache(maxsize=64)
+def _analyse(compiled: jax.stages.Compiled) -> Any:
+    return compiled.memory_analysis()  # takes as long as a step of a small network
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -105,6 +105,15 @@ def test_a_huge_canvas_is_taken_one_by_one(side):
     assert choose(side, 8) == 1
 
 
+def test_the_compiler_is_asked_once_how_much_memory_a_program_takes():
+    problem, params, items, _ = excite(20, 3)
+    sweep = Sweep(params, None, items, jax.random.split(jax.random.key(0), 3), None, None)
+    before = memory._analyse.cache_info()
+    assert [chunk_size(problem, sweep) for _ in range(3)] == [3, 3, 3]
+    after = memory._analyse.cache_info()
+    assert (after.misses - before.misses, after.hits - before.hits) == (1, 2)
+
+
 def test_choosing_the_chunk_compiles_nothing_that_does_not_run(monkeypatch):
     problem, params, items, traced = excite(24, 4)
     key = jax.random.key(0)

@@ -50,6 +50,12 @@ def test_every_name_is_a_file_with_rows():
         assert "\ndef measure(quick" in path.read_text(), name
 
 
+def test_the_smallest_sizes_have_no_targets(stubs):
+    stubs["step"] = [make_row(target=1.5)]
+    assert [row["target"] for row in registry.measure("step", size="smoke")] == [None]
+    assert [row["target"] for row in registry.measure("step", size="quick")] == [1.5]
+
+
 def test_every_core_is_a_device_before_anything_is_measured(stubs, monkeypatch):
     order = []
     monkeypatch.setattr(jaxvis, "use_cores", lambda: order.append("cores"))

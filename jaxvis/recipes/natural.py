@@ -73,7 +73,7 @@ class Natural:
         see its grey levels). A network that takes grey images needs no such word.
       norm: 1/Z of Eq. 4: "code", 10^4 / (M rho^2) for maximisation and 1 / |r|^2 for
         caricature; "print", M rho^2 and 1 / |Phi0|.
-      optimizer: one of grey levels instead of Algorithm 1: a rule of
+      optimizer: one of grey levels instead of Algorithm 1: "lbfgs", a rule of
         `jaxvis.optimize.rules`, or an optax transformation. There is no second stage then.
       peaks: of maximisation, M of every channel of the tap, `[c]`, as
         `jaxvis.methods.preimage.peaks` measures them; None takes 1.
@@ -103,7 +103,7 @@ class Natural:
     second: int = 50
     grey: bool = False
     norm: str = "code"
-    optimizer: Optimizer | None = None
+    optimizer: Optimizer | str | None = None
     peaks: Sequence[float] | np.ndarray | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
@@ -115,6 +115,8 @@ class Natural:
             raise ValueError(f"rate is 'code', 'print' or a number, not {self.rate!r}")
         if self.norm not in WHOSE:
             raise ValueError(f"norm is 'code' or 'print', not {self.norm!r}")
+        if isinstance(self.optimizer, str) and self.optimizer != "lbfgs":
+            raise ValueError(f"optimizer is 'lbfgs' or an optimizer, not {self.optimizer!r}")
         for name in ("bound", "radius", "slope", "alpha", "exponent", "beta", "rho"):
             value = getattr(self, name)
             if value is not None and not value > 0:
@@ -176,7 +178,7 @@ def with_lbfgs(natural: Natural) -> Natural:
     Args:
       natural: all other settings.
     """
-    return replace(natural, jitter=1, radius=None, second=0, optimizer=lbfgs(memory=20))
+    return replace(natural, jitter=1, radius=None, second=0, optimizer="lbfgs")
 
 
 NATURALS = {"short": Natural(second=0), "mahendran": Natural(), "lbfgs": with_lbfgs(Natural())}
@@ -211,12 +213,13 @@ def natural_stages(
       channels: of the image that the network takes.
     """
     offsets = natural.offsets(stride)
+    own = lbfgs(memory=20) if isinstance(natural.optimizer, str) else natural.optimizer
 
     def build(margin: int, eta: float, steps: int) -> Recipe:
         return Recipe(
             canvas=natural.canvas((size[0] + margin, size[1] + margin), channels=channels),
             view=Crop(size) if margin else None,
-            optimizer=natural.optimizer or preimage_sgd(eta, rho=natural.rho),
+            optimizer=own or preimage_sgd(eta, rho=natural.rho),
             steps=steps,
             priors=natural.priors(channels=channels),
             projection=None if natural.radius is None else Ball(natural.radius),

@@ -7,6 +7,7 @@ from jaxvis.cli import main
 from jaxvis.cli.unit_sweep import name_files
 from jaxvis.optimize import step_programs
 from jaxvis.output.io import read_image, write_image
+from jaxvis.recipes import NATURALS
 from tests.pictures import check_same_picture
 
 pytestmark = pytest.mark.usefixtures("elsewhere")
@@ -67,6 +68,14 @@ def test_layers_of_a_photograph(command, elsewhere, capsys):
     if command == "invert":
         assert all(0 < p["error"] < 2 for p in record["pictures"])
         assert "relu2_1: error" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("preset", NATURALS)
+def test_every_preset_of_invert_is_in_a_record(elsewhere, preset):
+    words = ("demo", "chelsea", "--tap", "relu1_1", "--size", 16, "--steps", 2)
+    assert run("invert", *words, "--preset", preset) == 0
+    record = json.loads((elsewhere / "jaxvis-invert" / "record.json").read_text())
+    assert record["recipe"]["optimizer"] == ("lbfgs" if preset == "lbfgs" else None)
 
 
 @pytest.mark.slow
